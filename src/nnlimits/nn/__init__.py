@@ -1,0 +1,81 @@
+"""The language: layers, activations and combinators, and the finite networks they are.
+
+A network is an immutable value that holds hyper-parameters only. Its real hyper-parameters are leaves of a PyTree, so
+it can be traced and differentiated; `init` and `apply` are pure functions of it.
+"""
+
+from nnlimits.nn.activation import Activation
+from nnlimits.nn.count_parameters import count_parameters
+from nnlimits.nn.dense import Dense
+from nnlimits.nn.dropout import Dropout
+from nnlimits.nn.elementwise import Elementwise
+from nnlimits.nn.elu import Elu, Selu
+from nnlimits.nn.erf import Erf
+from nnlimits.nn.errors import ShapeError
+from nnlimits.nn.exp import Exp, ExpNormalized
+from nnlimits.nn.flatten import Flatten
+from nnlimits.nn.gaussian import Gabor, Gaussian
+from nnlimits.nn.gelu import Gelu
+from nnlimits.nn.identity import Identity
+from nnlimits.nn.layer import Layer
+from nnlimits.nn.layer_norm import LayerNorm
+from nnlimits.nn.merge import Concatenate, Merge, Product, Sum
+from nnlimits.nn.parallel import Parallel
+from nnlimits.nn.polynomial import Hermite, Monomial, Polynomial
+from nnlimits.nn.rectified_monomial import RectifiedMonomial
+from nnlimits.nn.relu import ABRelu, Abs, LeakyRelu, Relu
+from nnlimits.nn.repeat import Repeat
+from nnlimits.nn.residual import Residual
+from nnlimits.nn.sequential import Sequential
+from nnlimits.nn.sigmoid import Mish, Sigmoid, Silu, Softplus
+from nnlimits.nn.sin import Cos, Rbf, Sin
+from nnlimits.nn.step import Sign, Step
+from nnlimits.nn.tanh import HardTanh, Tanh
+
+__all__ = [
+    "ABRelu",
+    "Abs",
+    "Activation",
+    "Concatenate",
+    "Cos",
+    "Dense",
+    "Dropout",
+    "Elementwise",
+    "Elu",
+    "Erf",
+    "Exp",
+    "ExpNormalized",
+    "Flatten",
+    "Gabor",
+    "Gaussian",
+    "Gelu",
+    "HardTanh",
+    "Hermite",
+    "Identity",
+    "Layer",
+    "LayerNorm",
+    "LeakyRelu",
+    "Merge",
+    "Mish",
+    "Monomial",
+    "Parallel",
+    "Polynomial",
+    "Product",
+    "Rbf",
+    "RectifiedMonomial",
+    "Relu",
+    "Repeat",
+    "Residual",
+    "Selu",
+    "Sequential",
+    "ShapeError",
+    "Sigmoid",
+    "Sign",
+    "Silu",
+    "Sin",
+    "Softplus",
+    "Step",
+    "Sum",
+    "Tanh",
+    "count_parameters",
+]

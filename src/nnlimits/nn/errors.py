@@ -1,0 +1,32 @@
+"""The error of a layer that cannot take the shape it was given, and the place of that layer in its network."""
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+
+class ShapeError(ValueError):
+    """A layer received a shape it cannot take. The message reads `<layer> <place> <problem>`.
+
+    Combinators add the place while the error passes through them, innermost first.
+    """
+
+    def __init__(self, layer: str, problem: str, places: tuple[str, ...] = ()) -> None:
+        self.layer = layer
+        self.problem = problem
+        self.places = places
+        super().__init__(" ".join([layer, *places, problem]))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.layer, self.problem, self.places)
+
+
+@contextlib.contextmanager
+def located(place: str, nested_place: str | None = None) -> Iterator[None]:
+    """Add `place` to a `ShapeError` that leaves the block; `nested_place` if it comes from deeper inside."""
+    try:
+        yield
+    except ShapeError as error:
+        if error.places and nested_place is not None:
+            place = nested_place
+        raise ShapeError(error.layer, error.problem, (*error.places, place)) from None

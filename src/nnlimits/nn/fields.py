@@ -1,0 +1,109 @@
+"""The fields of a word of the language: real hyper-parameters, and sizes.
+
+A real hyper-parameter is a leaf of the network's PyTree, so that it can be traced and differentiated; a size, a
+function or a string is static. Both are checked when the word is built, with an error that names the field. Leaves that
+are abstract (inside `jit` or `grad`) have no value, and only their shape is checked.
+"""
+
+import dataclasses
+import functools
+import math
+import operator
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from nnlimits.validation import is_traced
+
+Scalar = float | Float[Array, ""]
+"""A real hyper-parameter: a Python float, or an array without axes while it is being traced."""
+
+
+def real_field(name: str, default: Any = dataclasses.MISSING) -> Any:
+    """A leaf that holds any finite real number."""
+    return eqx.field(**_default(default), converter=functools.partial(as_real, name))
+
+
+def non_negative_field(name: str, default: Any = dataclasses.MISSING) -> Any:
+    """A leaf that holds a finite number, zero or more."""
+    return eqx.field(
+        **_default(default), converter=functools.partial(_as_real_where, name, _at_least_zero, "at least 0")
+    )
+
+
+def probability_field(name: str, default: Any = dataclasses.MISSING) -> Any:
+    """A leaf that holds a number in [0, 1)."""
+    return eqx.field(**_default(default), converter=functools.partial(_as_real_where, name, _below_one, "in [0, 1)"))
+
+
+def integer_field(name: str, minimum: int, default: Any = dataclasses.MISSING) -> Any:
+    """A static field that holds an integer, `minimum` or more."""
+    return eqx.field(**_default(default), static=True, converter=functools.partial(as_integer, name, minimum))
+
+
+def as_real(name: str, value: Any) -> Any:
+    """Return `value` as a Python float, or as it is (floating point) where it is traced.
+
+    **Raises:** `TypeError` unless it is one real number; `ValueError` if it is NaN or infinite.
+    """
+    if is_traced(value):
+        if value.shape != ():
+            raise TypeError(f"{name} must be one number; received an array of shape {value.shape}")
+        return value if jnp.issubdtype(value.dtype, jnp.floating) else value * 1.0
+    number = _as_float(value)
+    if number is None:
+        raise TypeError(f"{name} must be a real number; received {value!r}")
+    if not math.isfinite(number):
+        raise ValueError(f"{name} must be finite; received {number}")
+    return number
+
+
+def as_integer(name: str, minimum: int, value: Any) -> int:
+    """Return `value` as a Python integer.
+
+    **Raises:** `TypeError` unless it is an integer; `ValueError` if it is below `minimum`.
+    """
+    if isinstance(value, bool | np.bool_):
+        raise TypeError(f"{name} must be an integer; received {value!r}")
+    try:
+        number = operator.index(value)
+    except TypeError:
+        raise TypeError(f"{name} must be an integer; received {value!r}") from None
+    if number < minimum:
+        raise ValueError(f"{name} must be an integer, at least {minimum}; received {number}")
+    return number
+
+
+def _as_real_where(name: str, holds: Callable[[float], bool], range_: str, value: Any) -> Any:
+    value = as_real(name, value)
+    if isinstance(value, float) and not holds(value):
+        raise ValueError(f"{name} must be {range_}; received {value}")
+    return value
+
+
+def _as_float(value: Any) -> float | None:
+    if isinstance(value, bool | np.bool_ | str | bytes):
+        return None
+    if isinstance(value, jax.Array | np.ndarray) and (value.shape != () or value.dtype.kind == "b"):
+        return None
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return None
+
+
+def _at_least_zero(number: float) -> bool:
+    return number >= 0
+
+
+def _below_one(number: float) -> bool:
+    return 0 <= number < 1
+
+
+def _default(default: Any) -> dict[str, Any]:
+    return {} if default is dataclasses.MISSING else {"default": default}

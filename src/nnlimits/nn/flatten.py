@@ -1,0 +1,19 @@
+"""Flattening an array of features."""
+
+import math
+
+from jaxtyping import Array, Float, PRNGKeyArray, PyTree
+
+from nnlimits.nn.layer import Layer
+
+
+class Flatten(Layer):
+    """Lays the features of one example out along a single axis, the last axis varying fastest."""
+
+    def output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
+        return (math.prod(input_shape),)
+
+    def forward(
+        self, params: PyTree, x: Float[Array, "n ..."], key: PRNGKeyArray | None, parameterization: str
+    ) -> Float[Array, "n features"]:
+        return x.reshape(x.shape[0], math.prod(x.shape[1:]))

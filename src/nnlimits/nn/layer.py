@@ -1,0 +1,111 @@
+"""The base of all layers and combinators: a map between shapes, an initialization, and the function itself."""
+
+import abc
+import contextlib
+from typing import Any, TypeVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, PRNGKeyArray, PyTree, Shaped
+
+from nnlimits.nn.errors import ShapeError
+from nnlimits.nn.fields import as_integer
+from nnlimits.nn.parameterization import DEFAULT_PARAMETERIZATION
+from nnlimits.nn.word import Word
+
+_Layer = TypeVar("_Layer", bound="Layer")
+
+
+class Layer(Word):
+    """A network, or a part of one.
+
+    A new layer defines `output_shape` and `forward`, and `initialize` if it has parameters. A network holds
+    hyper-parameters only; its parameters are a separate PyTree of arrays, made by `init` and used by `apply`.
+    """
+
+    @abc.abstractmethod
+    def output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
+        """The shape of one output, for one input of `input_shape` (no batch axis).
+
+        **Raises:** `ShapeError` (a `ValueError`) if the layer cannot take such an input.
+        """
+
+    @abc.abstractmethod
+    def forward(
+        self, params: PyTree, x: Float[Array, "n ..."], key: PRNGKeyArray | None, parameterization: str
+    ) -> Float[Array, "n ..."]:
+        """The function of the layer, given the parameterization of the network it is part of."""
+
+    def initialize(self, key: PRNGKeyArray, input_shape: tuple[int, ...], parameterization: str, dtype: Any) -> PyTree:
+        """Parameters of the layer, given the parameterization of the network it is part of; `()` if it has none."""
+        del key, parameterization, dtype
+        self.output_shape(input_shape)
+        return ()
+
+    def init(self, key: PRNGKeyArray, input_shape: tuple[int, ...], *, dtype: Any = None) -> PyTree:
+        """Draw the parameters of a finite network.
+
+        **Arguments:** `key`, a JAX random key; `input_shape`, the shape of one example, without the batch axis;
+        `dtype`, that of the parameters (JAX's default float if absent; float64 works whatever JAX's configuration).
+
+        **Returns:** a PyTree of arrays for `apply`.
+
+        **Raises:** `ValueError` if a layer cannot take the shape it receives.
+        """
+        shape = _as_shape(input_shape)
+        dtype = np.dtype(jnp.result_type(float) if dtype is None else dtype)
+        if not jnp.issubdtype(dtype, jnp.floating):
+            raise TypeError(f"dtype must be a floating-point type; received {dtype}")
+        self.output_shape(shape)
+        with _precision_of([dtype]):
+            return _with_dtype(self, dtype).initialize(key, shape, self._network_parameterization(), dtype)
+
+    def apply(
+        self, params: PyTree, x: Shaped[Array | np.ndarray, "n ..."], *, key: PRNGKeyArray | None = None
+    ) -> Float[Array, "n ..."]:
+        """The finite network's outputs at the examples `x`.
+
+        **Arguments:** `params` from `init`; `x` of shape (n, *input_shape); `key`, a JAX random key,
+        switches dropout on.
+
+        **Returns:** outputs of shape (n, *output_shape), in the common dtype of parameters and input.
+
+        **Raises:** `ValueError` if a layer cannot take the shape it receives.
+        """
+        if x.ndim < 2:
+            raise ValueError(
+                f"x must have the examples along its first axis; received {x.shape}; for one, write x[None]"
+            )
+        shape = tuple(x.shape[1:])
+        self.output_shape(shape)
+        leaves = jax.tree.leaves(params)
+        with _precision_of([leaf.dtype for leaf in leaves or [x]]):
+            dtype = jnp.result_type(x, *leaves, float)
+            inputs = jnp.asarray(x, dtype)
+            return _with_dtype(self, dtype).forward(params, inputs, key, self._network_parameterization())
+
+    def _network_parameterization(self) -> str:
+        """The parameterization of the network of which this layer is the whole."""
+        return DEFAULT_PARAMETERIZATION
+
+    def _shape_error(self, problem: str) -> ShapeError:
+        return ShapeError(type(self).__name__, problem)
+
+
+def _as_shape(input_shape: Any) -> tuple[int, ...]:
+    if not isinstance(input_shape, tuple | list):
+        raise TypeError(
+            f"input_shape must be a tuple such as (784,), the batch axis left out; received {input_shape!r}"
+        )
+    return tuple(as_integer("every entry of input_shape", 1, size) for size in input_shape)
+
+
+def _precision_of(dtypes: list[Any]) -> contextlib.AbstractContextManager:
+    """Compute in float64 where it is asked for, whatever JAX's global configuration."""
+    return jax.enable_x64(True) if np.dtype(np.float64) in dtypes else contextlib.nullcontext()
+
+
+def _with_dtype(layer: _Layer, dtype: Any) -> _Layer:
+    """Hyper-parameters that are traced arrays take the dtype of the computation, as Python floats do by themselves."""
+    return jax.tree.map(lambda leaf: leaf.astype(dtype) if isinstance(leaf, jax.Array) else leaf, layer)
