@@ -28,7 +28,7 @@ class Elementwise(Activation):
     where it is not smooth, `()` if there are none, `None` to find them.
     """
 
-    function: Callable[[Array], Array] = eqx.field(static=True)
+    function: Callable[..., Any] = eqx.field(static=True)
     given_kinks: tuple[float, ...] | None = eqx.field(static=True)
 
     def __init__(self, function: Any, kinks: Any = None) -> None:

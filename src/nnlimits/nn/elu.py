@@ -1,7 +1,6 @@
 """Exponential linear units."""
 
 import jax
-import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from nnlimits.nn.activation import KinkedAtZero
@@ -14,7 +13,7 @@ class Elu(KinkedAtZero):
     alpha: Scalar = real_field("alpha", 1.0)
 
     def __call__(self, x: Float[Array, "..."]) -> Float[Array, "..."]:
-        return jnp.where(x > 0, x, self.alpha * jnp.expm1(jnp.minimum(x, 0)))
+        return jax.nn.elu(x, self.alpha)
 
 
 class Selu(KinkedAtZero):

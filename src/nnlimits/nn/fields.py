@@ -51,7 +51,7 @@ def as_real(name: str, value: Any) -> Any:
 
     **Raises:** `TypeError` unless it is one real number; `ValueError` if it is NaN or infinite.
     """
-    if is_traced(value):
+    if isinstance(value, jax.Array) and is_traced(value):
         if value.shape != ():
             raise TypeError(f"{name} must be one number; received an array of shape {value.shape}")
         return value if jnp.issubdtype(value.dtype, jnp.floating) else value * 1.0

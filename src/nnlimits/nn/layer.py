@@ -73,6 +73,10 @@ class Layer(Word):
 
         **Raises:** `ValueError` if a layer cannot take the shape it receives.
         """
+        if not isinstance(x, jax.Array):
+            x = np.asarray(x)
+        if x.dtype.kind in "OSUMmc":
+            raise TypeError(f"x must be a real numeric array; received dtype {x.dtype}")
         if x.ndim < 2:
             raise ValueError(
                 f"x must have the examples along its first axis; received {x.shape}; for one, write x[None]"

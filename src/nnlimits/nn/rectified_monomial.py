@@ -13,4 +13,5 @@ class RectifiedMonomial(KinkedAtZero):
     degree: int = integer_field("degree", 0)
 
     def __call__(self, x: Float[Array, "..."]) -> Float[Array, "..."]:
-        return jnp.where(x > 0, x**self.degree, 0)
+        positive = x > 0
+        return jnp.where(positive, jnp.where(positive, x, 1) ** self.degree, 0)

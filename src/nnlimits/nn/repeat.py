@@ -14,6 +14,10 @@ from nnlimits.nn.layer import Layer
 from nnlimits.nn.members import as_member
 
 
+_SETTLING = 16
+"""How many blocks may change the shape before the shapes of an infinitely deep network are said never to settle."""
+
+
 class Repeat(Layer):
     """`depth` copies of `block` one after another, each with parameters of its own.
 
@@ -33,16 +37,18 @@ class Repeat(Layer):
         self.depth = math.inf if isinstance(depth, float) and depth == math.inf else as_integer("depth", 1, depth)
 
     def output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
-        shape, taken = input_shape, 0
-        while taken < self.depth:
+        shapes = [input_shape]
+        while len(shapes) <= self.depth:
             with located("in the block of Repeat"):
-                next_shape = self.block.output_shape(shape)
-            if next_shape == shape:
-                return shape
-            shape, taken = next_shape, taken + 1
-            if math.isinf(self.depth) and taken > 1:
-                raise self._shape_error(f"needs a block that keeps the shape at infinite depth; {input_shape} grows.")
-        return shape
+                shapes.append(self.block.output_shape(shapes[-1]))
+            if shapes[-1] == shapes[-2]:
+                break
+            if math.isinf(self.depth) and len(shapes) > _SETTLING:
+                raise self._shape_error(
+                    f"at infinite depth needs a block whose output shape settles; it maps {shapes[-3]} to {shapes[-2]} to "
+                    f"{shapes[-1]}."
+                )
+        return shapes[-1]
 
     def initialize(self, key: PRNGKeyArray, input_shape: tuple[int, ...], parameterization: str, dtype: Any) -> PyTree:
         """Draw the parameters of each block."""

@@ -1,5 +1,6 @@
 """The hyperbolic tangent, and its piecewise linear relative."""
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -22,4 +23,4 @@ class HardTanh(Activation):
         return (-1.0, 1.0)
 
     def __call__(self, x: Float[Array, "..."]) -> Float[Array, "..."]:
-        return jnp.clip(x, -1, 1)
+        return jax.nn.hard_tanh(x)
