@@ -1,0 +1,67 @@
+"""The benchmark's cases: which network, how many examples, which precision, and the ratio to reach.
+
+This file is read in both environments, so it imports nothing outside the standard library.
+"""
+
+import dataclasses
+import fnmatch
+import math
+
+FEATURES = 784
+W_STD = math.sqrt(1.5)
+B_STD = math.sqrt(0.1)
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """One comparison: a fully-connected network of `depth` hidden layers on `n` standard-normal examples.
+
+    `ours` lists the activations timed on our side, each against the peer's best variant of `peer` (None: ours alone).
+    `output` is "memory", both kernels at once, or "memmap", the NTK written to a file by `nnlimits.gram`.
+    """
+
+    name: str
+    ours: tuple[str, ...]
+    peer: str | None
+    depth: int
+    n: int
+    dtype: str
+    target: float | None
+    output: str = "memory"
+    w_std: float = W_STD
+    b_std: float = B_STD
+
+    @property
+    def output_bytes(self) -> int:
+        kernels = 1 if self.output == "memmap" else 2
+        return kernels * self.n**2 * (8 if self.dtype == "float64" else 4)
+
+
+def _in_both_precisions(name, ours, peer, depth, n, target):
+    return [Case(f"{name}-{bits}", ours, peer, depth, n, f"float{bits}", target) for bits in (32, 64)]
+
+
+CASES = (
+    *_in_both_precisions("relu-3-5000", ("relu",), "relu", 3, 5_000, 3.0),
+    *_in_both_precisions("relu-10-5000", ("relu",), "relu", 10, 5_000, 8.0),
+    *_in_both_precisions("relu-10-10000", ("relu",), "relu", 10, 10_000, 10.0),
+    *_in_both_precisions("erf-10-5000", ("erf",), "erf", 10, 5_000, 6.0),
+    *_in_both_precisions("gelu-3-5000", ("gelu",), "gelu", 3, 5_000, 2.5),
+    *_in_both_precisions("quadrature-3-1000", ("elementwise-tanh", "tanh"), "numerical-tanh", 3, 1_000, 100.0),
+    Case("relu-10-20000-memmap", ("relu",), None, 10, 20_000, "float32", None, output="memmap"),
+)
+
+
+def select(patterns: list[str]) -> list[Case]:
+    """The cases whose names match any of the shell-style patterns, in order; all of them without patterns."""
+    if not patterns:
+        return list(CASES)
+    for pattern in patterns:
+        if not any(fnmatch.fnmatch(case.name, pattern) for case in CASES):
+            raise ValueError(f"no case matches {pattern!r}; the cases are {', '.join(case.name for case in CASES)}")
+    return [case for case in CASES if any(fnmatch.fnmatch(case.name, pattern) for pattern in patterns)]
+
+
+def shrink(case: Case, factor: int = 5) -> Case:
+    """The same case on `factor` times fewer examples, for a quick run; its target no longer applies."""
+    return dataclasses.replace(case, n=case.n // factor, target=None)
