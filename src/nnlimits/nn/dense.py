@@ -45,6 +45,8 @@ class Dense(Layer):
     def forward(
         self, params: PyTree, x: Float[Array, "n fan_in"], key: PRNGKeyArray | None, parameterization: str
     ) -> Float[Array, "n width"]:
+        if not isinstance(params, dict) or params.keys() != {"weight", "bias"}:
+            raise self._shape_error(f"expects parameters weight and bias; it received {jax.tree.structure(params)}.")
         fan_in = params["weight"].shape[0]
         if x.shape[1] != fan_in:
             raise self._shape_error(f"has parameters for inputs ({fan_in},); it received {x.shape[1:]}.")

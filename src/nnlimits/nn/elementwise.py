@@ -57,6 +57,11 @@ class Elementwise(Activation):
             )
         return y
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        name = spell_function(self.function)
+        reference = name if _named_function(name) is self.function else self.function
+        return _rebuild, (reference, self.given_kinks)
+
     def _spelled_arguments(self) -> list[str]:
         kinks = [] if self.given_kinks is None else [f"kinks={spell(self.given_kinks)}"]
         return [spell_function(self.function), *kinks]
@@ -71,6 +76,17 @@ def spell_function(function: Callable) -> str:
         if getattr(namespace, name, None) is function:
             return f"{prefix}.{name}"
     return getattr(function, "__qualname__", name)
+
+
+def _named_function(name: str) -> Any:
+    """The function of JAX with this public name, such as `jnp.tanh`; `None` if there is none."""
+    prefix, _, name = name.rpartition(".")
+    return getattr(_NAMESPACES.get(prefix), name, None)
+
+
+def _rebuild(reference: Any, kinks: tuple[float, ...] | None) -> Elementwise:
+    """Undo `Elementwise.__reduce__`: JAX's compiled functions do not pickle, their public names do."""
+    return Elementwise(_named_function(reference) if isinstance(reference, str) else reference, kinks)
 
 
 @functools.lru_cache(maxsize=1024)

@@ -1,6 +1,7 @@
 """The Gaussian error linear unit."""
 
 import math
+from typing import Any
 
 import equinox as eqx
 import jax
@@ -10,6 +11,12 @@ from jaxtyping import Array, Float
 from nnlimits.nn.activation import SmoothActivation
 
 
+def _as_bool(approximate: Any) -> bool:
+    if not isinstance(approximate, bool):
+        raise TypeError(f"approximate must be True or False; received {approximate!r}")
+    return approximate
+
+
 class Gelu(SmoothActivation):
     """`x Phi(x)`, with Phi the normal distribution function (Hendrycks & Gimpel 2016).
 
@@ -17,11 +24,7 @@ class Gelu(SmoothActivation):
     `x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2` instead.
     """
 
-    approximate: bool = eqx.field(static=True, default=False)
-
-    def __check_init__(self) -> None:
-        if not isinstance(self.approximate, bool):
-            raise TypeError(f"approximate must be True or False; received {self.approximate!r}")
+    approximate: bool = eqx.field(static=True, default=False, converter=_as_bool)
 
     def __call__(self, x: Float[Array, "..."]) -> Float[Array, "..."]:
         if self.approximate:

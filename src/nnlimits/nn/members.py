@@ -6,6 +6,7 @@ from typing import Any
 from nnlimits.nn.elementwise import spell_function
 from nnlimits.nn.layer import Layer
 from nnlimits.nn.parameterization import DEFAULT_PARAMETERIZATION
+from nnlimits.nn.word import Word
 
 
 def as_member(place: str, value: Any) -> Layer:
@@ -30,6 +31,8 @@ def _describe(value: Any) -> str:
         return f"the class {value.__name__}" + (
             f"; make a layer of it: nn.{value.__name__}()" if issubclass(value, Layer) else ""
         )
+    if isinstance(value, Word):
+        return f"{value!r}"
     if isinstance(value, list | tuple):
         return f"a {type(value).__name__}; unpack it: nn.Sequential(*layers)"
     if callable(value):

@@ -13,7 +13,6 @@ from nnlimits.nn.fields import as_integer
 from nnlimits.nn.layer import Layer
 from nnlimits.nn.members import as_member
 
-
 _SETTLING = 16
 """How many blocks may change the shape before the shapes of an infinitely deep network are said never to settle."""
 
@@ -45,8 +44,8 @@ class Repeat(Layer):
                 break
             if math.isinf(self.depth) and len(shapes) > _SETTLING:
                 raise self._shape_error(
-                    f"at infinite depth needs a block whose output shape settles; it maps {shapes[-3]} to {shapes[-2]} to "
-                    f"{shapes[-1]}."
+                    "at infinite depth needs a block whose output shape settles; "
+                    f"it maps {shapes[-3]} to {shapes[-2]} to {shapes[-1]}."
                 )
         return shapes[-1]
 

@@ -21,6 +21,9 @@ class Word(eqx.Module):
         prefix = "nn." if type(self).__module__.startswith("nnlimits.nn.") else ""
         return f"{prefix}{type(self).__name__}({', '.join(self._spelled_arguments())})"
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Word":
+        return self  # immutable, and the functions inside need not be copyable
+
     def _spelled_arguments(self) -> list[str]:
         """The arguments that rebuild the word: required ones by position, others by keyword where they differ."""
         spelled = []
