@@ -64,4 +64,5 @@ def select(patterns: list[str]) -> list[Case]:
 
 def shrink(case: Case, factor: int = 5) -> Case:
     """The same case on `factor` times fewer examples, for a quick run; its target no longer applies."""
-    return dataclasses.replace(case, n=case.n // factor, target=None)
+    n = case.n // factor
+    return dataclasses.replace(case, name=f"{case.name}, n = {n}", n=n, target=None)

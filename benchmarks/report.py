@@ -7,7 +7,7 @@ import platform
 from rich.console import Console
 from rich.table import Table
 
-COLUMNS = ("case", "peer's best", "peer s", "ours s", "ratio", "first call s, peer / ours", "memory, peer / ours")
+COLUMNS = ("case", "peer's best", "peer s", "ours s", "ratio", "first s, peer / ours", "MiB, peer / ours")
 
 
 def rows(results: list[dict]) -> list[tuple[str, ...]]:
@@ -44,13 +44,13 @@ def _ratio(result, ours):
 
 
 def _size(count):
-    return "?" if count is None else f"{count / 2**20:.0f} MiB"
+    return "?" if count is None else f"{count / 2**20:.0f}"
 
 
 def show(results: list[dict], console: Console):
     table = Table(title="nnlimits against neural-tangents, both kernels, 784 features")
     for index, column in enumerate(COLUMNS):
-        table.add_column(column, justify="left" if index < 2 else "right")
+        table.add_column(column, justify="left" if index < 2 else "right", no_wrap=index == 0)
     for row in rows(results):
         table.add_row(*row)
     console.print(table)
