@@ -80,6 +80,19 @@ def test_copies_and_pickles_what_python_can():
         assert copy.deepcopy(word) == word
 
 
+@pytest.mark.parametrize(
+    "function", [lambda x: x * np.float64(2), lambda x: x > 0, jnp.floor], ids=["f64", "bool", "f32"]
+)
+def test_keeps_the_dtype_of_its_input(function, x64):
+    net = nn.Repeat(nn.Elementwise(function, kinks=()), 3)
+    assert net.apply(net.init(jax.random.key(0), (2,)), jnp.ones((3, 2), jnp.float32)).dtype == jnp.float32
+
+
+def test_refuses_complex_results():
+    with pytest.raises(TypeError, match="needs a real function"):
+        nn.Elementwise(lambda x: x * 1j, kinks=())(jnp.ones(2))
+
+
 def test_partial_function_works():
     word = nn.Elementwise(functools.partial(jnp.multiply, 2.0), kinks=())
     np.testing.assert_array_equal(word(jnp.array([1.0, -3.0])), [2.0, -6.0])

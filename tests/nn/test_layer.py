@@ -82,7 +82,6 @@ def test_gradient_with_respect_to_the_network(x64):
     x = jnp.linspace(-1, 1, 15).reshape(5, 3)
     for parameterization in ("ntk", "standard"):
 
-        @jax.jit
         def loss(w_std, b_std, slope, parameterization=parameterization):
             layers = (nn.Dense(4, w_std=w_std, b_std=b_std), nn.LeakyRelu(slope), nn.Dense(2, b_std=0.3))
             net = nn.Sequential(*layers, parameterization=parameterization)

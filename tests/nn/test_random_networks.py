@@ -46,7 +46,7 @@ def _combined(parts):
     )
 
 
-bodies = st.recursive(st.one_of(denses, plain), _combined, max_leaves=5)
+bodies = st.recursive(st.one_of(denses, plain), _combined, max_leaves=4)
 networks = st.builds(
     lambda body, parameterization: nn.Sequential(body, nn.Dense(2), parameterization=parameterization),
     bodies,
@@ -68,7 +68,7 @@ def test_shapes_spelling_and_equality(net, width):
     assert hash(rebuilt) == hash(net)
 
 
-@settings(max_examples=8, deadline=None, derandomize=True)
+@settings(max_examples=6, deadline=None, derandomize=True)
 @given(networks, widths)
 def test_gradients_are_finite_under_jit(net, width):
     params = net.init(KEY, (width,))

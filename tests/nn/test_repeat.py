@@ -26,14 +26,14 @@ def _unrolled(params):
         (BLOCK, 3, 1),
         (nn.Residual(nn.Sequential(nn.Relu(), nn.Dense(4))), 4, 0),
         (nn.Parallel(nn.Identity(), nn.Dense(2), merge=nn.Concatenate()), 3, 3),
-        (nn.Repeat(BLOCK, 2), 3, 1),
+        (nn.Repeat(nn.Dense(4, b_std=1.0), 2), 4, 0),
     ],
     ids=["same shape", "shape settles", "residual", "shape grows", "nested"],
 )
 def test_equals_the_blocks_written_out(block, input_width, head, x64):
     net, written_out = nn.Repeat(block, 3), nn.Sequential(*[block] * 3)
     x = jnp.linspace(-1, 1, 2 * input_width).reshape(2, input_width)
-    params, expected = (jax.jit(lambda key, n=n: n.init(key, (input_width,)))(KEY) for n in (net, written_out))
+    params, expected = net.init(KEY, (input_width,)), written_out.init(KEY, (input_width,))
     assert len(params["head"]) == head
     unrolled = _unrolled(params)
     jax.tree.map(np.testing.assert_array_equal, unrolled, expected)
@@ -59,11 +59,11 @@ def test_runs_as_one_loop():
 
 def test_gradient_flows_through_the_loop(x64):
     x = jnp.linspace(-1, 1, 8).reshape(2, 4)
+    params = nn.Repeat(BLOCK, 3).init(KEY, (4,))
 
     @jax.jit
     def loss(w_std):
-        net = nn.Repeat(nn.Sequential(nn.Dense(4, w_std=w_std), nn.Tanh()), 3)
-        return net.apply(net.init(KEY, (4,)), x).sum()
+        return nn.Repeat(nn.Sequential(nn.Dense(4, w_std=w_std), nn.Tanh()), 3).apply(params, x).sum()
 
     difference = float(loss(1.3 + 1e-5) - loss(1.3 - 1e-5)) / 2e-5
     assert jax.grad(loss)(1.3) == pytest.approx(difference, rel=1e-7)

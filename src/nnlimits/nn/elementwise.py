@@ -49,13 +49,15 @@ class Elementwise(Activation):
         return _found_kinks(self.function) if self.given_kinks is None else self.given_kinks
 
     def __call__(self, x: Float[Array, "..."]) -> Float[Array, "..."]:
-        y = self.function(x)
-        if jnp.shape(y) != jnp.shape(x):
+        y = jnp.asarray(self.function(x))
+        if jnp.issubdtype(y.dtype, jnp.complexfloating):
+            raise TypeError(f"Elementwise needs a real function; {spell_function(self.function)} returns {y.dtype}")
+        if y.shape != jnp.shape(x):
             raise self._shape_error(
                 f"needs a function that acts on each element; {spell_function(self.function)} maps shape {jnp.shape(x)}"
-                f" to {jnp.shape(y)}."
+                f" to {y.shape}."
             )
-        return y
+        return y.astype(jnp.asarray(x).dtype)
 
     def __reduce__(self) -> tuple[Any, ...]:
         name = spell_function(self.function)

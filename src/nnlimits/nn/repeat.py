@@ -22,7 +22,7 @@ class Repeat(Layer):
 
     The parameters are `{"head": (...), "tail": ...}`: one entry in `head` for each block whose output shape differs
     from its input shape, and then the others stacked along a leading axis, so that they run as one loop (`()` if none
-    is left). The draws are those of `nn.Sequential(block, block, ...)`.
+    is left). With JAX's default generator the draws are those of `nn.Sequential(block, block, ...)`.
 
     **Arguments:** `block`, a layer; `depth`, a positive integer, or `math.inf`: an infinitely deep network, which has
     limits but no finite network to `init` or `apply`.
