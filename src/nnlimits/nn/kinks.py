@@ -20,7 +20,9 @@ def find_kinks(function: Callable) -> tuple[float, ...]:
     Each interval of a fine grid is halved again and again towards the half with the larger change. Across 1e-13 a smooth function
     has not changed; what is left is a jump.
 
-    **Raises:** `ValueError` if there are more than 64 (give `kinks=` to say which matter), or the function is not finite.
+    Where the function is not finite nothing is looked for.
+
+    **Raises:** `ValueError` if there are more than 64 jumps (give `kinks=` to say which matter).
     """
     with jax.enable_x64(True), jax.ensure_compile_time_eval():
         found: list[float] = []
@@ -28,7 +30,9 @@ def find_kinks(function: Callable) -> tuple[float, ...]:
             found += _jumps(derivative)
     kinks = _merged(found)
     if len(kinks) > _MOST:
-        raise ValueError(f"the function jumps at {len(kinks)} places in [-30, 30]; give the kinks that matter with kinks=")
+        raise ValueError(
+            f"the function jumps at {len(kinks)} places in [-30, 30]; give the kinks that matter with kinks="
+        )
     return kinks
 
 
@@ -45,9 +49,8 @@ def _jumps(f: Callable) -> list[float]:
     grid = np.linspace(-_REACH - np.sqrt(2) / 100, _REACH + np.sqrt(3) / 100, _INTERVALS + 1)
     left, right = grid[:-1], grid[1:]
     f_left, f_right = np.asarray(f(left)), np.asarray(f(right))
-    if not (np.isfinite(f_left).all() and np.isfinite(f_right).all()):
-        finite = np.isfinite(f_left) & np.isfinite(f_right)
-        left, right, f_left, f_right = (v[finite] for v in (left, right, f_left, f_right))
+    finite = np.isfinite(f_left) & np.isfinite(f_right)
+    left, right, f_left, f_right = (v[finite] for v in (left, right, f_left, f_right))
     scale = np.maximum(np.maximum(np.abs(f_left), np.abs(f_right)), 1e-3)
     for _ in range(_HALVINGS):
         middle = (left + right) / 2
@@ -64,7 +67,7 @@ def _merged(found: list[float]) -> tuple[float, ...]:
     kinks: list[float] = []
     for x in sorted(found):
         short = float(np.round(x, 9)) + 0.0
-        x = short if abs(short - x) < 1e-11 * max(1.0, abs(x)) * 10 else x
+        x = short if abs(short - x) < 1e-10 * max(1.0, abs(x)) else x
         if not kinks or abs(x - kinks[-1]) > 1e-8:
             kinks.append(x)
     return tuple(kinks)

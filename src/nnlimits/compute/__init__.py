@@ -1,0 +1,11 @@
+"""Large kernel matrices: tiles, storage, solvers."""
+
+__all__ = ["gram"]
+
+
+def __getattr__(name: str):
+    if name == "gram":
+        from nnlimits.compute.gram import gram
+
+        return gram
+    raise AttributeError(f"module 'nnlimits.compute' has no attribute {name!r}")

@@ -1,0 +1,24 @@
+"""Infinite width, kernel regime: the NNGP and NTK of a network, as an interpreter of its expression."""
+
+from nnlimits.kernels import combinators, error_function, exponential, hermite, linear, piecewise, quadrature
+from nnlimits.kernels.covariance import Covariance
+from nnlimits.kernels.dual import Dual, Moments, dual, moments
+from nnlimits.kernels.kernel import Kernel, KernelPair, kernel
+from nnlimits.kernels.rules import covariance_rule
+from nnlimits.kernels.smoothing import smoothed
+
+__all__ = [
+    "Covariance",
+    "Dual",
+    "Kernel",
+    "KernelPair",
+    "Moments",
+    "covariance_rule",
+    "dual",
+    "kernel",
+    "moments",
+    "smoothed",
+]
+
+# Importing these modules registers their rules.
+_RULES = (combinators, error_function, exponential, hermite, linear, piecewise, quadrature)

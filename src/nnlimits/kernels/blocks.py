@@ -1,0 +1,84 @@
+"""Repeated blocks of layers, found in the expression and run under `lax.scan`.
+
+A depth-50 network costs one block to compile, whether it was written as `nn.Repeat` or layer by layer, and XLA keeps the state
+of one tile in cache from layer to layer (unrolled, a CPU loses a factor of five).
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+
+from nnlimits import nn
+from nnlimits.kernels.covariance import Covariance
+
+LayerRow = tuple[nn.Layer, ...]
+
+
+class Block(NamedTuple):
+    """`layers`, read as a row of repetitions of `period` layers that differ at most in their hyper-parameters' values."""
+
+    layers: LayerRow
+    period: int
+
+    @property
+    def repetitions(self) -> int:
+        """How often the period stands in the row."""
+        return len(self.layers) // self.period
+
+
+def flatten(layers: LayerRow) -> LayerRow:
+    """The row with nested `Sequential`s written out and identities left out."""
+    row: list[nn.Layer] = []
+    for layer in layers:
+        if isinstance(layer, nn.Sequential):
+            row.extend(flatten(layer.layers))
+        elif not isinstance(layer, nn.Identity | nn.Flatten):
+            row.append(layer)
+    return tuple(row)
+
+
+def blocks(layers: LayerRow) -> list[Block]:
+    """Split a row into blocks, greedily: at each place the period that covers most layers by repetition."""
+    row = flatten(layers)
+    shapes = [jax.tree.structure(layer) for layer in row]
+    found: list[Block] = []
+    start = 0
+    while start < len(row):
+        period, length = max(
+            ((p, p * _repetitions(shapes, start, p)) for p in range(1, (len(row) - start) // 2 + 1)),
+            key=lambda pl: (pl[1] if pl[1] > pl[0] else 0, -pl[0]),
+            default=(1, 1),
+        )
+        if length == period:
+            period = length = 1
+        found.append(Block(row[start : start + length], period))
+        start += length
+    return found
+
+
+def _repetitions(shapes: list[Any], start: int, period: int) -> int:
+    first = shapes[start : start + period]
+    count = 1
+    while shapes[start + count * period : start + (count + 1) * period] == first:
+        count += 1
+    return count
+
+
+def scan_block(block: Block, state: Covariance, apply: Callable[[LayerRow, Covariance], Covariance]) -> Covariance:
+    """Covariance after all repetitions of a block.
+
+    The first repetition runs by itself where it changes the kind of the state, as the first layer of a network may.
+    """
+    rows = [block.layers[i * block.period : (i + 1) * block.period] for i in range(block.repetitions)]
+    while len(rows) > 1:
+        after = jax.eval_shape(lambda s, row: apply(row, s), state, rows[0])
+        if jax.tree.structure(after) == jax.tree.structure(state):
+            state = jax.tree.map(
+                lambda value, like: jnp.broadcast_to(value, like.shape).astype(like.dtype), state, after
+            )
+            stacked = jax.tree.map(lambda *values: jnp.stack(values), *rows)
+            return jax.lax.scan(lambda carry, row: (apply(row, carry), None), state, stacked, length=len(rows))[0]
+        state = apply(rows.pop(0), state)
+    return apply(rows[0], state)

@@ -1,0 +1,74 @@
+"""The state of the kernel interpreter: the covariance of two batches of inputs at one layer of an infinitely wide network.
+
+The covariance of a pair is carried as two variances and a *deficit*, one minus the correlation, never as the product
+`K = sqrt(q1 q2) (1 - deficit)`. Forming `sqrt(q1 q2 - K^2)` from `K` loses half of the digits as the correlation approaches
+one, and a kinked activation turns that into an error of the square root of the rounding unit in its NTK. Every rule updates the
+deficit without such a cancellation, so float32 stays accurate at any depth, for near-duplicates and on the diagonal.
+"""
+
+import equinox as eqx
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+# A variance is never exactly zero: this keeps square roots differentiable at zero inputs and is far below any rounding.
+TINY = {jnp.dtype("float32"): 1e-24, jnp.dtype("float64"): 1e-200}
+
+
+def tiny(dtype) -> float:
+    """The variance that stands for zero in `dtype`."""
+    return TINY.get(jnp.dtype(dtype), 1e-24)
+
+
+def safe_sqrt(q: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """`sqrt(q)` with a finite derivative at zero."""
+    return jnp.sqrt(q + tiny(q.dtype))
+
+
+class Covariance(eqx.Module):
+    """Second moments of two batches at one layer, pair by pair.
+
+    All arrays broadcast against one another: `(n1, n2)` pairs with `q1` of shape `(n1, 1)` and `q2` of shape `(1, n2)`, or the
+    diagonal alone with every array of shape `(n,)`. The rules are elementwise, so the same code serves both.
+    """
+
+    q1: Float[Array, "..."]
+    """Variance of one unit at each input of the first batch."""
+    q2: Float[Array, "..."]
+    """Variance of one unit at each input of the second batch."""
+    deficit: Float[Array, "..."]
+    """One minus the correlation of the two inputs, in [0, 2]."""
+    ntk: Float[Array, "..."] | None
+    """Neural tangent kernel, or `None` when it is not asked for."""
+    width: Float[Array, ""]
+    """Number of units of this layer in the finite network; used by the standard parameterization and by `Concatenate`."""
+    same: Bool[Array, "..."] | None
+    """Where the two inputs are one and the same example; `None` when no layer needs to know."""
+    gaussian: bool = eqx.field(static=True)
+    """Whether the units are independent Gaussians, as an activation or a `LayerNorm` requires."""
+    fresh: bool = eqx.field(static=True)
+    """Whether the units come from weights drawn since the present branch began, hence are independent of the other branches; true
+    outside all branches."""
+
+    @property
+    def nngp(self) -> Float[Array, "..."]:
+        """Covariance of one unit at the two inputs."""
+        return safe_sqrt(self.q1) * safe_sqrt(self.q2) * (1 - self.deficit)
+
+
+def sum_of_covariances(
+    terms: list[tuple[Float[Array, "..."], Float[Array, "..."], Float[Array, "..."]]],
+) -> tuple[Float[Array, "..."], Float[Array, "..."], Float[Array, "..."]]:
+    """Variances and deficit of a sum of independent terms, each given as `(q1, q2, deficit)`.
+
+    With `s = sqrt(q1 q2)` of the sum and `s_a`, `s_b` of two terms, `s^2 - (s_a + s_b)^2 = (sqrt(q1_a q2_b) - sqrt(q1_b q2_a))^2`,
+    so the new deficit is a sum of positive terms and nothing cancels.
+    """
+    q1, q2, deficit = terms[0]
+    for p1, p2, other in terms[1:]:
+        s_a, s_b = safe_sqrt(q1) * safe_sqrt(q2), safe_sqrt(p1) * safe_sqrt(p2)
+        # exactly zero where both inputs are equal, fused multiplications or not
+        cross = safe_sqrt(q1) * (safe_sqrt(p2) - safe_sqrt(p1)) + safe_sqrt(p1) * (safe_sqrt(q1) - safe_sqrt(q2))
+        q1, q2 = q1 + p1, q2 + p2
+        s = safe_sqrt(q1) * safe_sqrt(q2)
+        deficit = (s_a * deficit + s_b * other + cross**2 / (s + s_a + s_b)) / s
+    return q1, q2, deficit

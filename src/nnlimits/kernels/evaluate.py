@@ -1,0 +1,86 @@
+"""The kernel of a network as pure functions of its hyper-parameters and inputs: what is jitted, differentiated and tiled."""
+
+import dataclasses
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+from nnlimits import nn
+from nnlimits.kernels.covariance import Covariance
+from nnlimits.kernels.inputs import input_covariance, input_variance
+from nnlimits.kernels.rules import covariance_rule
+
+
+class Needs(eqx.Module):
+    """What the output of a network requires of every layer; found from the expression before anything is computed."""
+
+    parameterization: str = eqx.field(static=True)
+    widths: bool = eqx.field(static=True)
+    """Whether a kernel depends on the widths of the layers."""
+    same: bool = eqx.field(static=True)
+    """Whether a layer treats an example paired with itself apart."""
+
+
+def needs(network: nn.Layer) -> Needs:
+    """Read off what a network needs."""
+    parameterization = network.parameterization or "ntk" if isinstance(network, nn.Sequential) else "ntk"
+    words = _words(network)
+    widths = parameterization != "ntk" or any(isinstance(w, nn.Concatenate) for w in words)
+    return Needs(parameterization, widths, any(isinstance(w, nn.Dropout) for w in words))
+
+
+def _words(word: Any) -> list[Any]:
+    """A word and all words inside it."""
+    children = [getattr(word, f.name) for f in dataclasses.fields(word)]
+    nested = [c for child in children for c in (child if isinstance(child, tuple) else (child,))]
+    return [word] + [w for child in nested if isinstance(child, eqx.Module) for w in _words(child)]
+
+
+def prepare(network: nn.Layer, dtype: Any) -> nn.Layer:
+    """The same kernel, written for computing: no width that does not matter (so that equal blocks are seen to be equal), no bias
+    whose scale is the number zero, and all hyper-parameters arrays of one dtype (so that other values need no compilation).
+    """
+    keep_widths = needs(network).widths
+
+    def simplified(word: Any) -> Any:
+        if not isinstance(word, nn.Dense):
+            return word
+        dense = word if keep_widths else dataclasses.replace(word, width=1)
+        if isinstance(dense.b_std, float) and dense.b_std == 0.0:
+            dense = eqx.tree_at(lambda d: d.b_std, dense, None)
+        return dense
+
+    network = jax.tree.map(simplified, network, is_leaf=lambda w: isinstance(w, nn.Dense))
+    return jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), network)
+
+
+def pairs(
+    get: tuple[str, ...],
+    network: nn.Layer,
+    x1: Float[Array, "n1 d"],
+    x2: Float[Array, "n2 d"],
+    same: Bool[Array, "n1 n2"] | None,
+) -> tuple[Float[Array, "n1 n2"], ...]:
+    """The kernels named by `get` ("nngp", "ntk") between two batches, for a network from `prepare`."""
+    required = needs(network)
+    state = input_covariance(_rows(x1), _rows(x2), same, ntk="ntk" in get, keep_same=required.same)
+    return _read(get, covariance_rule(network, state, required.parameterization), (x1.shape[0], x2.shape[0]))
+
+
+def diagonal(get: tuple[str, ...], network: nn.Layer, x: Float[Array, "n d"]) -> tuple[Float[Array, " n"], ...]:
+    """The kernels named by `get` of each example with itself."""
+    required = needs(network)
+    state = input_variance(_rows(x), ntk="ntk" in get, keep_same=required.same)
+    return _read(get, covariance_rule(network, state, required.parameterization), (x.shape[0],))
+
+
+def _rows(x: Array) -> Float[Array, "n d"]:
+    return x.reshape(x.shape[0], -1)
+
+
+def _read(get: tuple[str, ...], state: Covariance, shape: tuple[int, ...]) -> tuple[Array, ...]:
+    found = {"nngp": state.nngp, "ntk": state.ntk}
+    return tuple(jnp.broadcast_to(value, shape) for value in (found[name] for name in get) if value is not None)

@@ -1,0 +1,146 @@
+"""The public face of the kernel interpreter: `kernel(network)`."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any, NamedTuple
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from nnlimits import nn
+from nnlimits.compute.precision import adopt, aligned_empty, precision_of
+from nnlimits.compute.tiles import Problem, fill, tile_size
+from nnlimits.kernels import evaluate
+from nnlimits.validation import check_inputs, check_same_dtype, is_traced
+
+Inputs = Float[Array, "n ..."] | Float[np.ndarray, "n ..."]
+
+
+class KernelPair(NamedTuple):
+    """Both kernels of a network between two batches."""
+
+    nngp: Float[Array, "..."]
+    """Covariance of the outputs of the random network (neural network Gaussian process kernel)."""
+    ntk: Float[Array, "..."]
+    """Inner products of the outputs' parameter gradients (neural tangent kernel)."""
+
+
+class Kernel(eqx.Module):
+    """The kernels of an infinitely wide network, as functions of its inputs.
+
+    A value like the network it is made from: comparable, hashable, and a PyTree whose leaves are the network's hyper-parameters, so
+    that `jax.grad` with respect to a kernel gives the gradient in all of them. Works eagerly and under any JAX transformation. Eager
+    calls compute by tiles, in the dtype of the inputs whatever JAX's configuration.
+    """
+
+    network: nn.Layer
+
+    def __check_init__(self) -> None:
+        if not isinstance(self.network, nn.Layer):
+            raise TypeError(f"network must be an expression of nnlimits.nn; received {type(self.network).__name__}")
+
+    def __call__(self, x1: Inputs, x2: Inputs | None = None) -> KernelPair:
+        """NNGP and NTK in one pass.
+
+        **Arguments:** `x1` of shape (n1, d); `x2` of shape (n2, d), or `None` for `x1` with itself.
+
+        **Returns:** `.nngp` and `.ntk`, each (n1, n2), per output unit.
+
+        **Raises:** `ValueError` for wrong shapes, empty or non-finite inputs; `TypeError` for mixed dtypes or non-numeric data;
+        `NotImplementedError` for a layer without an infinite-width rule.
+
+        Jacot, Gabriel & Hongler 2018; Lee et al. 2018, 2019.
+        """
+        return KernelPair(*self._pairs(("nngp", "ntk"), x1, x2))
+
+    def nngp(self, x1: Inputs, x2: Inputs | None = None) -> Float[Array, "n1 n2"]:
+        """Covariance of the outputs of the random network, (n1, n2); arguments and errors as of a call."""
+        return self._pairs(("nngp",), x1, x2)[0]
+
+    def ntk(self, x1: Inputs, x2: Inputs | None = None) -> Float[Array, "n1 n2"]:
+        """Neural tangent kernel, (n1, n2); arguments and errors as of a call."""
+        return self._pairs(("ntk",), x1, x2)[0]
+
+    def diagonal(self, x: Inputs) -> KernelPair:
+        """Both kernels of each example with itself, each of shape (n,), without forming a matrix."""
+        (x,) = check_pair(self.network, x)
+        if is_traced(self, x):
+            return KernelPair(
+                *evaluate.diagonal(("nngp", "ntk"), evaluate.prepare(self.network, x.dtype), jnp.asarray(x))
+            )
+        with precision_of(x):
+            return KernelPair(*_diagonal(evaluate.prepare(self.network, x.dtype), jnp.asarray(x)))
+
+    def _pairs(self, get: tuple[str, ...], x1: Any, x2: Any) -> Sequence[jax.Array]:
+        x1, *rest = check_pair(self.network, x1, *([] if x2 is None else [x2]))
+        x2 = rest[0] if rest else None
+        if is_traced(self, x1, x2):
+            return traced_pairs(get, self.network, jnp.asarray(x1), x2)
+        n1, n2 = x1.shape[0], (x1 if x2 is None else x2).shape[0]
+        outputs = [aligned_empty((n1, n2), x1.dtype) for _ in get]
+        devices = [jax.devices()[0]]
+        with precision_of(x1, x2):
+            fill_pairs(get, self.network, x1, x2, outputs, tile_size(n1, n2, devices), devices, None)
+            return [adopt(output) for output in outputs]
+
+
+def traced_pairs(get: tuple[str, ...], network: nn.Layer, x1: jax.Array, x2: Any) -> Sequence[jax.Array]:
+    """The kernels as one traced expression."""
+    same = jnp.eye(x1.shape[0], dtype=bool) if x2 is None else None
+    return evaluate.pairs(get, evaluate.prepare(network, x1.dtype), x1, x1 if x2 is None else jnp.asarray(x2), same)
+
+
+def fill_pairs(get, network, x1, x2, outputs, tile: int, devices, progress: bool | None) -> None:
+    """Compute concrete kernels by tiles into `outputs`."""
+    problem = Problem(
+        _FUNCTIONS[get],
+        evaluate.prepare(network, x1.dtype),
+        jnp.asarray(x1),
+        None if x2 is None else jnp.asarray(x2),
+        outputs,
+    )
+    fill(problem, tile=tile, devices=devices, progress=progress)
+
+
+# one function object for each choice of kernels, so that JAX compiles it once
+_FUNCTIONS = {get: partial(evaluate.pairs, get) for get in (("nngp",), ("ntk",), ("nngp", "ntk"))}
+
+
+@jax.jit
+def _diagonal(network: nn.Layer, x: jax.Array) -> tuple[jax.Array, ...]:
+    return evaluate.diagonal(("nngp", "ntk"), network, x)
+
+
+def check_pair(network: nn.Layer, *inputs: Any) -> list[Any]:
+    """Inputs as arrays of one floating dtype and one shape that the network accepts, or an error that says what is wrong."""
+    names = ["x1", "x2"] if len(inputs) > 1 else ["x"]
+    rank = np.ndim(inputs[0])
+    rank = rank if rank > 2 and _takes_images(network) else 2
+    arrays = [check_inputs(name, x, rank=rank) for name, x in zip(names, inputs, strict=True)]
+    check_same_dtype(**dict(zip(names, arrays, strict=True)))
+    shapes = {a.shape[1:] for a in arrays}
+    if len(shapes) > 1:
+        raise ValueError(
+            f"x1 and x2 must have the same features; received shapes {arrays[0].shape} and {arrays[1].shape}"
+        )
+    network.output_shape(arrays[0].shape[1:])
+    return arrays
+
+
+def _takes_images(network: nn.Layer) -> bool:
+    return isinstance(network, nn.Sequential) and bool(network.layers) and isinstance(network.layers[0], nn.Flatten)
+
+
+def kernel(network: nn.Layer) -> Kernel:
+    """The kernels of a network in the limit of infinite width.
+
+    **Arguments:** `network`, an expression of `nnlimits.nn`.
+
+    **Returns:** a `Kernel`: call it for both kernels; `.nngp`, `.ntk`, `.diagonal` for one of them or the diagonal.
+
+    **Raises:** `TypeError` if `network` is not such an expression.
+    """
+    return Kernel(network)
