@@ -1,7 +1,7 @@
 """Solving with covariance matrices: a Cholesky factor whose jitter is chosen, reported, and never silent.
 
-Concrete matrices are factorized by LAPACK in float64 on the host; under a JAX transformation the same choice of jitter is
-made in JAX, in the matrix's own precision, and is differentiable.
+Concrete matrices are factorized by LAPACK in float64 on the host; under a JAX transformation the same choice of jitter
+is made in JAX, in the matrix's own precision, and is differentiable.
 """
 
 import sys
@@ -24,7 +24,7 @@ Columns = Float[Array | np.ndarray, "n k"]
 Scalar = float | Float[Array | np.ndarray, ""]
 
 LARGEST_JITTER = 1e-3
-"""Beyond this fraction of the mean of its diagonal, a matrix that still fails was no covariance matrix to begin with."""
+"""As a fraction of the mean of the diagonal; a matrix that needs more was no covariance matrix to begin with."""
 
 
 class Factor(eqx.Module):
@@ -55,23 +55,25 @@ class Factor(eqx.Module):
         """The diagonal of `(matrix + jitter I)^{-1}`, without the rest of it."""
         if is_traced(self.lower):
             return jnp.square(self.whiten(jnp.eye(len(self.lower), dtype=self.lower.dtype))).sum(0)
-        inverse, _ = scipy.linalg.lapack.dtrtri(_double(self.lower), lower=1)
+        lower = _double(self.lower)
+        (invert,) = scipy.linalg.get_lapack_funcs(("trtri",), (lower,))
+        inverse, _ = invert(lower, lower=1)
         return np.einsum("ij,ij->j", inverse, inverse)
 
 
 def factorize(matrix: Matrix, targets: Columns, *, name: str = "the Gram matrix", remedy: str = "noise") -> Factor:
     """Factorize a covariance matrix, with the least jitter that lets it be solved for `targets`.
 
-    The jitter is zero if that works. Otherwise it rises from `eps * mean(diag(matrix))` by factors of ten until the factor
-    is finite, `(matrix + jitter I) alpha = targets` is solved to `eps**(1/3)` of the targets, and rounding errors of size
-    `eps` in a predictive covariance, multiplied by the weights `alpha`, stay below the same fraction. Whatever is not zero
-    is announced by a warning and reported in `Factor.jitter`.
+    The jitter is zero if that works. Otherwise it rises from `eps * mean(diag(matrix))` by factors of ten until the
+    factor is finite, `(matrix + jitter I) alpha = targets` is solved to `eps**(1/3)` of the targets, and rounding
+    errors of size `eps` in a predictive covariance, multiplied by the weights `alpha`, stay below the same fraction.
+    Whatever is not zero is announced by a warning and reported in `Factor.jitter`.
 
     Under a JAX transformation nothing can be announced: read `Factor.jitter`. There the jitter may rise up to
     the mean of the diagonal, so the factor of a finite matrix is finite. The jitter is a constant for derivatives.
 
-    **Arguments:** `matrix` of shape `(n, n)`, symmetric; `targets` of shape `(n, k)`; `name` and `remedy`, for messages:
-    what the matrix is, and which argument of the caller would make it better conditioned.
+    **Arguments:** `matrix` of shape `(n, n)`, symmetric; `targets` of shape `(n, k)`; `name` and `remedy`, for
+    messages: what the matrix is, and which argument of the caller would make it better conditioned.
 
     **Raises:** `numpy.linalg.LinAlgError` (a `ValueError`) if the matrix has non-finite entries, or if no jitter up to
     `LARGEST_JITTER` of the mean of its diagonal suffices.
@@ -93,7 +95,7 @@ def add_to_diagonal(matrix: Matrix, value: Scalar) -> Matrix:
 
 
 def largest_eigenvalue(matrix: Matrix) -> Scalar:
-    """The largest eigenvalue of a symmetric positive semi-definite matrix: by Lanczos iteration where values are known."""
+    """The largest eigenvalue of a positive semi-definite matrix, by Lanczos iteration if its values are known."""
     if is_traced(matrix):
         return jnp.linalg.eigvalsh(matrix)[-1]
     matrix = _double(matrix)
@@ -127,8 +129,8 @@ def _host_factor(matrix: np.ndarray, targets: np.ndarray, name: str, remedy: str
     if not np.isfinite(matrix.sum()):
         row, column = np.argwhere(~np.isfinite(matrix))[0]
         raise np.linalg.LinAlgError(
-            f"{name} is not finite: entry ({row}, {column}) is {matrix[row, column]}; the network's kernel overflows on "
-            "these inputs; standardize the inputs, or reduce w_std or the depth"
+            f"{name} is not finite: entry ({row}, {column}) is {matrix[row, column]}; the network's kernel overflows "
+            "on these inputs; standardize the inputs, or reduce w_std or the depth"
         )
     scale = _mean_diagonal(matrix)
     jitter, relative = 0.0, float(np.finfo(np.float64).eps)
@@ -143,9 +145,9 @@ def _host_factor(matrix: np.ndarray, targets: np.ndarray, name: str, remedy: str
         jitter, relative = scale * relative, 10 * relative
     if jitter > 0:
         warnings.warn(
-            f"{name} is too ill-conditioned to be solved as it is: a jitter of {jitter:.2g} ({jitter / scale:.1g} of the "
-            f"mean of its diagonal) was added to its diagonal; near-duplicate rows are the usual cause; {remedy}= of that "
-            "size or more says the same explicitly",
+            f"{name} is too ill-conditioned to be solved as it is: a jitter of {jitter:.2g} ({jitter / scale:.1g} of "
+            "the mean of its diagonal) was added to its diagonal; duplicate or near-duplicate rows are usual causes; "
+            f"remove them, or give a larger {remedy}=",
             stacklevel=_outside_stacklevel(),
         )
     return Factor(lower, jitter)
@@ -154,8 +156,10 @@ def _host_factor(matrix: np.ndarray, targets: np.ndarray, name: str, remedy: str
 def _host_cholesky(matrix: np.ndarray, jitter: float) -> np.ndarray | None:
     shifted = np.array(matrix.T, order="F")  # a plain copy: the matrix is symmetric, and LAPACK wants columns
     shifted.flat[:: len(shifted) + 1] += jitter
-    lower, failed = scipy.linalg.lapack.dpotrf(shifted, lower=1, clean=1, overwrite_a=1)
-    return None if failed or not np.isfinite(lower[-1].sum()) else lower
+    try:
+        return scipy.linalg.cholesky(shifted, lower=True, overwrite_a=True, check_finite=False)
+    except np.linalg.LinAlgError:
+        return None
 
 
 def _unsolvable(matrix: np.ndarray, name: str, remedy: str) -> str:
@@ -165,9 +169,8 @@ def _unsolvable(matrix: np.ndarray, name: str, remedy: str) -> str:
     else:
         found = f"the mean of its diagonal is {_mean_diagonal(matrix):.3g}"
     return (
-        f"{name} cannot be solved, even with {LARGEST_JITTER:g} of the mean of its diagonal added to the diagonal: {found}; "
-        f"it is no covariance matrix up to rounding, or the targets are out of proportion to it; check the kernel, or give a "
-        f"larger {remedy}="
+        f"{name} cannot be solved, even with {LARGEST_JITTER:g} of the mean of its diagonal added to it: {found}; "
+        f"it is not a covariance matrix up to rounding; check the kernel, or give a larger {remedy}="
     )
 
 

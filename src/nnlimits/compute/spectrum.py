@@ -1,4 +1,7 @@
-"""Functions of a symmetric matrix, through its eigendecomposition, with derivatives that survive repeated eigenvalues."""
+"""Functions of a symmetric matrix, through its eigendecomposition.
+
+Their derivatives are finite where eigenvalues coincide.
+"""
 
 from collections.abc import Callable
 from functools import partial
@@ -18,7 +21,7 @@ Gain = Callable[..., Float[Array, "*shape"]]
 
 def eigendecomposition(
     matrix: Float[Array | np.ndarray, "n n"],
-) -> tuple[Float[Array | np.ndarray, " n"], Float[Array | np.ndarray, "n n"]]:
+) -> tuple[Any, Any]:
     """Eigenvalues, ascending, and eigenvectors (columns) of a symmetric matrix; in float64 where values are known."""
     if is_traced(matrix):
         return jnp.linalg.eigh(matrix)

@@ -5,7 +5,6 @@ import functools
 import math
 from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -17,21 +16,22 @@ from nnlimits.compute.spectrum import apply_gain, eigendecomposition
 from nnlimits.predict.times import Times, along_time, check_times
 from nnlimits.predict.training_set import training_set
 from nnlimits.predict.trajectory import Trajectory, check_train
-from nnlimits.predict.working_precision import Real, evaluate, joined, restored, row_blocks
+from nnlimits.predict.working_precision import Real, as_scalar, evaluate, joined, restored, row_blocks
 from nnlimits.validation import check_non_negative, check_positive, is_traced
 
 
 class Ensemble(Trajectory):
-    """Networks drawn at random and trained on squared error, `1/2` the mean over all `N = y.size` entries of `(f - y)^2`.
+    """Networks drawn at random and trained on squared error, `1/2` the mean over all `N = y.size` entries of `(f -
+    y)^2`.
 
-    With `M = Theta + ridge I` and `A_t = Theta(x, X) gain_t(M)`, where the gain is that of the training rule (Jacot et al.
-    2018; Lee et al. 2019, equations 14 to 16),
+    With `M = Theta + ridge I` and `A_t = Theta(x, X) gain_t(M)`, where the gain is that of the training rule (Jacot et
+    al. 2018; Lee et al. 2019, equations 14 to 16),
 
         mean_t(x)     = A_t y
         cov_t(x, x')  = K(x, x') + A_t (K + target_noise I) A'_t^T - A_t K(X, x') - K(x, X) A'_t^T
 
-    Outputs are independent, with one covariance: `cov` and `std` have no axis for outputs. Results have the precision of
-    the data. A time `t` is a number, a vector (then the first axis of the result), or `math.inf`.
+    Outputs are independent, with one covariance: `cov` and `std` have no axis for outputs. Results have the precision
+    of the data. A time `t` is a number, a vector (then the first axis of the result), or `math.inf`.
     """
 
     nngp: Real
@@ -54,7 +54,7 @@ class Ensemble(Trajectory):
 
     @property
     def jitter(self) -> Scalar:
-        """What had to be added to the diagonal of `Theta + ridge I` to solve with it; zero unless it is ill-conditioned."""
+        """What was added to the diagonal of `Theta + ridge I` to solve with it; zero unless it is ill-conditioned."""
         return self.factor.jitter
 
     @property
@@ -73,10 +73,10 @@ class Ensemble(Trajectory):
 
         **Raises:** `ValueError` as `mean`, and if outputs before training were given: one network has no covariance.
         """
-        x, times, single = self._check_random(x, t)
-        cross = evaluate(self.kernel.nngp, x, self.data.x)
-        prior = evaluate(self.kernel.nngp, x)
-        theta = cross if self.trained == "last_layer" else self.theta_between(x)
+        inputs, times, single = self._check_random(x, t)
+        cross = evaluate(self.kernel.nngp, inputs, self.data.x)
+        prior = evaluate(self.kernel.nngp, inputs)
+        theta = cross if self.trained == "last_layer" else self.theta_between(inputs)
         covariances = []
         for time in times:
             learned = self._learned(time[None], theta.T)[0]
@@ -86,8 +86,8 @@ class Ensemble(Trajectory):
 
     def std(self, x: ArrayLike, t: ArrayLike = math.inf) -> Float[Array, "*t m"]:
         """The standard deviation of the ensemble at `x` and time `t`; the same for each output."""
-        x, times, single = self._check_random(x, t)
-        blocks = [self._variances(rows, times) for rows in row_blocks(x, len(self.data.x))]
+        inputs, times, single = self._check_random(x, t)
+        blocks = [self._variances(rows, times) for rows in row_blocks(inputs, len(self.data.x))]
         return restored(along_time(joined(blocks).T.clip(0) ** 0.5, single), self.data.dtype)
 
     def train_loss(self, t: ArrayLike) -> Float[Array, "*t"]:
@@ -135,7 +135,7 @@ class Ensemble(Trajectory):
         matrix = jnp.asarray(add_to_diagonal(self.theta, self.ridge + self.jitter))
         return apply_gain(self.gain, matrix, jnp.asarray(b), self.gain_parameters(time))
 
-    def _gains(self, times: np.ndarray) -> np.ndarray:
+    def _gains(self, times: Any) -> np.ndarray:
         """The gain of each eigenvector at each time, `(times, n)`; only for known values."""
         values = np.broadcast_to(self._spectrum[0], (len(times), len(self.theta)))
         with jax.ensure_compile_time_eval(), jax.enable_x64(True):
@@ -143,8 +143,8 @@ class Ensemble(Trajectory):
             gains = np.asarray(self.gain(jnp.asarray(values), *self.gain_parameters(jnp.asarray(finite)[:, None])))
         if not np.isfinite(gains).all():
             raise ValueError(
-                f"training at learning rate {self.learning_rate} diverges: the function overflows by time {times.max():g}; "
-                "max_learning_rate gives the largest rate that is stable"
+                f"training at learning rate {self.learning_rate} diverges: the function overflows by time "
+                f"{times.max():g}; max_learning_rate gives the largest rate that is stable"
             )
         return np.where(np.isinf(times)[:, None], 1 / values, gains)
 
@@ -178,7 +178,8 @@ class Ensemble(Trajectory):
     def _check_random(self, x: ArrayLike, t: ArrayLike) -> tuple[Any, Times, bool]:
         if self.f0 is not None:
             raise ValueError(
-                "one network, given by its outputs f0 before training, has no ensemble covariance; leave f0 out for the ensemble"
+                "one network, given by its outputs f0 before training, has no ensemble covariance; leave f0 out for "
+                "the ensemble"
             )
         return self.data.check_query(x), *self.check_times(t)
 
@@ -192,26 +193,29 @@ def ensemble_fields(
     ridge: ArrayLike,
     train: str,
 ) -> dict[str, Any]:
-    """Check the arguments that all training rules share, and evaluate and factorize the kernels: an `Ensemble`'s fields."""
+    """The fields of an `Ensemble`: the arguments of all training rules, checked, and its kernels, factorized."""
     data = training_set(x, y)
     check_train(train)
-    check_positive("learning_rate", learning_rate)
-    check_non_negative("ridge", ridge)
+    rate, relative = as_scalar("learning_rate", learning_rate), as_scalar("ridge", ridge)
+    check_positive("learning_rate", rate)
+    check_non_negative("ridge", relative)
     if train == "all":
         nngp, theta = evaluate(kernel, data.x)
     else:
         nngp = theta = evaluate(kernel.nngp, data.x)
-    ridge = ridge * theta.diagonal().mean()
+    absolute = relative * theta.diagonal().mean()
     initial = None if f0 is None else data.given_outputs("f0", f0, len(data.x))
-    factor = factorize(add_to_diagonal(theta, ridge), data.y if initial is None else data.y - initial, remedy="ridge")
-    return dict(
-        kernel=kernel,
-        data=data,
-        theta=theta,
-        f0=initial,
-        trained=train,
-        nngp=nngp,
-        factor=factor,
-        learning_rate=learning_rate if is_traced(learning_rate) else float(learning_rate),
-        ridge=ridge if is_traced(ridge) else float(ridge),
+    factor = factorize(
+        add_to_diagonal(theta, absolute), data.y if initial is None else data.y - initial, remedy="ridge"
     )
+    return {
+        "kernel": kernel,
+        "data": data,
+        "theta": theta,
+        "f0": initial,
+        "trained": train,
+        "nngp": nngp,
+        "factor": factor,
+        "learning_rate": rate,
+        "ridge": as_scalar("ridge", absolute),
+    }

@@ -1,4 +1,4 @@
-"""Infinitely wide networks trained by gradient flow on any loss, as an ordinary differential equation in function space."""
+"""Infinitely wide networks trained by gradient flow on any loss: a differential equation in function space."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ from nnlimits.predict.losses import Loss, as_loss, class_targets, cross_entropy
 from nnlimits.predict.times import along_time, check_times
 from nnlimits.predict.training_set import TrainingSet, training_set
 from nnlimits.predict.trajectory import Trajectory, check_train
-from nnlimits.predict.working_precision import Real, double_precision_for, evaluate, known, restored
+from nnlimits.predict.working_precision import Real, as_scalar, double_precision_for, evaluate, known, restored
 from nnlimits.validation import check_inputs, check_positive, is_traced
 
 
@@ -38,7 +38,8 @@ class FunctionSpaceFlow(Trajectory):
         times, single = check_times(t)
         if not is_traced(times) and np.isinf(times).any():
             raise ValueError(
-                "function_space_flow integrates to finite times; received t=inf (for squared error, gradient_flow has the limit)"
+                "function_space_flow integrates to finite times; received t=inf (for squared error, gradient_flow has "
+                "the limit)"
             )
         f0 = np.zeros(self.data.y.shape, self.data.dtype) if self.f0 is None else self.f0
         arguments = (self.theta, f0, self.targets, times, self.learning_rate)
@@ -51,8 +52,8 @@ class FunctionSpaceFlow(Trajectory):
             weights, solved = _integrate_compiled(self, *(_double(a) for a in arguments))
             if not solved:
                 raise RuntimeError(
-                    f"{self.max_steps} steps of the solver did not reach time {times.max():g}: the problem is stiff or the time "
-                    "long; give a larger max_steps or tolerance, or an implicit solver such as diffrax.Kvaerno5()"
+                    f"{self.max_steps} steps of the solver did not reach time {times.max():g}: the problem is stiff or "
+                    "the time long; give a larger max_steps or tolerance, or a solver such as diffrax.Kvaerno5()"
                 )
             return np.asarray(weights), single
 
@@ -90,7 +91,7 @@ class FunctionSpaceFlow(Trajectory):
             max_steps=self.max_steps,
             throw=throw,
         )
-        weights = jnp.zeros_like(solution.ys).at[order].set(solution.ys) / f0.size
+        weights = jnp.asarray(solution.ys)[jnp.argsort(order)] / f0.size
         return weights, solution.result == diffrax.RESULTS.successful
 
 
@@ -117,47 +118,43 @@ def function_space_flow(
 
     - `kernel`, `x`, `learning_rate`, `train`: as in `gradient_flow`.
     - `y`: what the loss takes. For `"cross_entropy"`, class labels `0, 1, ...` of shape `(n,)`, or one-hot rows.
-    - `loss`: `"mse"` (half the mean over all entries of the squared error), `"cross_entropy"` (the mean over examples), or a
-      differentiable function of outputs and targets to a scalar.
-    - `f0`: outputs before training; zero, the mean over initializations, if absent. It also says how many outputs there are;
-      else the targets do.
-    - `solver`: a diffrax solver (`Tsit5` if absent); `tolerance`: relative and absolute, of its steps; `max_steps`: how many of them
-      at most. An explicit solver takes about `learning_rate t lambda_max(Theta) |grad^2 L| / 3` steps.
+    - `loss`: `"mse"` (half the mean over all entries of the squared error), `"cross_entropy"` (the mean over
+      examples), or a differentiable function of outputs and targets to a scalar.
+    - `f0`: outputs before training; zero, the mean over initializations, if absent. It also says how many outputs
+      there are; else the targets do.
+    - `solver`: a diffrax solver (`Tsit5` if absent); `tolerance`: relative and absolute, of its steps; `max_steps`:
+      how many of them at most. An explicit solver takes about `learning_rate t lambda_max(Theta) |grad^2 L| / 3` steps.
 
     **Raises:** `ValueError` or `TypeError` for bad data, an unknown loss, or a loss that does not take such targets.
     """
     function = as_loss(loss)
     data, targets = _targets(x, y, function, f0)
     check_train(train)
-    check_positive("learning_rate", learning_rate)
+    rate = as_scalar("learning_rate", learning_rate)
+    check_positive("learning_rate", rate)
     check_positive("tolerance", tolerance)
-    flow = FunctionSpaceFlow(
+    return FunctionSpaceFlow(
         kernel=kernel,
         data=data,
         theta=evaluate(kernel.ntk if train == "all" else kernel.nngp, data.x),
         f0=None if f0 is None else data.given_outputs("f0", f0, len(data.x)),
         trained=train,
         targets=targets,
-        learning_rate=learning_rate if is_traced(learning_rate) else float(np.asarray(learning_rate)),
+        learning_rate=rate,
         loss=function,
         solver=solver,
         tolerance=float(tolerance),
         max_steps=int(max_steps),
     )
-    return flow
 
 
 def _targets(x: ArrayLike, y: ArrayLike, loss: Loss, f0: ArrayLike | None) -> tuple[TrainingSet, Any]:
     """The training set, whose `y` has the shape of the outputs, and the targets as the loss takes them."""
-    x = check_inputs("x", x, rank=max(2, np.ndim(x)))
-    if loss is cross_entropy:
-        y = class_targets(y, x.dtype)
-    targets = known(y) if not isinstance(y, jax.Array) or not is_traced(y) else y
-    data = training_set(x, y)
-    if f0 is not None and np.shape(f0) != np.shape(y):
-        data = training_set(x, np.zeros(np.shape(f0), x.dtype))
-        if len(targets) != len(x):
-            raise ValueError(f"x and y must have as many rows: x has {len(x)} and y has {len(targets)}")
+    inputs = check_inputs("x", x, rank=max(2, np.ndim(x)))
+    targets: Any = known(class_targets(y, inputs.dtype) if loss is cross_entropy else y)
+    data = training_set(inputs, targets)
+    if f0 is not None and np.shape(f0) != targets.shape:
+        data = training_set(inputs, np.zeros(np.shape(f0), inputs.dtype))
     return data, targets
 
 

@@ -1,8 +1,8 @@
 """How much of a target each eigen-direction of the kernel has learned: the functions of an eigenvalue that predict.
 
-Training on squared error by a rule `r` moves the coefficient of the residual along an eigenvector of eigenvalue `lambda`
-from 1 to `1 - lambda gain(lambda)`. Predictions elsewhere need the gain itself, so it is what is computed, without
-cancellation for small eigenvalues.
+Training on squared error by a rule `r` moves the coefficient of the residual along an eigenvector of eigenvalue
+`lambda` from 1 to `1 - lambda gain(lambda)`. Predictions elsewhere need the gain itself, so it is what is computed,
+without cancellation for small eigenvalues.
 """
 
 from typing import Any
@@ -17,7 +17,7 @@ Eigenvalues = Float[Array, "*shape"]
 
 
 def flow_gain(eigenvalues: Eigenvalues, time: Num[Array, ""] | Scalar) -> Eigenvalues:
-    """Gradient flow: `(1 - exp(-lambda time)) / lambda`, with its limits `time` at zero and `1 / lambda` at infinite time."""
+    """Gradient flow: `(1 - exp(-lambda time)) / lambda`; its limits are `time` at zero and `1 / lambda` at infinity."""
     exponent = eigenvalues * time
     small = abs(exponent) < 1e-3
     series = time * (1 - exponent / 2 * (1 - exponent / 3 * (1 - exponent / 4 * (1 - exponent / 5))))
@@ -28,10 +28,12 @@ def flow_gain(eigenvalues: Eigenvalues, time: Num[Array, ""] | Scalar) -> Eigenv
 def descent_gain(
     eigenvalues: Eigenvalues, steps: Num[Array, ""] | Scalar, rate: Scalar, momentum: Scalar
 ) -> Eigenvalues:
-    """Heavy-ball descent, after `steps` steps from rest: `gain' = gain + rate (1 - lambda gain) + momentum (gain - previous)`.
+    """Heavy-ball descent, after `steps` steps from rest: `gain' = gain + rate (1 - lambda gain) + momentum (gain -
+    previous)`.
 
-    With zero momentum it is `(1 - (1 - rate lambda)^steps) / lambda`. The recursion is an affine map of two numbers, taken to
-    the power `steps` by repeated squaring: exact where the roots of its characteristic polynomial coincide, too.
+    With zero momentum it is `(1 - (1 - rate lambda)^steps) / lambda`. The recursion is an affine map of two numbers,
+    taken to the power `steps` by repeated squaring: exact where the roots of its characteristic polynomial coincide,
+    too.
     """
     integer = jnp.asarray(steps).astype(jnp.int_)
     one, zero = jnp.ones_like(eigenvalues), jnp.zeros_like(eigenvalues)
@@ -52,7 +54,7 @@ def descent_gain(
     return total[0, 2]
 
 
-def _stack(*rows: tuple[Array, ...]) -> Float[Array, "3 3 *shape"]:
+def _stack(*rows: tuple[Any, ...]) -> Float[Array, "3 3 *shape"]:
     return jnp.stack([jnp.stack(row) for row in rows])
 
 

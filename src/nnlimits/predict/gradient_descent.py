@@ -37,8 +37,8 @@ class GradientDescent(Ensemble):
             limit = largest_stable_rate(self.theta, self.data.y.size, self.momentum, self.ridge)
             if self.learning_rate >= limit:
                 raise ValueError(
-                    f"training at learning rate {self.learning_rate} diverges, so t=inf has no answer: rates are stable below "
-                    f"{limit:.6g} (max_learning_rate); a finite number of steps can be asked for"
+                    f"training at learning rate {self.learning_rate} diverges, so t=inf has no answer: rates are "
+                    f"stable below {limit:.6g} (max_learning_rate); a finite number of steps can be asked for"
                 )
         return steps, single
 
@@ -57,7 +57,7 @@ def gradient_descent(
 
     As `gradient_flow`, with `(I - learning_rate Theta / N)^t` in place of `exp(-learning_rate Theta t / N)`.
 
-    **Arguments and errors:** as `gradient_flow`; `t` must be whole. The learning rate has no default: one that is not below
-    `max_learning_rate(kernel, x, n_outputs)` diverges.
+    **Arguments and errors:** as `gradient_flow`; `t` must be whole. The learning rate has no default: one that is not
+    below `max_learning_rate(kernel, x, n_outputs)` diverges.
     """
     return GradientDescent(**ensemble_fields(kernel, x, y, f0, learning_rate, ridge, train), momentum=0.0)

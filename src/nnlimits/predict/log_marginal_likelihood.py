@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 
 from nnlimits.compute.solve import Factor, Matrix, Scalar, add_to_diagonal, factorize
 from nnlimits.predict.training_set import training_set
-from nnlimits.predict.working_precision import Real, evaluate, restored
+from nnlimits.predict.working_precision import Real, as_scalar, evaluate, restored
 from nnlimits.validation import check_non_negative, is_traced
 
 
@@ -20,21 +20,22 @@ def log_marginal_likelihood(kernel: Any, x: ArrayLike, y: ArrayLike, *, noise: A
     Rasmussen & Williams 2006, equation 2.30; the gradient, equation 5.9, costs one inverse whatever the number of
     hyper-parameters. A kernel is a PyTree of its hyper-parameters, so all gradients come from
 
-        jax.value_and_grad(lambda kernel, noise: log_marginal_likelihood(kernel, x, y, noise=noise), (0, 1))(kernel, noise)
+        jax.value_and_grad(lambda kernel, noise: log_marginal_likelihood(kernel, x, y, noise=noise), (0, 1))(kernel,
+        noise)
 
     with or without `jax.jit` around it.
 
     **Arguments and errors:** as `posterior`.
     """
     data = training_set(x, y)
-    check_non_negative("noise", noise)
-    noise = noise if is_traced(noise) else float(noise)
-    return restored(log_density(add_to_diagonal(evaluate(kernel.nngp, data.x), noise), data.y), data.dtype)
+    variance = as_scalar("noise", noise)
+    check_non_negative("noise", variance)
+    return restored(log_density(add_to_diagonal(evaluate(kernel.nngp, data.x), variance), data.y), data.dtype)
 
 
 @jax.custom_jvp
 def _traced_log_density(covariance: Float[Array, "n n"], y: Float[Array, "n o"]) -> Float[Array, ""]:
-    return _log_density(factorize(covariance, y), y)[0]
+    return jnp.asarray(_log_density(factorize(covariance, y), y)[0])
 
 
 @_traced_log_density.defjvp
@@ -48,7 +49,7 @@ def _traced_log_density_jvp(primals: Any, tangents: Any) -> Any:
     return density, (sensitivity * d_covariance).sum() - (weights * d_y).sum()
 
 
-def log_density(covariance: Matrix, y: Real) -> Scalar:
+def log_density(covariance: Matrix, y: Real) -> Any:
     """The log density of the columns of `y` under `N(0, covariance)`, summed over columns."""
     if is_traced(covariance, y):
         return _traced_log_density(jnp.asarray(covariance), jnp.asarray(y))

@@ -28,10 +28,11 @@ LOSSES: dict[str, Loss] = {"mse": mse, "cross_entropy": cross_entropy}
 
 
 def class_targets(y: ArrayLike, dtype: Any) -> Any:
-    """Targets for `cross_entropy`: one-hot rows of `dtype` for class labels `0, 1, ...`, and rows of probabilities as they are.
+    """Targets for `cross_entropy`: one-hot rows of `dtype` for class labels `0, 1, ...`, and rows of probabilities as
+    they are.
 
-    **Raises:** `ValueError` for labels that are negative, not whole, of one class only, or traced (their number is unknown),
-    and for rows that do not add up to one.
+    **Raises:** `ValueError` for labels that are negative, not whole, of one class only, or traced (their number is
+    unknown), and for rows that do not add up to one.
     """
     if np.ndim(y) != 1:
         _check_probabilities(y)
@@ -75,6 +76,6 @@ def _check_probabilities(y: ArrayLike) -> None:
     if wrong.any():
         row = int(np.argmax(wrong))
         raise ValueError(
-            f"with cross-entropy, each row of y must be one-hot or class probabilities; row {row} adds up to {totals[row]:.4g}; "
-            "class labels are given as a vector of integers"
+            "with cross-entropy, each row of y must be one-hot or class probabilities; "
+            f"row {row} adds up to {totals[row]:.4g}; class labels are given as a vector of integers"
         )

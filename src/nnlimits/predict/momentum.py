@@ -2,13 +2,11 @@
 
 from typing import Any
 
-import numpy as np
 from jax.typing import ArrayLike
 
 from nnlimits.predict.ensemble import ensemble_fields
 from nnlimits.predict.gradient_descent import GradientDescent
 from nnlimits.predict.learning_rate import check_momentum
-from nnlimits.validation import is_traced
 
 
 def momentum(
@@ -29,12 +27,12 @@ def momentum(
         velocity  <- momentum velocity - learning_rate grad L
         params    <- params + velocity
 
-    Along each eigenvector it is a linear recursion, solved in closed form; so it holds at any learning rate, not only in the
-    limit of small steps, which is gradient flow at the rate `learning_rate / (1 - momentum)`.
+    Along each eigenvector it is a linear recursion, solved in closed form; so it holds at any learning rate, not only
+    in the limit of small steps, which is gradient flow at the rate `learning_rate / (1 - momentum)`.
 
     **Arguments and errors:** as `gradient_descent`; `momentum` in `[0, 1)`. Stable below
     `max_learning_rate(kernel, x, n_outputs, momentum=momentum)`.
     """
-    check_momentum(momentum)
+    rate = check_momentum(momentum)
     fields = ensemble_fields(kernel, x, y, f0, learning_rate, ridge, train)
-    return GradientDescent(**fields, momentum=momentum if is_traced(momentum) else float(np.asarray(momentum)))
+    return GradientDescent(**fields, momentum=rate)

@@ -14,15 +14,23 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from nnlimits.compute.solve import Factor, Scalar, add_to_diagonal, factorize
 from nnlimits.predict.leave_one_out import LeaveOneOut, leave_one_out
 from nnlimits.predict.training_set import TrainingSet, training_set
-from nnlimits.predict.working_precision import Real, double_precision_for, evaluate, joined, restored, row_blocks
+from nnlimits.predict.working_precision import (
+    Real,
+    as_scalar,
+    double_precision_for,
+    evaluate,
+    joined,
+    restored,
+    row_blocks,
+)
 from nnlimits.validation import check_non_negative, is_traced
 
 
 class Posterior(eqx.Module):
     """The distribution of an infinitely wide Bayesian network's function, given examples; made by `posterior`.
 
-    Outputs are independent, with one covariance: `mean` has the targets' outputs as last axis (none for targets `(n,)`),
-    `std` and `cov` have no axis for outputs. Results have the precision of the data.
+    Outputs are independent, with one covariance: `mean` has the targets' outputs as last axis (none for targets
+    `(n,)`), `std` and `cov` have no axis for outputs. Results have the precision of the data.
     """
 
     kernel: Any
@@ -87,8 +95,7 @@ class Posterior(eqx.Module):
 
     def _blocks(self, x: ArrayLike) -> Iterator[tuple[Real, Real]]:
         """Some rows of `x`, and their covariance with the training inputs."""
-        x = self.data.check_query(x)
-        for rows in row_blocks(x, len(self.data.x)):
+        for rows in row_blocks(self.data.check_query(x), len(self.data.x)):
             yield rows, evaluate(self.kernel.nngp, rows, self.data.x)
 
     def _variance(self, x: ArrayLike) -> Float[Array | np.ndarray, " m"]:
@@ -112,11 +119,12 @@ def posterior(kernel: Any, x: ArrayLike, y: ArrayLike, *, noise: ArrayLike = 0.0
     - `x`: inputs `(n, d)`; `y`: targets `(n,)` or `(n, outputs)`, of one dtype.
     - `noise`: the variance of the Gaussian noise on the observations.
 
-    **Raises:** `ValueError` or `TypeError` for bad data (NaN, lengths, dtypes) and negative noise; `numpy.linalg.LinAlgError`
-    (a `ValueError`) if the Gram matrix cannot be solved with. A jitter, where one is needed, is announced by a warning.
+    **Raises:** `ValueError` or `TypeError` for bad data (NaN, lengths, dtypes) and negative noise;
+    `numpy.linalg.LinAlgError` (a `ValueError`) if the Gram matrix cannot be solved with. A jitter, where one is
+    needed, is announced by a warning.
     """
     data = training_set(x, y)
-    check_non_negative("noise", noise)
-    noise = noise if is_traced(noise) else float(noise)
-    factor = factorize(add_to_diagonal(evaluate(kernel.nngp, data.x), noise), data.y)
-    return Posterior(kernel, data, noise, factor, factor.solve(data.y))
+    variance = as_scalar("noise", noise)
+    check_non_negative("noise", variance)
+    factor = factorize(add_to_diagonal(evaluate(kernel.nngp, data.x), variance), data.y)
+    return Posterior(kernel, data, variance, factor, factor.solve(data.y))

@@ -15,7 +15,8 @@ Times = Float[np.ndarray, " times"] | Num[Array, " times"]
 def check_times(t: ArrayLike) -> tuple[Times, bool]:
     """Times as a vector, and whether `t` was a single one.
 
-    **Raises:** `ValueError` for a negative time, NaN, or an array of more than one axis; `TypeError` if not real numbers.
+    **Raises:** `ValueError` for a negative time, NaN, or an array of more than one axis; `TypeError` if not real
+    numbers.
     """
     if is_traced(t):
         times = jnp.asarray(t)

@@ -27,23 +27,24 @@ class TrainingSet(eqx.Module):
     def check_query(self, x: ArrayLike) -> Any:
         """`x` as inputs that the network trained on this set can take.
 
-        **Raises:** `ValueError` for another number of features, a wrong rank, no rows or NaN; `TypeError` for another dtype.
+        **Raises:** `ValueError` for another number of features, a wrong rank, no rows or NaN; `TypeError` for another
+        dtype.
         """
-        x = check_inputs("x", x, rank=self.x.ndim)
-        if x.shape[1:] != self.x.shape[1:]:
+        inputs = check_inputs("x", x, rank=self.x.ndim)
+        if inputs.shape[1:] != self.x.shape[1:]:
             raise ValueError(
-                f"x has {_features(x)}, but the training inputs had {_features(self.x)}: received shape {tuple(x.shape)}, "
-                f"expected {('m', *self.x.shape[1:])}"
+                f"x has {_features(inputs)}, but the training inputs had {_features(self.x)}; "
+                f"received shape {inputs.shape}"
             )
-        if not is_traced(x):  # traced, JAX may have reduced it to float32 already
-            check_same_dtype(x=x, training_x=self.x)
-        return known(x)
+        if not is_traced(inputs):  # traced, JAX may have reduced it to float32 already
+            check_same_dtype(x=inputs, training_x=self.x)
+        return known(inputs)
 
     def shaped(self, outputs: Any) -> Float[Array, "..."]:
         """Outputs `(..., m, o)` in the data's precision, and without the last axis if the targets had none."""
         return restored(outputs[..., 0] if self.vector else outputs, self.dtype)
 
-    def given_outputs(self, name: str, outputs: ArrayLike, n: int) -> Float[Array | np.ndarray, "n o"]:
+    def given_outputs(self, name: str, outputs: Any, n: int) -> Float[Array | np.ndarray, "n o"]:
         """Outputs given by the caller for `n` inputs, such as those of a network before training, as `(n, o)`."""
         expected = (n,) if self.vector else (n, self.y.shape[1])
         outputs = _as_real(name, outputs)
@@ -56,21 +57,21 @@ class TrainingSet(eqx.Module):
 def training_set(x: ArrayLike, y: ArrayLike) -> TrainingSet:
     """Check inputs and targets against each other.
 
-    **Raises:** `TypeError` for non-numeric data or mixed dtypes; `ValueError` for NaN (with its place), no rows, a wrong
-    rank, or lengths that differ. Integer targets take the dtype of the inputs.
+    **Raises:** `TypeError` for non-numeric data or mixed dtypes; `ValueError` for NaN (with its place), no rows, a
+    wrong rank, or lengths that differ. Integer targets take the dtype of the inputs.
     """
-    x = check_inputs("x", x, rank=max(2, np.ndim(x)))
+    inputs = check_inputs("x", x, rank=max(2, np.ndim(x)))
     targets = _as_real("y", y)
     if targets.ndim not in (1, 2) or 0 in targets.shape:
         raise ValueError(f"y must have shape (n,) or (n, outputs), neither zero; received {tuple(targets.shape)}")
-    if len(targets) != len(x):
-        raise ValueError(f"x and y must have as many rows: x has {len(x)} and y has {len(targets)}")
+    if len(targets) != len(inputs):
+        raise ValueError(f"x and y must have as many rows: x has {len(inputs)} and y has {len(targets)}")
     if np.dtype(targets.dtype).kind in "iub":
-        targets = targets.astype(x.dtype)
-    check_same_dtype(x=x, y=targets)
+        targets = targets.astype(inputs.dtype)
+    check_same_dtype(x=inputs, y=targets)
     check_finite("y", targets)
     vector = targets.ndim == 1
-    return TrainingSet(known(x), known(targets[:, None] if vector else targets), vector)
+    return TrainingSet(known(inputs), known(targets[:, None] if vector else targets), vector)
 
 
 def _as_real(name: str, array: Any) -> Any:

@@ -18,8 +18,9 @@ TRAIN = ("all", "last_layer")
 class Trajectory(eqx.Module):
     """A function that moves within the span of its kernel: `f_t(x) = f_0(x) + Theta(x, X) weights_t`.
 
-    `trained` says which kernel: `"all"` parameters, the NTK, or the `"last_layer"` alone, the NNGP kernel. The function starts
-    from `f0` on the training inputs: zero, the mean of an ensemble, unless outputs of one network before training were given.
+    `trained` says which kernel: `"all"` parameters, the NTK, or the `"last_layer"` alone, the NNGP kernel. The
+    function starts from `f0` on the training inputs: zero, the mean of an ensemble, unless outputs of one network
+    before training were given.
     """
 
     kernel: Any
@@ -40,10 +41,10 @@ class Trajectory(eqx.Module):
         **Raises:** `ValueError` for inputs unlike the training inputs, a negative time, or `f0_test` given without `f0`
         or missing with it.
         """
-        x = self.data.check_query(x)
-        initial = self._initial_test(f0_test, len(x))
+        inputs = self.data.check_query(x)
+        initial = self._initial_test(f0_test, len(inputs))
         weights, single = self.weights(t)
-        blocks = [_over_times(self.theta_between(rows), weights) for rows in row_blocks(x, len(self.data.x))]
+        blocks = [_over_times(self.theta_between(rows), weights) for rows in row_blocks(inputs, len(self.data.x))]
         return self.data.shaped(along_time(joined(blocks).transpose(1, 0, 2) + initial, single))
 
     def train(self, t: ArrayLike = math.inf) -> Float[Array, "..."]:

@@ -1,11 +1,11 @@
 """The precision in which covariances are evaluated and solved with.
 
-Where all values are known, that is float64 on the host, whatever the precision of the data: near-duplicate rows need the
-digits, and LAPACK is as quick as XLA. The results return to the precision of the data. Under a JAX transformation
+Where all values are known, that is float64 on the host, whatever the precision of the data: near-duplicate rows need
+the digits, and LAPACK is as quick as XLA. The results return to the precision of the data. Under a JAX transformation
 everything stays in the data's own precision, which JAX reduces to float32 unless `jax_enable_x64` is set.
 
-Known arrays are therefore kept as NumPy arrays: beside other known values they keep their digits, and beside traced ones
-JAX takes them as constants.
+Known arrays are therefore kept as NumPy arrays: beside other known values they keep their digits, and beside traced
+ones JAX takes them as constants.
 """
 
 from collections.abc import Callable, Iterator
@@ -25,7 +25,7 @@ BLOCK = 2**25
 
 
 def evaluate(covariance: Callable[..., Any], *inputs: Real) -> Any:
-    """`covariance(*inputs)`, a method of a kernel, in working precision: NumPy float64 arrays if all values are known."""
+    """`covariance(*inputs)`, a method of a kernel, in working precision: in NumPy float64 if all values are known."""
     if is_traced(covariance, inputs):
         return covariance(*(jnp.asarray(x, jax.dtypes.canonicalize_dtype(x.dtype)) for x in inputs))
     with jax.ensure_compile_time_eval():  # known values are computed with now, also within a user's jit
@@ -46,8 +46,19 @@ def known(array: Any) -> Any:
     return array if is_traced(array) else np.asarray(array)
 
 
+def as_scalar(name: str, value: Any) -> Any:
+    """A number as a Python float if its value is known, and as it is otherwise; `TypeError` if it is no real number."""
+    if np.ndim(value) != 0:
+        raise TypeError(f"{name} must be one number; received shape {np.shape(value)}")
+    if is_traced(value):
+        return value
+    if np.asarray(value).dtype.kind not in "iuf":
+        raise TypeError(f"{name} must be a real number; received {value!r}")
+    return float(np.asarray(value))
+
+
 def row_blocks(x: Real, n: int) -> Iterator[Real]:
-    """Consecutive rows of `x`, as many at a time as keeps a covariance with `n` training inputs within `BLOCK` entries."""
+    """Consecutive rows of `x`, so many that their covariance with `n` training inputs stays within `BLOCK` entries."""
     rows = max(1, BLOCK // n)
     for start in range(0, len(x), rows):
         yield x[start : start + rows]
