@@ -1,0 +1,69 @@
+"""Tables in, arrays out: what scikit-learn checks, with errors that name the place."""
+
+from typing import Any
+
+import numpy as np
+from sklearn.utils.validation import validate_data
+
+
+def features(estimator: Any, X: Any, *, reset: bool) -> np.ndarray:
+    """The features as a float64 array `(n, d)`; with `reset`, their number and names are remembered by the estimator.
+
+    **Raises:** `ValueError` for a column that is not numeric, NaN or infinite entries (with row and column), a wrong rank, no
+    rows, or other features than at fit time; `TypeError` for entries that are no numbers at all.
+    """
+    _check_numeric_columns(X)
+    x = validate_data(estimator, X, reset=reset, dtype=np.float64, ensure_all_finite=False)
+    check_finite_table("X", x, getattr(estimator, "feature_names_in_", None))
+    return x
+
+
+def targets(y: Any, n: int) -> np.ndarray:
+    """Regression targets as a float64 array `(n,)` or `(n, outputs)`.
+
+    **Raises:** `ValueError` for a missing or non-numeric target, NaN, a wrong rank, or a length other than that of `X`.
+    """
+    if y is None:
+        raise ValueError("this estimator requires y to be passed, but the target y is None")
+    names = list(map(str, y.columns)) if hasattr(y, "columns") else None
+    try:
+        y = np.asarray(y, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"y must be numeric, for regression; {error}; for classes use InfiniteNetClassifier") from error
+    if y.ndim not in (1, 2) or y.shape[1:] == (0,):
+        raise ValueError(f"y must have shape (n,) or (n, outputs); received {y.shape}")
+    if len(y) != n:
+        raise ValueError(f"X and y must have as many rows, inconsistent numbers of samples: X has {n}, y has {len(y)}")
+    check_finite_table("y", y, names)
+    return y
+
+
+def check_finite_table(name: str, table: np.ndarray, columns: Any) -> None:
+    """Raise `ValueError` naming the row and column of the first NaN or infinite entry, if there is one."""
+    finite = np.isfinite(table)
+    if finite.all():
+        return
+    place = np.unravel_index(int(np.argmin(finite)), table.shape)
+    value = "NaN" if np.isnan(table[place]) else "infinity"
+    where = f"row {place[0]}"
+    if table.ndim == 2:
+        where += f", column {place[1] if columns is None else repr(str(columns[place[1]]))}"
+    raise ValueError(
+        f"Input {name} contains {value} at {where} ({(~finite).sum()} entries are NaN or infinite); remove or impute them, "
+        "e.g. with sklearn.impute.SimpleImputer"
+    )
+
+
+def _check_numeric_columns(X: Any) -> None:
+    """Name the column of a data frame that cannot be read as numbers."""
+    if not hasattr(X, "columns") or not hasattr(X, "iloc"):
+        return
+    for place, name in enumerate(X.columns):
+        column = X.iloc[:, place]
+        try:
+            np.asarray(column, dtype=np.float64)
+        except (TypeError, ValueError) as error:
+            raise ValueError(
+                f"feature {str(name)!r} (column {place}) is not numeric: dtype {column.dtype}, {error}; encode it, e.g. with "
+                "sklearn.preprocessing.OneHotEncoder, or leave it out"
+            ) from error

@@ -1,0 +1,91 @@
+"""The scales of a network that are selected: of its weights, biases and noise, as logarithms relative to a starting point."""
+
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from nnlimits import nn
+from nnlimits.estimators.candidates import dense_groups, dense_layers, replace_dense_layers
+
+Logs = dict[str, Any]
+"""Free scales: `log(value / initial value)`, by the name of a group of layers and of the scale; and the `noise`'s."""
+
+INITIAL_NOISE = 0.05
+"""Variance of the noise, in units of the standardised targets, that is expected before the data are seen."""
+
+_SPREAD = {"input": (1.0, 1.0), "hidden": (0.5, 1.0), "readout": (1.5, 1.5)}
+_NOISE_SPREAD = 2.0
+_LARGEST = 7.0
+
+
+def initial_logs(network: nn.Layer, *, w_std: bool, b_std: bool, noise: bool, columns: int | None) -> Logs:
+    """The logarithms of all free scales, zero to begin with.
+
+    Layers of a group share a factor for their `w_std` and one for their `b_std`; the readout has one for both, the scale of
+    the output. A scale that is zero stays zero.
+
+    **Arguments:** which scales are free; `columns`, the number of features if each has a scale of its own.
+    """
+    logs: Logs = {}
+    for group, layers in dense_groups(network).items():
+        free = {"w_std": w_std, "b_std": b_std and group != "readout"}
+        names = [name for name in free if free[name] and any(getattr(layer, name) != 0 for layer in layers)]
+        if names:
+            logs[group] = dict.fromkeys(names, 0.0)
+    if noise:
+        logs["noise"] = 0.0
+    if columns is not None:
+        logs["relevance"] = jnp.zeros(columns)
+    return logs
+
+
+def rescaled(network: nn.Layer, logs: Logs) -> nn.Layer:
+    """The network with its scales multiplied by the exponentials of `logs`."""
+    layers = []
+    for group, members in dense_groups(network).items():
+        factors = {name: jnp.exp(log) for name, log in logs.get(group, {}).items()}
+        if group == "readout" and factors:
+            factors["b_std"] = factors["w_std"]
+        layers += [_multiplied(layer, factors) for layer in members]
+    return replace_dense_layers(network, layers)
+
+
+def noise_variance(logs: Logs, noise: Any) -> Any:
+    """The variance of the noise: `noise` itself, times its factor if it is free."""
+    return noise * jnp.exp(logs["noise"]) if "noise" in logs else noise
+
+
+def relevances(logs: Logs, columns: int) -> Float[Array, " columns"]:
+    """The factor of each feature; one unless they are selected."""
+    return jnp.exp(logs["relevance"]) if "relevance" in logs else jnp.ones(columns)
+
+
+def log_prior(logs: Logs) -> Float[Array, ""]:
+    """Weak log-normal priors that keep the scales sensible where data are few; up to a constant."""
+    total = jnp.zeros(())
+    for group, (w_spread, b_spread) in _SPREAD.items():
+        spreads = {"w_std": w_spread, "b_std": b_spread}
+        for name, log in logs.get(group, {}).items():
+            total -= (log / spreads[name]) ** 2 / 2
+    total -= (logs.get("noise", 0.0) / _NOISE_SPREAD) ** 2 / 2
+    return total - jnp.sum(logs.get("relevance", jnp.zeros(1)) ** 2) / 2
+
+
+def bounds(n_parameters: int) -> list[tuple[float, float]]:
+    """The range of each logarithm, for the optimizer."""
+    return [(-_LARGEST, _LARGEST)] * n_parameters
+
+
+def concrete(network: nn.Layer) -> nn.Layer:
+    """The network with Python numbers for scales, so that it prints as it would be written."""
+    return jax.tree.map(float, network)
+
+
+def _multiplied(layer: nn.Dense, factors: dict[str, Any]) -> nn.Dense:
+    for name, factor in factors.items():
+        value = getattr(layer, name)
+        layer = eqx.tree_at(lambda dense, name=name: getattr(dense, name), layer, value * factor)
+    return layer

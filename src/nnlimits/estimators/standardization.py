@@ -1,0 +1,39 @@
+"""Columns of mean zero and unit variance, and back."""
+
+from typing import Any
+
+import equinox as eqx
+import numpy as np
+from jaxtyping import Float
+
+Table = Float[np.ndarray, "n d"]
+Row = Float[np.ndarray, " d"]
+
+
+class Standardization(eqx.Module):
+    """The affine map `(x - mean) / scale`, column by column."""
+
+    mean: Row
+    scale: Row
+
+    def apply(self, x: Table) -> Table:
+        """Standardised columns."""
+        return (x - self.mean) / self.scale
+
+    def undo(self, z: Any) -> Any:
+        """The original columns, the last axis of `z`."""
+        return z * self.scale + self.mean
+
+
+def standardization(x: Table) -> Standardization:
+    """The map that gives the columns of `x` mean zero and unit variance; a column that is constant is only centred."""
+    mean = x.mean(0)
+    scale = x.std(0)
+    # a constant column has a deviation of rounding errors, not exactly zero
+    rounding = 10 * len(x) * np.finfo(np.float64).eps * abs(x).max(0)
+    return Standardization(mean, np.where(scale > rounding, scale, 1.0))
+
+
+def identity(columns: int) -> Standardization:
+    """The map that changes nothing."""
+    return Standardization(np.zeros(columns), np.ones(columns))
