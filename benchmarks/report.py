@@ -65,11 +65,9 @@ def markdown(results: list[dict]) -> str:
     return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
 
 
-def save(results: list[dict], folder: pathlib.Path) -> list[pathlib.Path]:
-    """Write `results.json` and `results.md` into `folder`; their paths."""
+def save(results: list[dict], folder: pathlib.Path) -> None:
+    """Write `results.json` and `results.md` into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     machine = {"python": platform.python_version(), "machine": platform.machine(), "system": platform.system()}
-    as_json, as_markdown = folder / "results.json", folder / "results.md"
-    as_json.write_text(json.dumps({"machine": machine, "results": results}, indent=1) + "\n")
-    as_markdown.write_text(markdown(results))
-    return [as_json, as_markdown]
+    (folder / "results.json").write_text(json.dumps({"machine": machine, "results": results}, indent=1) + "\n")
+    (folder / "results.md").write_text(markdown(results))

@@ -38,15 +38,13 @@ def main(arguments: list[str]) -> int:
     if options.quick:
         selected = [cases.shrink(case) for case in selected]
     repeats = options.repeats or (2 if options.quick else 5)
-    results = run(selected, repeats, console)
+    results = run(selected, repeats, options.output, console)
     report.show(results, console)
-    for path in report.save(results, options.output):
-        console.print(f"wrote {path}")
     return 1 if any("error" in result for result in results) else 0
 
 
-def run(selected: list[cases.Case], repeats: int, console: Console) -> list[dict]:
-    """The figures of each case; a case that cannot finish is reported and the others go on."""
+def run(selected: list[cases.Case], repeats: int, output: pathlib.Path, console: Console) -> list[dict]:
+    """The figures of each case, written to `output` as they come; a failing case is reported and the others go on."""
     peer_python = environments.peer_python(console.print) if any(case.peer for case in selected) else ""
     results = []
     with console.status("starting") as status, tempfile.TemporaryDirectory() as folder:
@@ -59,7 +57,9 @@ def run(selected: list[cases.Case], repeats: int, console: Console) -> list[dict
                 results.append(measure(case, peer_python, pathlib.Path(folder), repeats, step))
             except SideError as error:
                 results.append({"case": dataclasses.asdict(case), "error": str(error)})
+            report.save(results, output)
             console.print(f"{case.name}: {summary(results[-1])}")
+    console.print(f"wrote results.json and results.md in {output}")
     return results
 
 
