@@ -1,7 +1,7 @@
 """Refusing bad input with an error that names the argument, what was received and what would work.
 
-Values are only looked at where there are values: under a JAX transformation an array is abstract, so shapes and dtypes are
-checked and finiteness is not.
+Values are only looked at where there are values: under a JAX transformation an array is abstract, so shapes and dtypes
+are checked and finiteness is not.
 """
 
 from typing import Any

@@ -35,15 +35,16 @@ def gram(
     - `kernel`: from `nnlimits.kernel`.
     - `x1`, `x2`: inputs, (n1, d) and (n2, d); `x2=None` is `x1` with itself, of which half is computed.
     - `get`: "ntk", "nngp", or a tuple of both for one pass over the data.
-    - `out`: where the result goes: `None` (memory), an array or memory map of shape (n1, n2) and the inputs' dtype, or the path of a
-      `.npy` file, which appears when it is complete; a tuple of these if `get` is a tuple.
+    - `out`: where the result goes: `None` (memory), an array or memory map of shape (n1, n2) and the inputs' dtype, or
+      the path of a `.npy` file, which appears when it is complete; a tuple of these if `get` is a tuple.
     - `tile`: rows and columns of one tile; chosen for the device if absent. Need not divide the number of rows.
     - `devices`: JAX devices that share the work; all local ones if absent.
     - `progress`: show a progress bar; if absent, when a person is watching and it takes more than a moment.
 
     **Returns:** one array, or a tuple of arrays if `get` is a tuple.
 
-    **Raises:** `ValueError` or `TypeError` for bad inputs, an `out` of another shape or dtype, an unknown `get`, or traced inputs.
+    **Raises:** `ValueError` or `TypeError` for bad inputs, an `out` of another shape or dtype, an unknown `get`, or
+    traced inputs.
     """
     if not isinstance(kernel, Kernel):
         raise TypeError(f"kernel must come from nnlimits.kernel(network); received {type(kernel).__name__}")

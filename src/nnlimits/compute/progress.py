@@ -12,7 +12,8 @@ _PATIENCE = 1.5
 class Progress:
     """Counts steps, from any thread, and shows a bar on standard error once the work has taken a while.
 
-    **Arguments:** `title`; `total`, the number of steps; `show`: `True` or `False`, or `None` for "if a person is watching".
+    **Arguments:** `title`; `total`, the number of steps; `show`: `True` or `False`, or `None` for "if a person is
+    watching".
     """
 
     def __init__(self, title: str, total: int, show: bool | None = None) -> None:

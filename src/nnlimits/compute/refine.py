@@ -24,7 +24,8 @@ def refine(
     - `compute`: from the indices along each axis to one value an array; must accept any index, padding included.
     - `chunk`: how many entries one call of `compute` receives.
 
-    Works under `jit` and forward-mode differentiation; not under reverse mode (its loop has a length that the data decide).
+    Works under `jit` and forward-mode differentiation; not under reverse mode (its loop has a length that the data
+    decide).
     """
     shape, size = selected.shape, selected.size
     chunk = min(chunk, size)

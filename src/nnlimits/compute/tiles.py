@@ -1,7 +1,7 @@
 """Fill large matrices tile by tile: the symmetric half only, in cache-sized pieces, on several threads and devices.
 
-A tile is small enough for a core's cache through all layers of a network, so the cost of a Gram matrix is its arithmetic and one
-write of the result. Memory beyond the result is a few tiles.
+A tile is small enough for a core's cache through all layers of a network, so the cost of a Gram matrix is its
+arithmetic and one write of the result. Memory beyond the result is a few tiles.
 """
 
 import os

@@ -1,8 +1,8 @@
 """Angles between inputs from the deficit `1 - cos(theta)`, exact to rounding near zero, and fast.
 
-XLA's CPU `arccos` and `atan2` run at 50 million values a second and dominate a kernel. On `m = min(deficit, 2 - deficit)` in [0, 1]
-the functions below are `sqrt(m)` times an analytic function whose nearest singularity is `m = 2`, so a Chebyshev series of degree 9
-(float32) or 20 (float64) reaches rounding and vectorises.
+XLA's CPU `arccos` and `atan2` run at 50 million values a second and dominate a kernel. On `m = min(deficit, 2 -
+deficit)` in [0, 1] the functions below are `sqrt(m)` times an analytic function whose nearest singularity is `m = 2`,
+so a Chebyshev series of degree 9 (float32) or 20 (float64) reaches rounding and vectorises.
 """
 
 from functools import cache
@@ -56,8 +56,9 @@ def _folded(deficit: Float[Array, "*shape"]) -> tuple[Float[Array, "*shape"], Fl
 def arc_cosine_deficits(deficit: Float[Array, "*shape"]) -> tuple[Float[Array, "*shape"], Float[Array, "*shape"]]:
     """One minus the arc-cosine kernels of order one and of order zero, `(1 - kappa_1, 1 - kappa_0)` (Cho & Saul 2009, eq. 3-6).
 
-    `kappa_0 = 1 - theta / pi`, `kappa_1 = (sin(theta) + (pi - theta) cos(theta)) / pi`, `cos(theta) = 1 - deficit`. The derivative of
-    the second, infinite at `theta = 0` and `pi`, is taken as zero there (the symmetric choice) and is finite elsewhere.
+    `kappa_0 = 1 - theta / pi`, `kappa_1 = (sin(theta) + (pi - theta) cos(theta)) / pi`, `cos(theta) = 1 - deficit`. The
+    derivative of the second, infinite at `theta = 0` and `pi`, is taken as zero there (the symmetric choice) and is
+    finite elsewhere.
     """
     m, root = _folded(deficit)
     angle = root * _factor("arcsine", m) / np.pi

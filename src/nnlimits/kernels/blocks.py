@@ -1,7 +1,7 @@
 """Repeated blocks of layers, found in the expression and run under `lax.scan`.
 
-A depth-50 network costs one block to compile, whether it was written as `nn.Repeat` or layer by layer, and XLA keeps the state
-of one tile in cache from layer to layer (unrolled, a CPU loses a factor of five).
+A depth-50 network costs one block to compile, whether it was written as `nn.Repeat` or layer by layer, and XLA keeps
+the state of one tile in cache from layer to layer (unrolled, a CPU loses a factor of five).
 """
 
 from collections.abc import Callable

@@ -1,9 +1,10 @@
 """The state of the kernel interpreter: the covariance of two batches of inputs at one layer of an infinitely wide network.
 
 The covariance of a pair is carried as two variances and a *deficit*, one minus the correlation, never as the product
-`K = sqrt(q1 q2) (1 - deficit)`. Forming `sqrt(q1 q2 - K^2)` from `K` loses half of the digits as the correlation approaches
-one, and a kinked activation turns that into an error of the square root of the rounding unit in its NTK. Every rule updates the
-deficit without such a cancellation, so float32 stays accurate at any depth, for near-duplicates and on the diagonal.
+`K = sqrt(q1 q2) (1 - deficit)`. Forming `sqrt(q1 q2 - K^2)` from `K` loses half of the digits as the correlation
+approaches one, and a kinked activation turns that into an error of the square root of the rounding unit in its NTK.
+Every rule updates the deficit without such a cancellation, so float32 stays accurate at any depth, for near-duplicates
+and on the diagonal.
 """
 
 import equinox as eqx
@@ -27,8 +28,8 @@ def safe_sqrt(q: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
 class Covariance(eqx.Module):
     """Second moments of two batches at one layer, pair by pair.
 
-    All arrays broadcast against one another: `(n1, n2)` pairs with `q1` of shape `(n1, 1)` and `q2` of shape `(1, n2)`, or the
-    diagonal alone with every array of shape `(n,)`. The rules are elementwise, so the same code serves both.
+    All arrays broadcast against one another: `(n1, n2)` pairs with `q1` of shape `(n1, 1)` and `q2` of shape `(1, n2)`,
+    or the diagonal alone with every array of shape `(n,)`. The rules are elementwise, so the same code serves both.
     """
 
     q1: Float[Array, "..."]
@@ -60,8 +61,8 @@ def sum_of_covariances(
 ) -> tuple[Float[Array, "..."], Float[Array, "..."], Float[Array, "..."]]:
     """Variances and deficit of a sum of independent terms, each given as `(q1, q2, deficit)`.
 
-    With `s = sqrt(q1 q2)` of the sum and `s_a`, `s_b` of two terms, `s^2 - (s_a + s_b)^2 = (sqrt(q1_a q2_b) - sqrt(q1_b q2_a))^2`,
-    so the new deficit is a sum of positive terms and nothing cancels.
+    With `s = sqrt(q1 q2)` of the sum and `s_a`, `s_b` of two terms, `s^2 - (s_a + s_b)^2 = (sqrt(q1_a q2_b) - sqrt(q1_b
+    q2_a))^2`, so the new deficit is a sum of positive terms and nothing cancels.
     """
     q1, q2, deficit = terms[0]
     for p1, p2, other in terms[1:]:

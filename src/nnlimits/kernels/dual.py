@@ -2,9 +2,9 @@
 
     E[phi(u) phi(v)]  and  E[phi'(u) phi'(v)],   (u, v) ~ N(0, [[q1, k], [k, q2]]),   k = sqrt(q1 q2) (1 - deficit).
 
-An activation takes part in the kernel interpreter by registering one of two things for its type: with `moments`, the two
-expectations (the usual case: anything smooth); or with `dual`, the variances, the deficit and the derivative themselves (kinked
-activations, whose deficit must not be formed by subtraction).
+An activation takes part in the kernel interpreter by registering one of two things for its type: with `moments`, the
+two expectations (the usual case: anything smooth); or with `dual`, the variances, the deficit and the derivative
+themselves (kinked activations, whose deficit must not be formed by subtraction).
 """
 
 import dataclasses

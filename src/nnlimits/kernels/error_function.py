@@ -7,7 +7,9 @@ from jaxtyping import Array, Float
 from nnlimits import nn
 from nnlimits.kernels.angles import arctangent
 from nnlimits.kernels.covariance import safe_sqrt
-from nnlimits.kernels.dual import Moments, moments
+from nnlimits.kernels.dual import Dual, Moments, dual, moments
+from nnlimits.kernels.quadrature import quadrature_dual, quadrature_moments
+from nnlimits.kernels.smooth import smooth_dual
 
 Values = Float[Array, "..."]
 
@@ -27,8 +29,6 @@ def _erf(activation: nn.Erf, q1: Values, q2: Values, deficit: Values) -> Moments
 def _gelu(activation: nn.Gelu, q1: Values, q2: Values, deficit: Values) -> Moments:
     """By Stein's lemma from `E[Phi Phi] = 1/4 + arcsin(k / sqrt((1 + q1) (1 + q2))) / 2 pi`."""
     if activation.approximate:
-        from nnlimits.kernels.quadrature import quadrature_moments
-
         return quadrature_moments(activation, q1, q2, deficit)
     s = safe_sqrt(q1) * safe_sqrt(q2)
     k = s * (1 - deficit)
@@ -39,3 +39,10 @@ def _gelu(activation: nn.Gelu, q1: Values, q2: Values, deficit: Values) -> Momen
     sides = 1 / (1 + q1) + 1 / (1 + q2)
     value = k * both + density * (determinant + k**2 * sides)
     return Moments(value, both + density * k * (sides + 1 / shifted))
+
+
+@dual.register
+def _gelu_dual(activation: nn.Gelu, q1: Values, q2: Values, deficit: Values) -> Dual:
+    if activation.approximate:
+        return quadrature_dual(activation, q1, q2, deficit)
+    return smooth_dual(lambda p1, p2, d: moments(activation, p1, p2, d), q1, q2, deficit)

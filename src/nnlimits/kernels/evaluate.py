@@ -41,7 +41,8 @@ def _words(word: Any) -> list[Any]:
 
 def prepare(network: nn.Layer, dtype: Any) -> nn.Layer:
     """The same kernel, written for computing: no width that does not matter (so that equal blocks are seen to be equal), no bias
-    whose scale is the number zero, and all hyper-parameters arrays of one dtype (so that other values need no compilation).
+    whose scale is the number zero, and all hyper-parameters arrays of one dtype (so that other values need no
+    compilation).
     """
     keep_widths = needs(network).widths
 

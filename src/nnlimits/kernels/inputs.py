@@ -9,8 +9,9 @@ from jaxtyping import Array, Bool, Float
 from nnlimits.compute.refine import refine
 from nnlimits.kernels.covariance import Covariance, tiny
 
-# A matrix product leaves an absolute error of a few rounding units in the deficit, hence `unit / angle` in the angle. Below
-# this multiple of the square root of the rounding unit that is too much, and the pair's difference is formed coordinate by coordinate.
+# A matrix product leaves an absolute error of a few rounding units in the deficit, hence `unit / angle` in the angle.
+# Below this multiple of the square root of the rounding unit that is too much, and the pair's difference is formed
+# coordinate by coordinate.
 _CLOSE = 16.0
 _CHUNK = 256
 

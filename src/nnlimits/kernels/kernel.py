@@ -31,9 +31,9 @@ class KernelPair(NamedTuple):
 class Kernel(eqx.Module):
     """The kernels of an infinitely wide network, as functions of its inputs.
 
-    A value like the network it is made from: comparable, hashable, and a PyTree whose leaves are the network's hyper-parameters, so
-    that `jax.grad` with respect to a kernel gives the gradient in all of them. Works eagerly and under any JAX transformation. Eager
-    calls compute by tiles, in the dtype of the inputs whatever JAX's configuration.
+    A value like the network it is made from: comparable, hashable, and a PyTree whose leaves are the network's
+    hyper-parameters, so that `jax.grad` with respect to a kernel gives the gradient in all of them. Works eagerly and
+    under any JAX transformation. Eager calls compute by tiles, in the dtype of the inputs whatever JAX's configuration.
     """
 
     network: nn.Layer
@@ -49,8 +49,8 @@ class Kernel(eqx.Module):
 
         **Returns:** `.nngp` and `.ntk`, each (n1, n2), per output unit.
 
-        **Raises:** `ValueError` for wrong shapes, empty or non-finite inputs; `TypeError` for mixed dtypes or non-numeric data;
-        `NotImplementedError` for a layer without an infinite-width rule.
+        **Raises:** `ValueError` for wrong shapes, empty or non-finite inputs; `TypeError` for mixed dtypes or
+        non-numeric data; `NotImplementedError` for a layer without an infinite-width rule.
 
         Jacot, Gabriel & Hongler 2018; Lee et al. 2018, 2019.
         """

@@ -13,7 +13,8 @@ from nnlimits.kernels.rules import covariance_rule, require_gaussian
 def _dense(layer: nn.Dense, covariance: Covariance, parameterization: str) -> Covariance:
     """`K' = w_std^2 K + b_std^2`; `Theta' = K' + w_std^2 Theta` (Jacot et al. 2018, Theorem 1).
 
-    In the standard parameterization the weights' own part is `fan_in K + 1` in the place of `K'` (Sohl-Dickstein et al. 2020).
+    In the standard parameterization the weights' own part is `fan_in K + 1` in the place of `K'` (Sohl-Dickstein et al.
+    2020).
     """
     weight = layer.w_std**2
     terms = [(weight * covariance.q1, weight * covariance.q2, covariance.deficit)]

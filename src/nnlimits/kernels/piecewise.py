@@ -65,9 +65,9 @@ def _sign(activation: nn.Sign, q1: Values, q2: Values, deficit: Values) -> Dual:
 def _arc_cosine_polynomials(degree: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """`(P, Q)` with `2 pi E[relu(u)^n relu(v)^n] = P(c) sin(theta) + Q(c) (pi - theta)` at unit variances, lowest power first.
 
-    By Price's theorem the left side `J_n` has `dJ_n/dc = n^2 J_{n-1}`, and `J_0 = pi - theta`. With `d sin / dc = -c / sin` and
-    `d(pi - theta) / dc = 1 / sin` this says `Q' = n^2 Q_old` and `P' (1 - c^2) - c P + Q = n^2 (1 - c^2) P_old`, which is solved from
-    the highest power down; the lowest fixes the constant of `Q`.
+    By Price's theorem the left side `J_n` has `dJ_n/dc = n^2 J_{n-1}`, and `J_0 = pi - theta`. With `d sin / dc = -c /
+    sin` and `d(pi - theta) / dc = 1 / sin` this says `Q' = n^2 Q_old` and `P' (1 - c^2) - c P + Q = n^2 (1 - c^2)
+    P_old`, which is solved from the highest power down; the lowest fixes the constant of `Q`.
     """
     sine, angle = [0.0], [1.0]
     for n in range(1, degree + 1):

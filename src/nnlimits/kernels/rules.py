@@ -1,6 +1,7 @@
 """The kernel rule of each word of the language: how a layer maps the covariance of its input to that of its output.
 
-A rule is a pure function `rule(layer, covariance, parameterization) -> covariance`, registered for the type of the layer:
+A rule is a pure function `rule(layer, covariance, parameterization) -> covariance`, registered for the type of the
+layer:
 
     @covariance_rule.register
     def _(layer: MyLayer, covariance: Covariance, parameterization: str) -> Covariance: ...

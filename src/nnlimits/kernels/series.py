@@ -1,11 +1,10 @@
 """Hermite series of any activation: coefficients of each input by one-dimensional quadrature, and their sum over pairs.
 
-The series of a pair converges like the smaller of `|c|^j` and the decay of the coefficients, so it is short for smooth activations
-at any correlation `c`, and for kinked ones away from `c = +-1`. It is summed to the length that the data need, and says for each
-pair how much it may have left out.
+The series of a pair converges like the smaller of `|c|^j` and the decay of the coefficients, so it is short for smooth
+activations at any correlation `c`, and for kinked ones away from `c = +-1`. It is summed to the length that the data
+need, and says for each pair how much it may have left out.
 """
 
-from collections.abc import Callable
 from functools import cache
 from typing import NamedTuple
 
@@ -14,99 +13,140 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from nnlimits.kernels.covariance import safe_sqrt
-from nnlimits.kernels.panels import GRADED, gaussian_panels, graded_rule, panel_ends
+from nnlimits import nn
+from nnlimits.kernels.covariance import safe_sqrt, tiny
+from nnlimits.kernels.panels import graded_rule, kink_correction
 
 Values = Float[Array, "..."]
-Function = Callable[[Values], Values]
 
-TERMS = 128
-"""Longest series that is summed."""
+
+class Accuracy(NamedTuple):
+    """How far a dtype is worth going."""
+
+    tolerance: float
+    """Relative error at which a pair's series is long enough."""
+    terms: int
+    """Longest series."""
+    order: int
+    """Nodes on a panel."""
+
+
+ACCURACY = {jnp.dtype("float32"): Accuracy(3e-7, 128, 10), jnp.dtype("float64"): Accuracy(3e-12, 256, 16)}
 _STRIDE = 8
-_ORDER = 14
 
 
 class Row(NamedTuple):
-    """What one batch contributes to its pairs."""
+    """What one batch contributes to its pairs: for the activation and for its derivative (leading axis of length two)
+    the coefficients and the mean square, and how the activation answers to a change of variance.
+    """
 
-    coefficients: Float[Array, "terms ..."]
+    coefficients: Float[Array, "2 terms ..."]
     """`a_j(q) = E[phi(sqrt(q) z) h_j(z)]`."""
-    square: Values
+    square: Float[Array, "2 ..."]
     """`E[phi(sqrt(q) z)^2]`."""
+    curvature: Values
+    """The deficit at unit log-ratio of two variances and correlation one, to second order."""
 
 
 @cache
-def _hermite_rule() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Nodes, weights, and weights times normalised Hermite polynomials (terms, nodes)."""
-    z, w = graded_rule(_ORDER)
+def _hermite_table(order: int, terms: int) -> np.ndarray:
+    """Weights times normalised Hermite polynomials at the nodes of the graded rule, (terms, nodes)."""
+    z, w = graded_rule(order)
     table = [w, w * z]
-    for j in range(1, TERMS - 1):
+    for j in range(1, terms - 1):
         table.append((z * table[j] - np.sqrt(j) * table[j - 1]) / np.sqrt(j + 1))
-    return z, w, np.stack(table)
+    return np.stack(table)
 
 
-def row(function: Function, kinks: tuple[float, ...], q: Values) -> Row:
-    """Coefficients and second moment of `function` at each variance `q`."""
-    if all(k == 0 for k in kinks):
-        z, w, table = (jnp.asarray(v, q.dtype) for v in _hermite_rule())
-        values = function(safe_sqrt(q)[..., None] * z)
-        coefficients = jnp.tensordot(table, values, axes=(1, -1), precision=jax.lax.Precision.HIGHEST)
-        return Row(coefficients, (values**2 * w).sum(-1))
-    root = safe_sqrt(q)
-    z, w = gaussian_panels(panel_ends(GRADED, [k / root for k in kinks if k != 0]), _ORDER)
-    values = w * function(root[..., None] * z)
+def row(activation: nn.Activation, q: Values) -> Row:
+    """Coefficients and moments of an activation and its derivative at each variance `q`."""
+    accuracy = ACCURACY[jnp.dtype(q.dtype)]
+    z, w = (jnp.asarray(v, q.dtype) for v in graded_rule(accuracy.order))
+    table = jnp.asarray(_hermite_table(accuracy.order, accuracy.terms), q.dtype)
+    root = safe_sqrt(q).ravel()
+    x = z[:, None] * root
+    value, slope = jax.jvp(activation, (x,), (jnp.ones_like(x),))
+    coefficients = jnp.stack([jnp.matmul(table, f, precision=jax.lax.Precision.HIGHEST) for f in (value, slope)])
+    moments = _moments(x, jnp.broadcast_to(w[:, None], x.shape), value, slope)
+    kinks = [k for k in activation.kinks if k != 0]
+    if kinks:
+        z, w = (v.T for v in kink_correction(jnp.asarray(kinks, q.dtype) / root[:, None], accuracy.order))
+        x = z * root
+        value, slope = jax.jvp(activation, (x,), (jnp.ones_like(x),))
+        coefficients += _coefficients(z, w * value, w * slope, accuracy.terms)
+        moments += _moments(x, w, value, slope)
+    square, stretch, along = moments[:2], moments[2], moments[3]
+    safe = square[0] + tiny(q.dtype)
+    curvature = jnp.maximum(stretch - along**2 / safe, 0.0) / (2 * safe)
+    return Row(coefficients.reshape(2, -1, *q.shape), square.reshape(2, *q.shape), curvature.reshape(q.shape))
+
+
+def _moments(x: Values, w: Values, value: Values, slope: Values) -> Float[Array, "4 rows"]:
+    """`E[phi^2]`, `E[phi'^2]`, and, since `phi(e^(t/2) x)` moves by `x phi'(x) / 2`, that motion's square and overlap."""
+    motion = x * slope / 2
+    return jnp.stack([(w * f).sum(0) for f in (value**2, slope**2, motion**2, value * motion)])
+
+
+def _coefficients(z: Values, value: Values, slope: Values, terms: int) -> Float[Array, "2 terms rows"]:
+    """`sum_n f_n h_j(z_n)` for all `j`, by the recurrence, where every row has nodes of its own."""
 
     def next_term(carry, j):
         older, old = carry
-        new = (z * old - jnp.sqrt(j) * older) / jnp.sqrt(j + 1)
-        return (old, new), (old * values).sum(-1)
+        sums = jnp.stack([(old * value).sum(0), (old * slope).sum(0)])
+        return (old, (z * old - jnp.sqrt(j) * older) / jnp.sqrt(j + 1)), sums
 
     start = (jnp.zeros_like(z), jnp.ones_like(z))
-    _, coefficients = jax.lax.scan(next_term, start, jnp.arange(TERMS, dtype=q.dtype))
-    return Row(coefficients, (values * function(root[..., None] * z)).sum(-1))
+    _, coefficients = jax.lax.scan(next_term, start, jnp.arange(terms, dtype=z.dtype))
+    return jnp.moveaxis(coefficients, 0, 1)
 
 
-def pair_sums(
-    first: list[Row], second: list[Row], correlation: Values, tolerance: float
-) -> tuple[list[Values], Values]:
-    """Several series over the same pairs, `sum_j a_j(q1) a_j(q2) c^j`, and the largest relative size of what they leave out.
+def pair_sums(first: Row, second: Row, correlation: Values, settled: Array) -> tuple[Values, Values, Values]:
+    """The two series of each pair, `sum_j a_j(q1) a_j(q2) c^j`, and the relative size of what they leave out.
 
-    The truncation error is at most `|c|^TERMS sqrt(tail(q1) tail(q2))` (Cauchy & Schwarz) with `tail` the sum of the squares of the
-    coefficients left out, estimated from the last ones that were kept.
+    The truncation error is at most `|c|^terms sqrt(tail(q1) tail(q2))` (Cauchy & Schwarz) with `tail` the sum of the
+    squares of the coefficients left out, estimated from the last ones that were kept. Pairs marked `settled` do not
+    lengthen the series.
     """
-    length = jnp.stack([_length(a, b, tolerance) for a, b in zip(first, second, strict=True)]).max()
-    tables = [(a.coefficients, b.coefficients) for a, b in zip(first, second, strict=True)]
+    a, b = first.coefficients, second.coefficients
+    largest = jnp.where(settled, 0.0, jnp.abs(correlation)).max()
 
     def body(state):
-        start, sums = state
+        start, value, slope = state
         start = start - _STRIDE
-        for k, (a, b) in enumerate(tables):
-            rows_a = jax.lax.dynamic_slice_in_dim(a, start, _STRIDE)
-            rows_b = jax.lax.dynamic_slice_in_dim(b, start, _STRIDE)
-            for j in range(_STRIDE - 1, -1, -1):
-                sums[k] = sums[k] * correlation + rows_a[j] * rows_b[j]
-        return start, sums
+        rows_a, rows_b = (jax.lax.dynamic_slice_in_dim(c, start, _STRIDE, axis=1) for c in (a, b))
+        for j in range(_STRIDE - 1, -1, -1):
+            value = value * correlation + rows_a[0, j] * rows_b[0, j]
+            slope = slope * correlation + rows_a[1, j] * rows_b[1, j]
+        return start, value, slope
 
-    zeros = [
-        jnp.zeros(jnp.broadcast_shapes(correlation.shape, a[0].shape, b[0].shape), correlation.dtype) for a, b in tables
-    ]
-    _, sums = jax.lax.while_loop(lambda state: state[0] > 0, body, (length, zeros))
-    missing = jnp.stack([safe_sqrt(_tail(a)) for a in first]), jnp.stack([safe_sqrt(_tail(b)) for b in second])
-    return sums, jnp.abs(correlation) ** TERMS * (missing[0] * missing[1]).max(0)
+    zero = jnp.zeros(jnp.broadcast_shapes(correlation.shape, a.shape[2:], b.shape[2:]), correlation.dtype)
+    length = _length(first, second, largest)
+    _, value, slope = jax.lax.while_loop(lambda state: state[0] > 0, body, (length, zero, zero))
+    missing = (safe_sqrt(_tail(first)) * safe_sqrt(_tail(second))).max(0)
+    return value, slope, jnp.abs(correlation) ** a.shape[1] * missing
 
 
-def _length(a: Row, b: Row, tolerance: float) -> Array:
-    """Number of terms, a multiple of the stride, after which the coefficients of every pair are negligible."""
-    size = _relative(a) * _relative(b)
-    needed = jnp.where(size * TERMS > tolerance, jnp.arange(1, TERMS + 1), 1).max()
-    return jnp.minimum(-(-needed // _STRIDE) * _STRIDE, TERMS)
+def _length(first: Row, second: Row, largest: Array) -> Array:
+    """Number of terms, a multiple of the stride, after which all terms of every pair are negligible."""
+    terms = first.coefficients.shape[1]
+    size = (_relative(first) * _relative(second)).max(0) * largest ** jnp.arange(terms)
+    tolerance = ACCURACY[jnp.dtype(size.dtype)].tolerance
+    needed = jnp.where(size * terms > tolerance, jnp.arange(1, terms + 1), 1).max()
+    return jnp.minimum(-(-needed // _STRIDE) * _STRIDE, terms)
 
 
-def _relative(r: Row) -> Float[Array, " terms"]:
-    scale = safe_sqrt(r.square)
-    return (jnp.abs(r.coefficients) / scale).reshape(TERMS, -1).max(1)
+def _relative(r: Row) -> Float[Array, "2 terms"]:
+    """The largest coefficient of each degree in the batch, relative to the root mean square."""
+    scale = safe_sqrt(r.square)[:, None]
+    return (jnp.abs(r.coefficients) / scale).reshape(*r.coefficients.shape[:2], -1).max(2)
 
 
-def _tail(r: Row) -> Values:
-    """Relative weight of the coefficients left out, from the decay `j^(-3/2)` or faster of the last ones."""
-    return TERMS * (r.coefficients[-6:] ** 2).max(0) / (r.square + jnp.finfo(r.square.dtype).tiny)
+def _tail(r: Row) -> Float[Array, "2 ..."]:
+    """Relative weight of the coefficients left out: what Parseval's identity misses, where that is above rounding, or
+    what the decay `j^(-3/2)` or faster of the last ones says.
+    """
+    terms = r.coefficients.shape[1]
+    square = r.square + jnp.finfo(r.square.dtype).tiny
+    by_decay = terms * (r.coefficients[:, -6:] ** 2).max(1) / square
+    by_parseval = 1 - (r.coefficients**2).sum(1) / square
+    return jnp.where(by_parseval > 1e3 * jnp.finfo(square.dtype).eps, by_parseval, 0.0) + by_decay

@@ -1,8 +1,9 @@
 """The dual of a smooth activation from its two moments, with a deficit that stays accurate as the correlation approaches one.
 
-Far from coincidence the deficit is `1 - E[phi phi] / sqrt(E[phi^2] E[phi^2])`. Near it that subtraction cancels, and the two parts
-of the deficit are summed instead: what the correlation takes away, by Price's theorem the integral of `sqrt(q1 q2) E[phi' phi']`
-over the deficit (trapezoidal rule), and what the unequal variances take away, quadratic in `log(q1 / q2)`.
+Far from coincidence the deficit is `1 - E[phi phi] / sqrt(E[phi^2] E[phi^2])`. Near it that subtraction cancels, and
+the two parts of the deficit are summed instead: what the correlation takes away, by Price's theorem the integral of
+`sqrt(q1 q2) E[phi' phi']` over the deficit (trapezoidal rule), and what the unequal variances take away, quadratic in
+`log(q1 / q2)`.
 """
 
 from collections.abc import Callable
@@ -17,8 +18,8 @@ MomentFunction = Callable[[Float[Array, "..."], Float[Array, "..."], Float[Array
 
 RowMoments = tuple[Float[Array, "..."], Float[Array, "..."], Float[Array, "..."]]
 
-# (deficit, |log(q1/q2)|) below which the sums replace the subtraction: where the truncation of the former meets the cancellation
-# of the latter.
+# (deficit, |log(q1/q2)|) below which the sums replace the subtraction: where the truncation of the former meets the
+# cancellation of the latter.
 _NEAR = {jnp.dtype("float32"): (2e-3, 2e-2), jnp.dtype("float64"): (1e-6, 1e-4)}
 # The step in log q that measures the quadratic term.
 _STEP = {jnp.dtype("float32"): 2e-2, jnp.dtype("float64"): 1e-3}

@@ -23,7 +23,8 @@ _SELU_ALPHA = 1.6732632423543772
 def smoothed(activation: nn.Layer, mean: Values, std: Values) -> Values:
     """`E[phi(mean + std z)]`, `z ~ N(0, 1)`; in closed form for the kinked activations of the language, else by quadrature.
 
-    The quadrature's panels end at the kinks and are graded about zero, where activations have their structure on the scale of one.
+    The quadrature's panels end at the kinks and are graded about zero, where activations have their structure on the
+    scale of one.
     """
     std = std + jnp.sqrt(tiny(std.dtype))
     places = [x for x in _SPREAD if x not in activation.kinks] + list(activation.kinks)

@@ -17,8 +17,8 @@ _MOST = 64
 def find_kinks(function: Callable) -> tuple[float, ...]:
     """Points in [-30, 30] where an elementwise JAX function, its slope or its curvature jumps.
 
-    Each interval of a fine grid is halved again and again towards the half with the larger change. Across 1e-13 a smooth function
-    has not changed; what is left is a jump.
+    Each interval of a fine grid is halved again and again towards the half with the larger change. Across 1e-13 a
+    smooth function has not changed; what is left is a jump.
 
     Where the function is not finite nothing is looked for.
 
