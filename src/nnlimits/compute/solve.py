@@ -23,6 +23,8 @@ Matrix = Float[Array | np.ndarray, "n n"]
 Columns = Float[Array | np.ndarray, "n k"]
 Scalar = float | Float[Array | np.ndarray, ""]
 
+_NOT_THE_USERS = ("nnlimits", "equinox", "jaxtyping")
+
 LARGEST_JITTER = 1e-3
 """As a fraction of the mean of the diagonal; a matrix that needs more was no covariance matrix to begin with."""
 
@@ -144,11 +146,10 @@ def _host_factor(matrix: np.ndarray, targets: np.ndarray, name: str, remedy: str
             raise np.linalg.LinAlgError(_unsolvable(matrix, name, remedy))
         jitter, relative = scale * relative, 10 * relative
     if jitter > 0:
-        warnings.warn(
+        _warn(
             f"{name} is too ill-conditioned to be solved as it is: a jitter of {jitter:.2g} ({jitter / scale:.1g} of "
             "the mean of its diagonal) was added to its diagonal; duplicate or near-duplicate rows are usual causes; "
-            f"remove them, or give a larger {remedy}=",
-            stacklevel=_outside_stacklevel(),
+            f"remove them, or give a larger {remedy}="
         )
     return Factor(lower, jitter)
 
@@ -174,12 +175,13 @@ def _unsolvable(matrix: np.ndarray, name: str, remedy: str) -> str:
     )
 
 
-def _outside_stacklevel() -> int:
-    """How many frames up the first caller outside of this package is, so that a warning names the user's line."""
-    level, frame = 1, sys._getframe(1)
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").split(".")[0] in ("nnlimits", "jaxtyping"):
-        level, frame = level + 1, frame.f_back
-    return level
+def _warn(message: str) -> None:
+    """Warn at the line outside of this package that led here."""
+    frame = sys._getframe()
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").split(".")[0] in _NOT_THE_USERS:
+        frame = frame.f_back
+    place = frame.f_globals.get("__name__"), frame.f_globals.setdefault("__warningregistry__", {})
+    warnings.warn_explicit(message, UserWarning, frame.f_code.co_filename, frame.f_lineno, *place)
 
 
 def _attempt(matrix: Array, targets: Array, jitter: Array) -> tuple[Float[Array, "n n"], Bool[Array, ""]]:

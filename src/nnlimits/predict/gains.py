@@ -9,14 +9,15 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Num
 
-from nnlimits.compute.solve import Scalar
-
 Eigenvalues = Float[Array, "*shape"]
+Parameter = float | int | Num[Array, "..."] | Num[np.ndarray, "..."]
+"""A number, or an array that broadcasts with the eigenvalues."""
 
 
-def flow_gain(eigenvalues: Eigenvalues, time: Num[Array, ""] | Scalar) -> Eigenvalues:
+def flow_gain(eigenvalues: Eigenvalues, time: Parameter) -> Eigenvalues:
     """Gradient flow: `(1 - exp(-lambda time)) / lambda`; its limits are `time` at zero and `1 / lambda` at infinity."""
     exponent = eigenvalues * time
     small = abs(exponent) < 1e-3
@@ -25,9 +26,7 @@ def flow_gain(eigenvalues: Eigenvalues, time: Num[Array, ""] | Scalar) -> Eigenv
     return jnp.where(small, series, direct)
 
 
-def descent_gain(
-    eigenvalues: Eigenvalues, steps: Num[Array, ""] | Scalar, rate: Scalar, momentum: Scalar
-) -> Eigenvalues:
+def descent_gain(eigenvalues: Eigenvalues, steps: Parameter, rate: Parameter, momentum: Parameter) -> Eigenvalues:
     """Heavy-ball descent, after `steps` steps from rest: `gain' = gain + rate (1 - lambda gain) + momentum (gain -
     previous)`.
 
@@ -35,7 +34,7 @@ def descent_gain(
     taken to the power `steps` by repeated squaring: exact where the roots of its characteristic polynomial coincide,
     too.
     """
-    integer = jnp.asarray(steps).astype(jnp.int_)
+    integer = jnp.asarray(steps).astype(jax.dtypes.canonicalize_dtype(int))
     one, zero = jnp.ones_like(eigenvalues), jnp.zeros_like(eigenvalues)
     step = _stack(
         (one + momentum - rate * eigenvalues, -momentum * one, rate * one),

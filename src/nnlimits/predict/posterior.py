@@ -19,6 +19,7 @@ from nnlimits.predict.working_precision import (
     as_scalar,
     double_precision_for,
     evaluate,
+    hash_of_structure,
     joined,
     restored,
     row_blocks,
@@ -38,6 +39,9 @@ class Posterior(eqx.Module):
     noise: Scalar
     factor: Factor
     weights: Float[Array | np.ndarray, "n o"]
+
+    def __hash__(self) -> int:
+        return hash_of_structure(self)
 
     @property
     def jitter(self) -> Scalar:

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 
 from nnlimits.predict.times import along_time
 from nnlimits.predict.training_set import TrainingSet
-from nnlimits.predict.working_precision import Real, evaluate, joined, row_blocks
+from nnlimits.predict.working_precision import Real, evaluate, hash_of_structure, joined, row_blocks
 
 TRAIN = ("all", "last_layer")
 
@@ -28,6 +28,9 @@ class Trajectory(eqx.Module):
     theta: Real
     f0: Real | None
     trained: str = eqx.field(static=True)
+
+    def __hash__(self) -> int:
+        return hash_of_structure(self)
 
     @abc.abstractmethod
     def weights(self, t: ArrayLike) -> tuple[Real, bool]:

@@ -74,3 +74,9 @@ def joined(blocks: list[Any]) -> Any:
 def double_precision_for(dtype: Any) -> Any:
     """A context in which JAX computes arrays of `dtype`, whatever its configuration."""
     return jax.enable_x64(dtype == np.float64 or jnp.result_type(float) == np.float64)
+
+
+def hash_of_structure(value: Any) -> int:
+    """A hash of what a value that holds arrays is made of, so that its methods can be given to `jax.jit`."""
+    leaves, structure = jax.tree.flatten(value)
+    return hash((structure, *(np.shape(leaf) for leaf in leaves)))
