@@ -12,13 +12,13 @@ from sklearn.utils.validation import check_is_fitted
 
 import nnlimits
 from nnlimits.estimators import inputs
-from nnlimits.estimators.candidates import candidates, dense_layers
+from nnlimits.estimators.candidates import candidates
 from nnlimits.estimators.criteria import CRITERIA
 from nnlimits.estimators.regimes import KERNELS, Learned, learn
 from nnlimits.estimators.scales import INITIAL_NOISE
-from nnlimits.estimators.selection import Free, Selected, select
+from nnlimits.estimators.selection import Free, Judge, Selected, select
 from nnlimits.estimators.standardization import Standardization, identity, standardization
-from nnlimits.validation import check_non_negative, is_traced
+from nnlimits.validation import check_non_negative
 
 Table = Float[np.ndarray, "n d"]
 Outputs = Float[np.ndarray, "n o"]
@@ -83,12 +83,12 @@ class InfiniteNet(BaseEstimator):
         if not isinstance(self.selection_rows, int | np.integer) or self.selection_rows < 2:
             raise ValueError(f"selection_rows must be an integer of at least 2; received {self.selection_rows!r}")
 
-    def _learn(self, x: Table, y: Outputs, groups: Any = None) -> None:
+    def _learn(self, x: Table, y: Outputs, labels: Any = None) -> None:
         """Select and learn from raw features and standardised targets."""
         self._check_parameters()
         self._features = standardization(x) if self.standardize else identity(x.shape[1])
         z = self._features.apply(x)
-        selected = self._select(z, y, groups)
+        selected = self._select(z, y, labels)
         self._features = Standardization(self._features.mean, self._features.scale / selected.relevance)
         self.network_, self.noise_ = selected.network, selected.noise
         self.relevance_ = selected.relevance
@@ -98,7 +98,7 @@ class InfiniteNet(BaseEstimator):
         )
         self.jitter_ = self._learned.jitter
 
-    def _select(self, z: Table, y: Outputs, groups: Any) -> Selected:
+    def _select(self, z: Table, y: Outputs, labels: Any) -> Selected:
         networks = candidates(self.network, self.depth, self.activation, self.w_std, self.b_std)
         noise = INITIAL_NOISE if self.noise == "auto" else float(self.noise)
         free = Free(
@@ -111,17 +111,23 @@ class InfiniteNet(BaseEstimator):
             free = Free(False, False, False, False)
             self.selection_: list[dict[str, Any]] = []
             return Selected(networks[0], noise, np.ones(z.shape[1]), math.nan)
-        rows = self._selection_rows(len(z), groups)
-        found = select(
-            networks, z[rows], y[rows], noise=noise, free=free, criterion=self.select, kernel=KERNELS[self.regime]
-        )
+        rows = self._selection_rows(len(z), labels)
+        judge = Judge(self.select, KERNELS[self.regime])
+        best, found = select(networks, z[rows], y[rows], noise=noise, free=free, judge=judge)
         self.selection_ = [{"network": f.network, "noise": f.noise, "value": f.value} for f in found]
-        return max(found, key=lambda f: f.value)
+        return best
 
-    def _selection_rows(self, n: int, groups: Any) -> np.ndarray:
-        if n <= self.selection_rows:
-            return np.arange(n)
-        return np.sort(check_random_state(self.random_state).permutation(n)[: self.selection_rows])
+    def _selection_rows(self, n: int, labels: Any) -> np.ndarray:
+        """A random sample of rows in random order, of which any first few have all classes in proportion."""
+        order = check_random_state(self.random_state).permutation(n)
+        if labels is not None:
+            shuffled = labels[order]
+            rank = np.zeros(n)
+            for label in np.unique(shuffled):
+                members = np.flatnonzero(shuffled == label)
+                rank[members] = (np.arange(len(members)) + 0.5) / len(members)
+            order = order[np.argsort(rank, kind="stable")]
+        return order[: self.selection_rows]
 
     def _query(self, X: Any) -> Table:
         """Features as the network sees them."""

@@ -1,38 +1,54 @@
-"""What a set of hyper-parameters is judged by: the evidence, or the predictions of each example from all others."""
+"""What a covariance of the targets is judged by: the evidence, or the prediction of each example from all others.
+
+A criterion maps a covariance `(n, n)`, noise included, and targets `(n, o)` to its value, that of one output, the mean over
+outputs, and the derivative of that with respect to the covariance, a symmetric matrix.
+"""
 
 import math
 
-import jax
-import jax.numpy as jnp
-from jax.scipy.linalg import cho_solve
-from jaxtyping import Array, Float
+import numpy as np
+import scipy.linalg
+from jaxtyping import Float
 
-from nnlimits.predict.log_marginal_likelihood import log_density
-
-Covariance = Float[Array, "n n"]
-Targets = Float[Array, "n o"]
-Mask = Float[Array, " n"]
+Square = Float[np.ndarray, "n n"]
+Outputs = Float[np.ndarray, "n o"]
 
 
-def marginal_likelihood(covariance: Covariance, y: Targets, mask: Mask) -> Float[Array, ""]:
-    """`log p(y)` for an output, the mean over outputs (Rasmussen & Williams 2006, equation 2.30).
+def marginal_likelihood(covariance: Square, y: Outputs) -> tuple[float, Square]:
+    """`log p(y)` (Rasmussen & Williams 2006, equations 2.30 and 5.9).
 
-    Rows where `mask` is zero are padding: independent, of unit variance and target zero, of which only a constant is left.
+    **Raises:** `numpy.linalg.LinAlgError` if the covariance is not positive definite.
     """
-    padding = (1 - mask).sum() * math.log(2 * math.pi) / 2
-    return log_density(covariance, y) / y.shape[1] + padding
+    inverse, log_determinant = _inverse(covariance)
+    weights = inverse @ y
+    n, outputs = y.shape
+    value = -((y * weights).sum() / outputs + log_determinant + n * math.log(2 * math.pi)) / 2
+    return float(value), (weights @ weights.T / outputs - inverse) / 2
 
 
-def leave_one_out(covariance: Covariance, y: Targets, mask: Mask) -> Float[Array, ""]:
-    """The log density of each example given all others, for an output, the mean over outputs.
+def leave_one_out(covariance: Square, y: Outputs) -> tuple[float, Square]:
+    """The sum of the log densities of all examples, each given all others (Rasmussen & Williams 2006, section 5.4.2).
 
-    Rasmussen & Williams 2006, equations 5.10 to 5.12.
+    **Raises:** `numpy.linalg.LinAlgError` if the covariance is not positive definite.
     """
-    lower = jnp.linalg.cholesky(covariance)
-    inverse = cho_solve((lower, True), jnp.eye(len(y), dtype=y.dtype))
-    precision = jnp.diagonal(inverse)
-    quadratic = ((inverse @ y) ** 2 / precision[:, None]).mean(1)
-    return -(mask * (quadratic + jnp.log(2 * jnp.pi) - jnp.log(precision))).sum() / 2
+    inverse, _ = _inverse(covariance)
+    weights = inverse @ y
+    precision = np.diagonal(inverse)
+    quadratic = (weights**2).mean(1) / precision
+    value = (np.log(precision) - quadratic - math.log(2 * math.pi)).sum() / 2
+    by_precision = (1 + quadratic) / precision / 2
+    by_weights = inverse @ (weights / precision[:, None]) @ weights.T / y.shape[1]
+    return float(value), (by_weights + by_weights.T) / 2 - (inverse * by_precision) @ inverse
 
 
 CRITERIA = {"marginal_likelihood": marginal_likelihood, "leave_one_out": leave_one_out}
+
+
+def _inverse(covariance: Square) -> tuple[Square, float]:
+    """The inverse and the logarithm of the determinant."""
+    lower, failed = scipy.linalg.lapack.dpotrf(covariance.T, lower=1, clean=1)
+    diagonal = np.diagonal(lower)
+    if failed or not np.isfinite(diagonal).all():
+        raise np.linalg.LinAlgError("the covariance is not positive definite")
+    half, _ = scipy.linalg.lapack.dpotri(lower, lower=1)
+    return np.tril(half) + np.tril(half, -1).T, 2 * float(np.log(diagonal).sum())

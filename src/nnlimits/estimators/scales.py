@@ -5,20 +5,24 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from nnlimits import nn
-from nnlimits.estimators.candidates import dense_groups, dense_layers, replace_dense_layers
+from nnlimits.estimators.candidates import dense_groups, replace_dense_layers
 
 Logs = dict[str, Any]
-"""Free scales: `log(value / initial value)`, by the name of a group of layers and of the scale; and the `noise`'s."""
+"""Free scales: `log(value / initial value)`, by the name of a group of layers and of the scale, of the `noise`, and of the
+features' `relevance`."""
 
 INITIAL_NOISE = 0.05
 """Variance of the noise, in units of the standardised targets, that is expected before the data are seen."""
 
 _SPREAD = {"input": (1.0, 1.0), "hidden": (0.5, 1.0), "readout": (1.5, 1.5)}
-_NOISE_SPREAD = 2.0
-_LARGEST = 7.0
+_NOISE_SPREAD = 2.5
+_RELEVANCE_SPREAD = 1.0
+_RANGE = (-7.0, 7.0)
+_NOISE_RANGE = (-11.0, 4.0)
 
 
 def initial_logs(network: nn.Layer, *, w_std: bool, b_std: bool, noise: bool, columns: int | None) -> Logs:
@@ -38,7 +42,7 @@ def initial_logs(network: nn.Layer, *, w_std: bool, b_std: bool, noise: bool, co
     if noise:
         logs["noise"] = 0.0
     if columns is not None:
-        logs["relevance"] = jnp.zeros(columns)
+        logs["relevance"] = np.zeros(columns)
     return logs
 
 
@@ -53,35 +57,40 @@ def rescaled(network: nn.Layer, logs: Logs) -> nn.Layer:
     return replace_dense_layers(network, layers)
 
 
-def noise_variance(logs: Logs, noise: Any) -> Any:
+def noise_variance(logs: Logs, noise: float) -> float:
     """The variance of the noise: `noise` itself, times its factor if it is free."""
-    return noise * jnp.exp(logs["noise"]) if "noise" in logs else noise
+    return noise * float(np.exp(logs.get("noise", 0.0)))
 
 
-def relevances(logs: Logs, columns: int) -> Float[Array, " columns"]:
+def relevances(logs: Logs, columns: int) -> Float[Array | np.ndarray, " columns"]:
     """The factor of each feature; one unless they are selected."""
-    return jnp.exp(logs["relevance"]) if "relevance" in logs else jnp.ones(columns)
+    return jnp.exp(logs["relevance"]) if "relevance" in logs else np.ones(columns)
 
 
-def log_prior(logs: Logs) -> Float[Array, ""]:
-    """Weak log-normal priors that keep the scales sensible where data are few; up to a constant."""
-    total = jnp.zeros(())
-    for group, (w_spread, b_spread) in _SPREAD.items():
-        spreads = {"w_std": w_spread, "b_std": b_spread}
-        for name, log in logs.get(group, {}).items():
-            total -= (log / spreads[name]) ** 2 / 2
-    total -= (logs.get("noise", 0.0) / _NOISE_SPREAD) ** 2 / 2
-    return total - jnp.sum(logs.get("relevance", jnp.zeros(1)) ** 2) / 2
+def spreads(logs: Logs) -> Logs:
+    """The standard deviations of weak normal priors on `logs`, which keep the scales sensible where data are few."""
+    found = {
+        group: {name: dict(zip(("w_std", "b_std"), _SPREAD[group], strict=True))[name] for name in logs[group]}
+        for group in _SPREAD
+        if group in logs
+    }
+    return found | _others(logs, _NOISE_SPREAD, _RELEVANCE_SPREAD)
 
 
-def bounds(n_parameters: int) -> list[tuple[float, float]]:
-    """The range of each logarithm, for the optimizer."""
-    return [(-_LARGEST, _LARGEST)] * n_parameters
+def ranges(logs: Logs, end: int) -> Logs:
+    """The least (`end=0`) or largest (`end=1`) values that `logs` may take."""
+    found = {group: dict.fromkeys(logs[group], _RANGE[end]) for group in _SPREAD if group in logs}
+    return found | _others(logs, _NOISE_RANGE[end], _RANGE[end])
 
 
 def concrete(network: nn.Layer) -> nn.Layer:
     """The network with Python numbers for scales, so that it prints as it would be written."""
     return jax.tree.map(float, network)
+
+
+def _others(logs: Logs, noise: float, relevance: float) -> Logs:
+    values = {"noise": noise, "relevance": np.full(np.shape(logs.get("relevance")), relevance)}
+    return {name: value for name, value in values.items() if name in logs}
 
 
 def _multiplied(layer: nn.Dense, factors: dict[str, Any]) -> nn.Dense:

@@ -1,43 +1,40 @@
 """Selecting a network, the scales of its weights and biases, and the noise, by the data."""
 
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import scipy.optimize
 from jax.flatten_util import ravel_pytree
-from jaxtyping import Array, Float
+from jaxtyping import Float
+from threadpoolctl import threadpool_limits
 
 import nnlimits
 from nnlimits import nn
 from nnlimits.estimators.criteria import CRITERIA
+from nnlimits.estimators.pullback import TILE, pullback
 from nnlimits.estimators.scales import (
     Logs,
-    bounds,
     concrete,
     initial_logs,
-    log_prior,
     noise_variance,
+    ranges,
     relevances,
     rescaled,
+    spreads,
 )
 
-MAX_ITERATIONS = 50
+Table = Float[np.ndarray, "n d"]
+Outputs = Float[np.ndarray, "n o"]
 
-
-class Selected(NamedTuple):
-    """A network whose scales, noise and feature relevances were selected, and its `value` under the criterion."""
-
-    network: nn.Layer
-    noise: float
-    relevance: Float[np.ndarray, " d"]
-    value: float
+SCREENING_ROWS = TILE
+SCREENING_STEPS = 30
+REFINING_STEPS = 15
+_HOPELESS = 1e10
 
 
 class Free(NamedTuple):
-    """What is selected: which scales, and whether each feature has one of its own."""
+    """What is selected beside the network: which scales, and whether each feature has one of its own."""
 
     w_std: bool
     b_std: bool
@@ -45,105 +42,119 @@ class Free(NamedTuple):
     relevance: bool
 
 
-class Data(NamedTuple):
-    """Examples padded to a common number of rows, with `mask` zero for padding."""
+class Judge(NamedTuple):
+    """How hyper-parameters are judged: by which criterion, of which kernel ("nngp" or "ntk")."""
 
-    x: Float[np.ndarray, "n d"] | Float[Array, "n d"]
-    y: Float[np.ndarray, "n o"] | Float[Array, "n o"]
-    mask: Float[np.ndarray, " n"] | Float[Array, " n"]
+    criterion: str
+    kernel: str
+
+
+class Selected(NamedTuple):
+    """A network whose scales, noise and feature relevances were selected, and its `value` under the criterion, per example."""
+
+    network: nn.Layer
+    noise: float
+    relevance: Float[np.ndarray, " d"]
+    value: float
+
+
+class Candidate(NamedTuple):
+    """A network, its free scales, where its noise begins, and its value."""
+
+    network: nn.Layer
+    logs: Logs
+    noise: float
+    value: float
+
+    def selected(self, columns: int) -> Selected:
+        """The network with the scales that were found."""
+        network = concrete(jax.device_get(rescaled(self.network, self.logs)))
+        noise = noise_variance(self.logs, self.noise)
+        return Selected(network, noise, np.asarray(relevances(self.logs, columns)), self.value)
 
 
 def select(
-    networks: list[nn.Layer],
-    x: Float[np.ndarray, "n d"],
-    y: Float[np.ndarray, "n o"],
-    *,
-    noise: float,
-    free: Free,
-    criterion: str,
-    kernel: str,
-) -> list[Selected]:
-    """Optimize the free scales of each network; the results in the order of the networks.
+    networks: list[nn.Layer], x: Table, y: Outputs, *, noise: float, free: Free, judge: Judge
+) -> tuple[Selected, list[Selected]]:
+    """Optimize the free scales of each network on the first few rows, and then those of the best network on all rows.
 
     The criterion plus weak log-normal priors on the scales is maximized by L-BFGS (type-II maximum a posteriori; MacKay 1992).
-    A network starts from the scales that were best for the one before it.
 
-    **Arguments:** `noise`, the variance of the noise, or where it begins; `criterion`, a name in `CRITERIA`; `kernel`, "nngp"
-    or "ntk".
+    **Arguments:** `x`, `y`, in an order in which the first rows are a fair sample; `noise`, the variance of the noise, or
+    where it begins.
+
+    **Returns:** the best, and what was found for each network, in their order.
     """
-    data = _padded(x, y)
-    found, start = [], {}
-    with jax.enable_x64(True):
-        for network in networks:
-            logs = initial_logs(
-                network, w_std=free.w_std, b_std=free.b_std, noise=free.noise, columns=x.shape[1] if free.relevance else None
-            )
-            start, value = _maximize(_continued(logs, start), network, data, noise, criterion, kernel)
-            best = jax.device_get(rescaled(network, start))
-            found.append(
-                Selected(
-                    concrete(best),
-                    float(noise_variance(start, noise)),
-                    np.asarray(relevances(start, x.shape[1])),
-                    value,
-                )
-            )
-    return found
+    columns = x.shape[1]
+    few = slice(min(len(x), SCREENING_ROWS))
+    # the matrices are small: on a busy machine, threads of the linear algebra would mostly wait for each other
+    with jax.enable_x64(True), threadpool_limits(1, user_api="blas"):
+        found = [
+            _maximized(Candidate(network, _start(network, free, columns), noise, 0.0), x[few], y[few], judge, SCREENING_STEPS)
+            for network in networks
+        ]
+        best = max(found, key=lambda candidate: candidate.value)
+        if len(x) > SCREENING_ROWS and best.logs:
+            best = _maximized(best, x, y, judge, REFINING_STEPS)
+        return best.selected(columns), [candidate.selected(columns) for candidate in found]
 
 
-def _maximize(
-    logs: Logs, network: nn.Layer, data: Data, noise: float, criterion: str, kernel: str
-) -> tuple[Logs, float]:
-    initial, restore = ravel_pytree(logs)
-    arrays = jax.tree.map(jnp.asarray, (network, data, noise))
+def _start(network: nn.Layer, free: Free, columns: int) -> Logs:
+    return initial_logs(
+        network, w_std=free.w_std, b_std=free.b_std, noise=free.noise, columns=columns if free.relevance else None
+    )
+
+
+def _maximized(candidate: Candidate, x: Table, y: Outputs, judge: Judge, steps: int) -> Candidate:
+    start, restore = ravel_pytree(candidate.logs)
+    spread, least, largest = (
+        np.asarray(ravel_pytree(tree)[0])
+        for tree in (spreads(candidate.logs), ranges(candidate.logs, 0), ranges(candidate.logs, 1))
+    )
 
     def loss(vector: np.ndarray) -> tuple[float, np.ndarray]:
-        value, gradient = _loss_and_gradient(restore(jnp.asarray(vector)), *arrays, criterion, kernel)
-        gradient = np.asarray(ravel_pytree(gradient)[0])
-        if not (np.isfinite(value) and np.isfinite(gradient).all()):
-            return 1e10, np.zeros_like(gradient)  # the line search steps back
-        return float(value), gradient
+        logs = jax.device_get(restore(vector))
+        try:
+            value, gradient = _value_and_gradient(logs, candidate, x, y, judge)
+        except np.linalg.LinAlgError:
+            return _HOPELESS, np.zeros_like(vector)  # the line search steps back
+        penalty = vector / spread
+        return (penalty @ penalty / 2 - value) / len(x), (penalty / spread - ravel_pytree(gradient)[0]) / len(x)
 
-    if not initial.size:
-        return logs, -loss(np.asarray(initial))[0]
+    if not start.size:
+        return candidate._replace(value=-loss(np.zeros(0))[0])
     result = scipy.optimize.minimize(
         loss,
-        np.asarray(initial),
+        np.asarray(start),
         jac=True,
         method="L-BFGS-B",
-        bounds=bounds(initial.size),
-        options={"maxiter": MAX_ITERATIONS, "ftol": 1e-6},
+        bounds=list(zip(least, largest, strict=True)),
+        options={"maxiter": steps, "ftol": 1e-6, "gtol": 1e-4},
     )
-    return restore(jnp.asarray(result.x)), -float(result.fun)
+    return candidate._replace(logs=jax.device_get(restore(result.x)), value=-float(result.fun))
 
 
-@partial(jax.jit, static_argnames=("criterion", "kernel"))
-@partial(jax.value_and_grad)
-def _loss_and_gradient(
-    logs: Logs, network: nn.Layer, data: Data, noise: Any, criterion: str, kernel: str
-) -> Float[Array, ""]:
-    """Minus the log posterior density of the free scales, up to a constant."""
-    rescaled_x = data.x * relevances(logs, data.x.shape[1])
-    covariance = getattr(nnlimits.kernel(rescaled(network, logs)), kernel)(rescaled_x)
-    both = data.mask[:, None] * data.mask[None]
-    diagonal = data.mask * noise_variance(logs, noise) + (1 - data.mask)
-    value = CRITERIA[criterion](both * covariance + jnp.diag(diagonal), data.y, data.mask)
-    return -value - log_prior(logs)
+def _value_and_gradient(
+    logs: Logs, candidate: Candidate, x: Table, y: Outputs, judge: Judge
+) -> tuple[float, Logs]:
+    """The criterion and its gradient with respect to `logs`.
+
+    **Raises:** `numpy.linalg.LinAlgError` if the covariance is not positive definite.
+    """
+    kernel = nnlimits.kernel(concrete(jax.device_get(rescaled(candidate.network, logs))))
+    noise = noise_variance(logs, candidate.noise)
+    covariance = np.array(getattr(kernel, judge.kernel)(x * np.asarray(relevances(logs, x.shape[1]))))
+    covariance.flat[:: len(x) + 1] += noise
+    value, by_covariance = CRITERIA[judge.criterion](covariance, y)
+    free = {name: value for name, value in logs.items() if name != "noise"}
+    gradient = pullback(_matrix, free, candidate.network, judge.kernel, x, by_covariance) if free else {}
+    if "noise" in logs:
+        gradient["noise"] = noise * np.trace(by_covariance)
+    return value, gradient
 
 
-def _continued(logs: Logs, previous: Logs) -> Logs:
-    """`logs` with the values that were found before, where there are any."""
-    return {
-        name: _continued(value, previous.get(name, {})) if isinstance(value, dict) else previous.get(name, value)
-        for name, value in logs.items()
-    }
-
-
-def _padded(x: np.ndarray, y: np.ndarray) -> Data:
-    """Rows added up to a multiple of a power of two, so that few shapes are ever compiled."""
-    n = len(x)
-    step = max(16, 1 << max(0, n.bit_length() - 3))
-    missing = -n % step
-    mask = np.concatenate([np.ones(n), np.zeros(missing)])
-    rows = ((0, missing), (0, 0))
-    return Data(np.pad(x, rows, constant_values=1.0), np.pad(y, rows), mask)
+def _matrix(logs: Logs, network: nn.Layer, kernel: str, x1: Any, x2: Any) -> Any:
+    """The Gram matrix for free scales `logs`."""
+    scale = relevances(logs, x1.shape[1])
+    evaluate = getattr(nnlimits.kernel(rescaled(network, logs)), kernel)
+    return evaluate(x1 * scale, None if x2 is None else x2 * scale)
