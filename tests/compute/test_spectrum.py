@@ -40,18 +40,19 @@ def test_derivatives_also_where_eigenvalues_coincide(eigenvalues):
     """The matrix exponential has an independent Frechet derivative, by the block-triangular method in scipy."""
     matrix, b = symmetric(eigenvalues), np.random.default_rng(1).normal(size=(4, 3))
     change = symmetric(np.array([1.0, -2, 3, 0.5]), seed=2)
-    value, derivative = jax.jvp(lambda m: apply_gain(decay, m, b, (1.3,)), (matrix,), (change,))
+    push = jax.jit(lambda m, change: jax.jvp(lambda m: apply_gain(decay, m, b, (1.3,)), (m,), (change,)))
+    value, derivative = push(matrix, change)
     expected, slope = scipy.linalg.expm_frechet(-1.3 * matrix, -1.3 * change)
     np.testing.assert_allclose(value, expected @ b, atol=1e-13)
     np.testing.assert_allclose(derivative, slope @ b, atol=1e-9)
-    pullback = jax.grad(lambda m: (apply_gain(decay, m, b, (1.3,)) * b).sum())(matrix)
+    pullback = jax.jit(jax.grad(lambda m: (apply_gain(decay, m, b, (1.3,)) * b).sum()))(matrix)
     np.testing.assert_allclose((pullback * change).sum(), (slope @ b * b).sum(), atol=1e-8)
 
 
 @pytest.mark.usefixtures("x64")
 def test_derivative_in_parameters_and_operand():
     matrix, b = symmetric(np.array([0.1, 0.5, 2.0, 3.0])), np.eye(4)
-    slope = jax.jacfwd(lambda t: apply_gain(decay, matrix, b, (t,)))(1.3)
+    slope = jax.jit(jax.jacfwd(lambda t: apply_gain(decay, matrix, b, (t,))))(1.3)
     np.testing.assert_allclose(slope, -matrix @ scipy.linalg.expm(-1.3 * matrix), atol=1e-12)
     tangent = jax.jvp(lambda b: apply_gain(decay, matrix, b, (1.3,)), (b,), (2 * b,))[1]
     np.testing.assert_allclose(tangent, 2 * scipy.linalg.expm(-1.3 * matrix), atol=1e-12)

@@ -106,7 +106,7 @@ def test_integer_data_are_taken_as_numbers(kernel):
 
 
 def test_a_kernel_that_overflows_or_is_indefinite(kernel, data):
-    with pytest.raises(ValueError, match=r"the Gram matrix is not finite: entry \(0, 0\)"):
+    with pytest.raises(ValueError, match="not finite"):
         nl.posterior(kernel, data.x * 1e200, data.y)
 
     class Indefinite:

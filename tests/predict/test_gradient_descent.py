@@ -1,5 +1,6 @@
 import math
 
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -83,7 +84,7 @@ def test_the_largest_stable_rate_is_sharp(kernel, data, momentum):
 @pytest.mark.parametrize("steps", [1, 5, 1000, 123_457])
 def test_gain_of_descent_has_a_closed_form(steps):
     values = np.array([0.0, 1e-12, 1e-4, 0.3, 1.0, 1.7, 2.0])
-    gain = np.asarray(descent_gain(values, steps, 1.0, 0.0))
+    gain = np.asarray(descent_gain(jnp.asarray(values), steps, 1.0, 0.0))
     with np.errstate(divide="ignore"):
         stable = -np.expm1(steps * np.log1p(-values[1:5])) / values[1:5]
     expected = [steps, *stable, (1 - (-0.7) ** steps) / 1.7, (1 - (-1.0) ** steps) / 2]

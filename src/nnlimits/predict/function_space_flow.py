@@ -100,7 +100,7 @@ def function_space_flow(
     x: ArrayLike,
     y: ArrayLike,
     *,
-    loss: str | Loss = "mse",
+    loss: Any = "mse",
     f0: ArrayLike | None = None,
     learning_rate: ArrayLike = 1.0,
     train: str = "all",

@@ -52,7 +52,7 @@ def class_targets(y: ArrayLike, dtype: Any) -> Any:
     return np.eye(classes, dtype=dtype)[labels.astype(int)]
 
 
-def as_loss(loss: str | Loss) -> Loss:
+def as_loss(loss: Any) -> Loss:
     """The loss of that name, or the function given.
 
     **Raises:** `ValueError` for a name that is not one of `LOSSES`; `TypeError` if it is neither a name nor a function.
