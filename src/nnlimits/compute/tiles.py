@@ -108,8 +108,23 @@ def _tile(function, parameters, x1, x2, i, j, *, tile: int, symmetric: bool) -> 
 def _write(outputs: Sequence[np.ndarray], tiles: Sequence[np.ndarray], place: tuple[int, int], mirrored: bool) -> None:
     i, j = place
     for k, output in enumerate(outputs):
+        _check_tile(tiles[k], place, output.shape)
         rows, columns = (slice(start, start + tiles[k].shape[0]) for start in (i, j))
         height, width = output[rows, columns].shape
         output[rows, columns] = tiles[k][:height, :width]
         if mirrored:
             output[columns, rows] = tiles[k + len(outputs)][:width, :height]
+
+
+def _check_tile(tile: np.ndarray, place: tuple[int, int], shape: tuple[int, ...]) -> None:
+    """Raise `ValueError` if a kernel value overflowed; a sum that is finite is proof enough that none did."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        if np.isfinite(tile.sum()):
+            return
+    bad = ~np.isfinite(tile[: shape[0] - place[0], : shape[1] - place[1]])
+    if bad.any():
+        i, j = (int(v) for v in np.argwhere(bad)[0])
+        raise ValueError(
+            f"the kernel of examples {place[0] + i} and {place[1] + j} is not finite in {tile.dtype}: the variances of this "
+            "network overflow. Use smaller w_std, fewer layers or smaller inputs, or float64 inputs"
+        )

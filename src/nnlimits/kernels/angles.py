@@ -5,6 +5,7 @@ deficit)` in [0, 1] the functions below are `sqrt(m)` times an analytic function
 so a Chebyshev series of degree 9 (float32) or 20 (float64) reaches rounding and vectorises.
 """
 
+import math
 from functools import cache
 
 import jax
@@ -77,25 +78,21 @@ def _(primals, tangents):
     return (order1, order0), ((1 - order0) * tangent, slope * tangent)
 
 
-def arctangent(sine: Float[Array, "*shape"], cosine: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
-    """The angle in [-pi/2, pi/2] with this sine and (non-negative) cosine, given up to a common positive factor.
+@jax.custom_jvp
+def angle_of(sine: Float[Array, "*shape"], cosine: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """The angle in [-pi/2, pi/2] with this sine and (non-negative) cosine.
 
     Equal to `arcsin(sine)` without the loss of half of the digits near +-1, where the cosine is known.
     """
-    return _arctangent(sine, cosine)
-
-
-@jax.custom_jvp
-def _arctangent(sine, cosine):
-    square = sine**2 + cosine**2
-    steep = jnp.abs(sine) > cosine
-    shorter = jnp.where(steep, cosine, jnp.abs(sine)) * jax.lax.rsqrt(square)
+    size = jnp.abs(sine)
+    steep = size > cosine
+    shorter = jnp.minimum(size, cosine)
     # asin(x) = theta / 2 for m = 2 x^2 in [0, 1]
-    angle = shorter * _factor("arcsine", jnp.minimum(2 * shorter**2, 1.0)) / np.sqrt(2).astype(sine.dtype)
-    return jnp.sign(sine) * jnp.where(steep, np.pi / 2 - angle, angle)
+    angle = shorter * _factor("arcsine", jnp.minimum(2 * shorter**2, 1.0)) * math.sqrt(0.5)
+    return jnp.sign(sine) * jnp.where(steep, math.pi / 2 - angle, angle)
 
 
-@_arctangent.defjvp
+@angle_of.defjvp
 def _(primals, tangents):
     (sine, cosine), (d_sine, d_cosine) = primals, tangents
-    return _arctangent(sine, cosine), (cosine * d_sine - sine * d_cosine) / (sine**2 + cosine**2)
+    return angle_of(sine, cosine), cosine * d_sine - sine * d_cosine

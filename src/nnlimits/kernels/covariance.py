@@ -8,6 +8,7 @@ and on the diagonal.
 """
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
@@ -23,6 +24,11 @@ def tiny(dtype) -> float:
 def safe_sqrt(q: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     """`sqrt(q)` with a finite derivative at zero."""
     return jnp.sqrt(q + tiny(q.dtype))
+
+
+def per_row(*values: Float[Array, "..."]) -> tuple[Float[Array, "..."], ...]:
+    """Have values that belong to single inputs computed once an input; XLA would compute them again for every pair."""
+    return jax.lax.optimization_barrier(values)
 
 
 class Covariance(eqx.Module):
@@ -53,7 +59,8 @@ class Covariance(eqx.Module):
     @property
     def nngp(self) -> Float[Array, "..."]:
         """Covariance of one unit at the two inputs."""
-        return safe_sqrt(self.q1) * safe_sqrt(self.q2) * (1 - self.deficit)
+        r1, r2 = per_row(safe_sqrt(self.q1), safe_sqrt(self.q2))
+        return r1 * r2 * (1 - self.deficit)
 
 
 def sum_of_covariances(
@@ -66,10 +73,12 @@ def sum_of_covariances(
     """
     q1, q2, deficit = terms[0]
     for p1, p2, other in terms[1:]:
-        s_a, s_b = safe_sqrt(q1) * safe_sqrt(q2), safe_sqrt(p1) * safe_sqrt(p2)
-        # exactly zero where both inputs are equal, fused multiplications or not
-        cross = safe_sqrt(q1) * (safe_sqrt(p2) - safe_sqrt(p1)) + safe_sqrt(p1) * (safe_sqrt(q1) - safe_sqrt(q2))
+        a1, a2, b1, b2 = per_row(safe_sqrt(q1), safe_sqrt(q2), safe_sqrt(p1), safe_sqrt(p2))
         q1, q2 = q1 + p1, q2 + p2
-        s = safe_sqrt(q1) * safe_sqrt(q2)
-        deficit = (s_a * deficit + s_b * other + cross**2 / (s + s_a + s_b)) / s
+        r1, r2 = per_row(safe_sqrt(q1), safe_sqrt(q2))
+        inverse1, inverse2 = per_row(1 / r1, 1 / r2)
+        # exactly zero where both inputs are equal, fused multiplications or not
+        cross = a1 * (b2 - b1) + b1 * (a1 - a2)
+        s_a, s_b = a1 * a2, b1 * b2
+        deficit = (s_a * deficit + s_b * other + cross**2 / (r1 * r2 + s_a + s_b)) * inverse1 * inverse2
     return q1, q2, deficit

@@ -19,8 +19,8 @@ def _wave(b, q1: Values, q2: Values, deficit: Values) -> tuple[Values, Values]:
     r1, r2 = safe_sqrt(q1), safe_sqrt(q2)
     apart = (r1 - r2) ** 2 + 2 * r1 * r2 * deficit
     k = r1 * r2 * (1 - deficit)
-    # With d = q1 + q2 - 2 k and e = d + 4 k: exp(-b^2 d / 2) - exp(-b^2 e / 2), from the larger of the two.
-    together = apart + 4 * k
+    # With d = q1 + q2 - 2 k and e = q1 + q2 + 2 k: exp(-b^2 d / 2) - exp(-b^2 e / 2), from the larger of the two.
+    together = (r1 - r2) ** 2 + 2 * r1 * r2 * (2 - deficit)
     larger = jnp.exp(-(b**2) * jnp.minimum(apart, together) / 2)
     difference = -jnp.sign(k) * larger * jnp.expm1(-2 * b**2 * jnp.abs(k)) / 2
     return difference, jnp.exp(-(b**2) * together / 2)

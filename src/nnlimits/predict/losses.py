@@ -1,7 +1,7 @@
 """Losses by name, as functions of a network's outputs and the targets."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import jax
 import jax.numpy as jnp
@@ -65,7 +65,7 @@ def as_loss(loss: Any) -> Loss:
         return LOSSES[loss]
     if not callable(loss):
         raise TypeError(f"loss must be a name or a function of outputs and targets; received {type(loss).__name__}")
-    return loss
+    return cast(Loss, loss)
 
 
 def _check_probabilities(y: ArrayLike) -> None:
