@@ -1,8 +1,14 @@
-"""The two ways in which an infinitely wide network learns, with one face: what they predict, and how it is distributed."""
+"""The two ways in which an infinitely wide network learns, with one face: what they predict, and how it is distributed.
+
+Predicting an example from all others needs no other training: if residuals on the training set are a linear map `B` of targets
+minus initial outputs, those of an example left out are `(B r)_i / B_ii`, exactly where learning solves a linear system, and
+to first order where it is stopped before (Rasmussen & Williams 2006, section 5.4.2; Hastie, Tibshirani & Friedman 2009,
+equation 7.64).
+"""
 
 import abc
-import functools
-from typing import Any
+import math
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import numpy as np
@@ -16,14 +22,22 @@ from nnlimits.predict import GradientFlow, Posterior
 
 Table = Float[np.ndarray, "n d"]
 Outputs = Float[np.ndarray, "n o"]
+Vector = Float[np.ndarray, " n"]
+Square = Float[np.ndarray, "n n"]
+
 KERNELS = {"bayesian": "nngp", "trained": "ntk"}
 """The kernel by which each regime predicts."""
 
 
-class Learned(eqx.Module):
-    """A network that has learned from examples `(x, y)`, with noise of variance `noise` on the targets."""
+class LeftOut(NamedTuple):
+    """The mean and the variance of the function at each training input, as predicted from all other examples."""
 
-    noise: float
+    mean: Outputs
+    variance: Vector
+
+
+class Learned(eqx.Module):
+    """A network that has learned from examples."""
 
     @property
     @abc.abstractmethod
@@ -35,11 +49,11 @@ class Learned(eqx.Module):
         """The mean at `x`."""
 
     @abc.abstractmethod
-    def std(self, x: Table) -> Float[np.ndarray, " n"]:
+    def std(self, x: Table) -> Vector:
         """The standard deviation of the function at `x`."""
 
     @abc.abstractmethod
-    def cov(self, x: Table) -> Float[np.ndarray, "n n"]:
+    def cov(self, x: Table) -> Square:
         """The covariance of the function between the inputs `x`."""
 
     @abc.abstractmethod
@@ -47,8 +61,8 @@ class Learned(eqx.Module):
         """The log density of the targets under the Gaussian process with the kernel that the network predicts by."""
 
     @abc.abstractmethod
-    def leave_one_out(self) -> Outputs:
-        """The mean at each training input, predicted from all other examples."""
+    def leave_one_out(self) -> LeftOut:
+        """What is predicted at each training input from all other examples."""
 
 
 class Bayesian(Learned):
@@ -58,22 +72,29 @@ class Bayesian(Learned):
 
     @property
     def jitter(self) -> float:
+        """That of the posterior."""
         return float(self.posterior.jitter)
 
     def mean(self, x: Table) -> Outputs:
+        """The posterior mean."""
         return np.asarray(self.posterior.mean(x))
 
-    def std(self, x: Table) -> Float[np.ndarray, " n"]:
+    def std(self, x: Table) -> Vector:
+        """The posterior standard deviation."""
         return np.asarray(self.posterior.std(x))
 
-    def cov(self, x: Table) -> Float[np.ndarray, "n n"]:
+    def cov(self, x: Table) -> Square:
+        """The posterior covariance."""
         return np.asarray(self.posterior.cov(x))
 
     def log_marginal_likelihood(self) -> float:
+        """The evidence."""
         return float(self.posterior.log_marginal_likelihood)
 
-    def leave_one_out(self) -> Outputs:
-        return np.asarray(self.posterior.loo().mean)
+    def leave_one_out(self) -> LeftOut:
+        """Exact."""
+        loo = self.posterior.loo()
+        return LeftOut(np.asarray(loo.mean), (np.asarray(loo.variance) - float(self.posterior.noise)).clip(0))
 
 
 class Trained(Learned):
@@ -84,52 +105,54 @@ class Trained(Learned):
 
     @property
     def jitter(self) -> float:
+        """That of the neural tangent kernel's matrix."""
         return float(self.flow.jitter)
 
     def mean(self, x: Table) -> Outputs:
+        """The ensemble's mean."""
         return np.asarray(self.flow.mean(x, self.time))
 
-    def std(self, x: Table) -> Float[np.ndarray, " n"]:
+    def std(self, x: Table) -> Vector:
+        """The ensemble's standard deviation."""
         return np.asarray(self.flow.std(x, self.time))
 
-    def cov(self, x: Table) -> Float[np.ndarray, "n n"]:
+    def cov(self, x: Table) -> Square:
+        """The ensemble's covariance."""
         return np.asarray(self.flow.cov(x, self.time))
 
     def log_marginal_likelihood(self) -> float:
+        """The evidence of a Gaussian process whose covariance is the neural tangent kernel, ridge included."""
         factor, y = self.flow.factor, np.asarray(self.flow.data.y)
         n, outputs = y.shape
-        log_determinant = factor.log_determinant() + n * np.log(2 * np.pi)
-        return float(-((y * factor.solve(y)).sum() + outputs * log_determinant) / 2)
+        log_determinant = factor.log_determinant() + n * math.log(2 * math.pi)
+        return -float((y * factor.solve(y)).sum() + outputs * log_determinant) / 2
 
-    def leave_one_out(self) -> Outputs:
-        """Exact at infinite time; at a finite one, as of a linear smoother of the targets.
-
-        A smoother `f = H y` whose residuals are `r` predicts, to first order, `y_i - r_i / (1 - H_ii)` for an example left out
-        (Hastie, Tibshirani & Friedman 2009, equation 7.64).
-        """
+    def leave_one_out(self) -> LeftOut:
+        """Exact at infinite time; at a finite one, to first order."""
         y = np.asarray(self.flow.data.y)
-        if np.isinf(self.time):
-            return y - self.flow.factor.solve(y) / self.flow.factor.inverse_diagonal()[:, None]
-        fit, own = self._smoother
-        return y - (y - fit) / np.maximum(1 - own, 1e-12)[:, None]
+        residual = self._residual_map()
+        own = np.maximum(np.diagonal(residual), np.finfo(np.float64).tiny)
+        variance = np.einsum("ij,ij->i", residual @ self.flow.nngp, residual) / own**2
+        return LeftOut(y - residual @ y / own[:, None], variance)
 
-    @functools.cached_property
-    def _smoother(self) -> tuple[Outputs, Float[np.ndarray, " n"]]:
-        """`H y` and the diagonal of `H`, on the training inputs."""
+    def _residual_map(self) -> Square:
+        """The map from targets minus initial outputs to residuals, up to a factor."""
         flow = self.flow
-        values, vectors = eigendecomposition(add_to_diagonal(flow.theta, flow.ridge + flow.jitter))
-        gain = np.asarray(flow.gain(values, *flow.gain_parameters(self.time)))
-        learned = gain * (values - flow.ridge - flow.jitter)
-        return (vectors * learned) @ (vectors.T @ flow.data.y), (vectors**2) @ learned
+        if math.isinf(self.time):
+            return np.asarray(flow.factor.solve(np.eye(len(flow.theta))))
+        ridge = flow.ridge + flow.jitter
+        values, vectors = eigendecomposition(add_to_diagonal(flow.theta, ridge))
+        gain = np.asarray(flow.gain(np.asarray(values), *flow.gain_parameters(self.time)))
+        return (np.asarray(vectors) * (1 - gain * (np.asarray(values) - ridge))) @ np.asarray(vectors).T
 
 
 def learn(regime: str, kernel: Kernel, x: Table, y: Outputs, *, noise: float, time: float) -> Any:
-    """A network of that regime, having learned from the examples.
+    """A network of that regime, having learned from the examples with noise of variance `noise` on their targets.
 
     **Raises:** `numpy.linalg.LinAlgError` (a `ValueError`) if the Gram matrix cannot be solved with.
     """
     if regime == "bayesian":
-        return Bayesian(noise, nnlimits.posterior(kernel, x, y, noise=noise))
+        return Bayesian(nnlimits.posterior(kernel, x, y, noise=noise))
     scale = float(np.mean(np.asarray(kernel.diagonal(x).ntk)))
     ridge = noise / scale if scale > 0 else 0.0
-    return Trained(noise, nnlimits.gradient_flow(kernel, x, y, ridge=ridge), float(time))
+    return Trained(nnlimits.gradient_flow(kernel, x, y, ridge=ridge), float(time))

@@ -26,7 +26,7 @@ def _sequential(layer: nn.Sequential, covariance: Covariance, parameterization: 
 def _repeat(layer: nn.Repeat, covariance: Covariance, parameterization: str) -> Covariance:
     if math.isinf(layer.depth):
         raise NotImplementedError(
-            "Repeat with infinite depth has no kernel rule at infinite width yet; give it a finite depth, e.g. nn.Repeat(block, 64)"
+            "Repeat with infinite depth has no kernel rule at infinite width; give it a finite depth, e.g. 64"
         )
     return _run(Block((layer.block,) * int(layer.depth), 1), covariance, parameterization)
 
@@ -60,7 +60,7 @@ def _sum(merge: nn.Sum, branches: list[Covariance]) -> Covariance:
     """Covariances add where all cross terms vanish: every branch but one must end in fresh, zero-mean weights."""
     if sum(not (b.fresh and b.gaussian) for b in branches) > 1:
         raise NotImplementedError(
-            "nn.Sum of branches that are correlated in the infinite-width limit: all branches but one must end in an nn.Dense of their "
+            "nn.Sum of branches that are correlated at infinite width: all branches but one must end in an nn.Dense of their "
             "own (add one to each branch that ends in an activation)"
         )
     q1, q2, deficit = sum_of_covariances([(b.q1, b.q2, b.deficit) for b in branches])
@@ -103,7 +103,7 @@ def _product(merge: nn.Product, branches: list[Covariance]) -> Covariance:
     """Covariances of independent branches multiply; the NTK follows Leibniz' rule."""
     if sum(not b.fresh for b in branches) > 1:
         raise NotImplementedError(
-            "nn.Product of branches that are dependent in the infinite-width limit: all branches but one must pass through an nn.Dense of "
+            "nn.Product of branches that are dependent at infinite width: all branches but one must pass an nn.Dense of "
             "their own"
         )
     return dataclasses.replace(reduce(_product_of_two, branches), gaussian=False, fresh=all(b.fresh for b in branches))

@@ -52,7 +52,7 @@ def input_variance(x: Float[Array, "n d"], *, ntk: bool, keep_same: bool) -> Cov
 
 
 def _directions(x: Float[Array, "n d"]) -> tuple[Float[Array, "n d"], Float[Array, " n"]]:
-    """Unit vectors and mean squares. A zero input has a direction of length zero and the smallest variance, with exact derivatives."""
+    """Unit vectors and mean squares; a zero input has direction zero and the smallest variance, with exact derivatives."""
     q = jnp.mean(x**2, axis=1) + tiny(x.dtype)
     return x / jnp.sqrt(q * x.shape[1])[:, None], q
 

@@ -19,9 +19,11 @@ MomentFunction = Callable[[Float[Array, "..."], Float[Array, "..."], Float[Array
 
 RowMoments = tuple[Float[Array, "..."], Float[Array, "..."], Float[Array, "..."]]
 
-# (deficit, |log(q1/q2)|) below which the sums replace the subtraction: where the truncation of the former meets the
-# cancellation of the latter.
+# (deficit, |log(q1/q2)|) above which the sums are never used.
 _NEAR = {jnp.dtype("float32"): (2e-3, 2e-2), jnp.dtype("float64"): (1e-6, 1e-4)}
+# What rounding may do to the subtraction. Sums that differ by more are wrong: those of a function that jumps, or that
+# varies on a scale finer than the distance of the pair.
+_NOISE = {jnp.dtype("float32"): 4e-6, jnp.dtype("float64"): 1e-13}
 # The step in log q that measures the quadratic term.
 _STEP = {jnp.dtype("float32"): 2e-2, jnp.dtype("float64"): 1e-3}
 
@@ -55,9 +57,13 @@ def assemble(
     inverse = inverse1 * inverse2
     plain = 1 - value * inverse
     log_ratio = log1 - log2
-    lost = r1 * r2 * deficit * (d1 * d2 + derivative) / 2
-    summed = lost * inverse + bend1 * bend2 * log_ratio**2
+    mean_slope, apart = d1 * d2, r1 * r2 * deficit * inverse
+    skewed = bend1 * bend2 * log_ratio**2
+    summed = apart * (mean_slope + derivative) / 2 + skewed
+    # at most: near a kink the slope falls like the square root of the deficit, elsewhere linearly
+    truncation = apart * jnp.abs(mean_slope - derivative) / 6 + skewed**2
     near = (deficit < near_deficit) & (jnp.abs(log_ratio) < near_ratio)
+    near &= (truncation < jnp.finfo(plain.dtype).eps) & (jnp.abs(summed - plain) < _NOISE[jnp.dtype(plain.dtype)])
     return Dual(p1, p2, jnp.clip(jnp.where(near, summed, plain), 0.0, 2.0), derivative)
 
 
@@ -75,5 +81,7 @@ def _rows(
     square, cross, square_up, square_down = jnp.split(values, 4)
     curvature = (1 - cross / (safe_sqrt(square_up) * safe_sqrt(square_down))) / (2 * step) ** 2
     quantities = square, slopes[: q.size], jnp.maximum(curvature, 0.0)
-    row1, row2 = zip(*((v[: q1.size].reshape(q1.shape), v[q1.size :].reshape(q2.shape)) for v in quantities), strict=True)
+    row1, row2 = zip(
+        *((v[: q1.size].reshape(q1.shape), v[q1.size :].reshape(q2.shape)) for v in quantities), strict=True
+    )
     return row1, row2

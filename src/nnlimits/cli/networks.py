@@ -1,0 +1,106 @@
+"""A network named on the command line: a preset with its options, or a Python file that defines `net`."""
+
+import inspect
+import runpy
+import traceback
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import jax
+
+from nnlimits import nn, presets
+
+
+def resolve(name: str, options: Mapping[str, Any]) -> nn.Layer:
+    """The network `name`, which ends in `.py` if it is a file.
+
+    **Arguments:** `options` of a preset; those that are `None` were not given. An `activation` is a name.
+
+    **Raises:** `ValueError` or `FileNotFoundError` that says what would work.
+    """
+    given = {key: value for key, value in options.items() if value is not None}
+    if name.endswith(".py"):
+        if given:
+            raise ValueError(f"{_spelled(given)} belong to presets; {name} says everything about its network itself")
+        return _from_file(Path(name))
+    functions = preset_functions()
+    if name not in functions:
+        raise ValueError(
+            f"there is no preset {name!r}; there are {', '.join(sorted(functions))}; for a network of your own, give "
+            "the path of a Python file that defines net"
+        )
+    if "activation" in given:
+        given["activation"] = activation(given["activation"])
+    accepted = inspect.signature(functions[name]).parameters
+    if unknown := {key: value for key, value in given.items() if key not in accepted}:
+        raise ValueError(f"the preset {name} takes no {_spelled(unknown)}")
+    return functions[name](**given)
+
+
+def preset_functions() -> dict[str, Callable[..., nn.Layer]]:
+    """All presets by name."""
+    return {
+        name: function
+        for name, function in inspect.getmembers(presets, inspect.isfunction)
+        if function.__module__ == presets.__name__ and not name.startswith("_")
+    }
+
+
+def activation(name: str) -> nn.Layer:
+    """The activation `name`, upper and lower case alike.
+
+    **Raises:** `ValueError` that lists all activations.
+    """
+    activations = {}
+    for word in map(nn.__dict__.get, nn.__all__):
+        if inspect.isclass(word) and issubclass(word, nn.Activation) and not _required(word):
+            activations[word.__name__.lower()] = word
+    if name.lower() not in activations:
+        raise ValueError(f"there is no activation {name!r} without arguments; there are {', '.join(sorted(activations))}")
+    return activations[name.lower()]()
+
+
+def with_width(network: nn.Layer, width: int) -> nn.Layer:
+    """The network with all its dense layers but the last at `width`."""
+    layers = [layer for layer in jax.tree.leaves(network, is_leaf=_is_dense) if _is_dense(layer)]
+    resized = iter(
+        [nn.Dense(width, w_std=layer.w_std, b_std=layer.b_std) for layer in layers[:-1]] + layers[-1:]
+    )
+    return jax.tree.map(lambda word: next(resized) if _is_dense(word) else word, network, is_leaf=_is_dense)
+
+
+def _is_dense(word: Any) -> bool:
+    return isinstance(word, nn.Dense)
+
+
+def _required(word: type) -> bool:
+    """Whether a class cannot be made without arguments, or is abstract."""
+    parameters = inspect.signature(word).parameters.values()
+    return inspect.isabstract(word) or any(
+        p.default is p.empty and p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD) for p in parameters
+    )
+
+
+def _spelled(options: Mapping[str, Any]) -> str:
+    return ", ".join("--" + key.replace("_", "-") for key in options)
+
+
+def _from_file(path: Path) -> nn.Layer:
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no file {path}")
+    try:
+        names = runpy.run_path(str(path))
+    except SyntaxError as error:
+        raise ValueError(f"{path} is not valid Python: {error.msg} in line {error.lineno}") from None
+    except Exception as error:
+        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+        place = f" in line {lines[-1]}" if lines else ""
+        raise ValueError(f"{path} raised {type(error).__name__}{place}: {error}") from None
+    if "net" not in names:
+        raise ValueError(f"{path} does not define net; it should hold, for example, net = nn.Sequential(...)")
+    if not isinstance(names["net"], nn.Layer):
+        raise ValueError(
+            f"net in {path} must be an expression of nnlimits.nn; it is of type {type(names['net']).__name__}"
+        )
+    return names["net"]

@@ -1,0 +1,3 @@
+"""placeholder"""
+def predict() -> None:
+    """x"""
