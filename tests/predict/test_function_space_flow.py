@@ -60,6 +60,7 @@ def test_any_loss(kernel, data, error):
     assert (np.sign(flow.train(300.0)) == y).all()
 
 
+@pytest.mark.slow
 def test_integer_targets_and_more_outputs_than_targets(kernel, data):
     labels = np.arange(12) % 3
 

@@ -45,6 +45,7 @@ def test_gradients_are_those_of_finite_differences(data, function, jit):
     np.testing.assert_allclose(forward, numerical[0] + 2 * numerical[3], rtol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("x64")
 def test_gradient_in_the_kernel_as_a_value(data):
     kernel = kernel_of(1.3, 0.4, 0.2)
@@ -61,6 +62,7 @@ def test_second_derivatives(data):
     np.testing.assert_allclose(jax.jit(jax.grad(slope))(0.05), numerical, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_gradients_in_float32(data):
     single = [a.astype(np.float32) for a in data[:2]]
     gradients = [

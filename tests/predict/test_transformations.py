@@ -54,7 +54,7 @@ def assert_all_close(found, expected, **tolerances):
     jax.tree.map(lambda f, e: np.testing.assert_allclose(f, e, **tolerances), found, expected)
 
 
-@pytest.mark.parametrize("predict", [posterior, flow, last_layer, descent])
+@pytest.mark.parametrize("predict", [posterior, flow, descent, pytest.param(last_layer, marks=pytest.mark.slow)])
 def test_jit_of_all_and_of_nothing(kernel, data, predict):
     """Agreement to 1e-3 is float32's, multiplied by the condition of the matrices."""
     x, y, z = (a.astype(np.float32) for a in data)
@@ -104,6 +104,7 @@ def test_gradients_in_the_inputs(kernel, data, predict):
     np.testing.assert_allclose(jax.jit(jax.grad(value))(0.0, data.x), numerical, rtol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("x64")
 def test_gradients_where_eigenvalues_coincide(kernel):
     """At the corners of a simplex the kernel has one eigenvalue many times over; eigenvectors have no derivative."""
