@@ -23,13 +23,49 @@ from nnlimits.validation import check_non_negative
 Table = Float[np.ndarray, "n d"]
 Outputs = Float[np.ndarray, "n o"]
 
+PARAMETERS = """
+    **Parameters:**
+
+    - `network`: an expression of `nnlimits.nn`, or the name of a preset in `nnlimits.presets`, which is built for each `depth`
+      and `activation`.
+    - `depth`: the number of hidden layers of a preset, or a tuple of candidates.
+    - `activation`: that of a preset, by name ("relu", "erf", "gelu", "tanh", ...) or as a layer of `nnlimits.nn`, or a tuple of
+      candidates.
+    - `w_std`, `b_std`: "auto" to select the scales of weights and biases, starting from those of the network; a number for all
+      layers but the readout; or `None` for those of the network.
+    - `noise`: the variance of the noise on the targets, in units of the standardised targets (of the codes of classes, for a
+      classifier); or "auto" to select it. For `regime="trained"` it is the ridge that the networks are trained with.
+    - `relevance`: whether each feature has a scale of its own that is selected, too: automatic relevance determination
+      (Neal 1996; MacKay 1994).
+    - `regime`: "bayesian" (the posterior of a Bayesian network, kernel NNGP) or "trained" (an ensemble trained on squared error
+      by gradient flow, kernel NTK).
+    - `time`: for `regime="trained"`, how long to train at learning rate 1 with the loss `1/2` the mean over all entries of
+      `(f - y)^2`; `math.inf` for the end of training. Whatever it is, scales are selected as for infinite time.
+    - `select`: by what to select: "marginal_likelihood", "leave_one_out" (predictive density), or `None` not to select: then the
+      first candidate is taken as it is, and a `noise` of "auto" is 0.05.
+    - `selection_rows`: at most how many rows, drawn at random, take part in the selection. All rows are learned from.
+    - `standardize`: whether features, and targets of a regression, are given mean zero and unit variance first. Constant features
+      are only centred.
+    - `random_state`: for the draw of `selection_rows`.
+
+    **Attributes:** `network_`, the selected network; `kernel_`, its kernel; `noise_`, `relevance_` (the factor of each feature);
+    `selection_`, a list of dictionaries with the `network`, `noise` and `value` of each candidate; `jitter_`, what had to be
+    added to the Gram matrix's diagonal to solve with it; `log_marginal_likelihood_`; `n_features_in_`, `feature_names_in_`. A
+    regressor has `observation_noise_`, the variance of new observations around the function in units of the standardised
+    targets; a classifier has `classes_` and `temperature_`.
+
+    Time and memory grow as the cube and the square of the number of rows; 5,000 rows take seconds and about 1 GB.
+    """
+
 
 class InfiniteNet(BaseEstimator):
-    """The common part of `InfiniteNetRegressor` and `InfiniteNetClassifier`; see there."""
+    """The common part of `InfiniteNetRegressor` and `InfiniteNetClassifier`."""
 
     network_: nnlimits.nn.Layer
     kernel_: nnlimits.Kernel
     noise_: float
+    relevance_: Float[np.ndarray, " d"]
+    selection_: list[dict[str, Any]]
     jitter_: float
     log_marginal_likelihood_: float
     n_features_in_: int
@@ -45,7 +81,7 @@ class InfiniteNet(BaseEstimator):
         w_std: Any = "auto",
         b_std: Any = "auto",
         noise: Any = "auto",
-        relevance: Any = False,
+        relevance: bool = False,
         regime: str = "bayesian",
         time: float = math.inf,
         select: str | None = "marginal_likelihood",
@@ -68,16 +104,19 @@ class InfiniteNet(BaseEstimator):
         self.random_state = random_state
 
     def _check_parameters(self) -> None:
+        """Raise `ValueError` naming a parameter that is out of range."""
         if self.regime not in KERNELS:
             raise ValueError(f"regime must be one of {', '.join(map(repr, KERNELS))}; received {self.regime!r}")
         if self.select is not None and self.select not in CRITERIA:
-            raise ValueError(f"select must be None or one of {', '.join(map(repr, CRITERIA))}; received {self.select!r}")
-        if isinstance(self.time, bool) or not isinstance(self.time, Real) or not self.time >= 0:
+            raise ValueError(
+                f"select must be None or one of {', '.join(map(repr, CRITERIA))}; received {self.select!r}"
+            )
+        if not _is_number(self.time) or not self.time >= 0:
             raise ValueError(f"time must be a number of at least 0, or math.inf; received {self.time!r}")
         if self.regime == "bayesian" and not math.isinf(self.time):
             raise ValueError(f'time is for regime="trained"; with regime="bayesian" received time={self.time!r}')
-        if self.noise != "auto":
-            if isinstance(self.noise, bool) or not isinstance(self.noise, Real):
+        if not (isinstance(self.noise, str) and self.noise == "auto"):
+            if not _is_number(self.noise):
                 raise ValueError(f'noise must be "auto" or a number; received {self.noise!r}')
             check_non_negative("noise", self.noise)
         if not isinstance(self.selection_rows, int | np.integer) or self.selection_rows < 2:
@@ -85,35 +124,26 @@ class InfiniteNet(BaseEstimator):
 
     def _learn(self, x: Table, y: Outputs, labels: Any = None) -> None:
         """Select and learn from raw features and standardised targets."""
-        self._check_parameters()
-        self._features = standardization(x) if self.standardize else identity(x.shape[1])
-        z = self._features.apply(x)
-        selected = self._select(z, y, labels)
-        self._features = Standardization(self._features.mean, self._features.scale / selected.relevance)
-        self.network_, self.noise_ = selected.network, selected.noise
-        self.relevance_ = selected.relevance
+        standard = standardization(x) if self.standardize else identity(x.shape[1])
+        selected = self._selected(standard.apply(x), y, labels)
+        self._features = Standardization(standard.mean, standard.scale / selected.relevance)
+        self.network_, self.noise_, self.relevance_ = selected.network, selected.noise, selected.relevance
         self.kernel_ = nnlimits.kernel(self.network_)
-        self._learned = learn(
-            self.regime, self.kernel_, self._features.apply(x), y, noise=self.noise_, time=float(self.time)
-        )
+        inputs_ = self._features.apply(x)
+        self._learned = learn(self.regime, self.kernel_, inputs_, y, noise=self.noise_, time=float(self.time))
         self.jitter_ = self._learned.jitter
 
-    def _select(self, z: Table, y: Outputs, labels: Any) -> Selected:
+    def _selected(self, x: Table, y: Outputs, labels: Any) -> Selected:
+        """The network and its scales, by the criterion or as the parameters say."""
         networks = candidates(self.network, self.depth, self.activation, self.w_std, self.b_std)
-        noise = INITIAL_NOISE if self.noise == "auto" else float(self.noise)
-        free = Free(
-            w_std=self.w_std == "auto",
-            b_std=self.b_std == "auto",
-            noise=self.noise == "auto",
-            relevance=bool(self.relevance),
-        )
+        noise = INITIAL_NOISE if isinstance(self.noise, str) else float(self.noise)
         if self.select is None:
-            free = Free(False, False, False, False)
-            self.selection_: list[dict[str, Any]] = []
-            return Selected(networks[0], noise, np.ones(z.shape[1]), math.nan)
-        rows = self._selection_rows(len(z), labels)
+            self.selection_ = []
+            return Selected(networks[0], noise, np.ones(x.shape[1]), math.nan)
+        free = Free(*(isinstance(value, str) for value in (self.w_std, self.b_std, self.noise)), bool(self.relevance))
+        rows = self._selection_rows(len(x), labels)
         judge = Judge(self.select, KERNELS[self.regime])
-        best, found = select(networks, z[rows], y[rows], noise=noise, free=free, judge=judge)
+        best, found = select(networks, x[rows], y[rows], noise=noise, free=free, judge=judge)
         self.selection_ = [{"network": f.network, "noise": f.noise, "value": f.value} for f in found]
         return best
 
@@ -121,8 +151,7 @@ class InfiniteNet(BaseEstimator):
         """A random sample of rows in random order, of which any first few have all classes in proportion."""
         order = check_random_state(self.random_state).permutation(n)
         if labels is not None:
-            shuffled = labels[order]
-            rank = np.zeros(n)
+            shuffled, rank = labels[order], np.zeros(n)
             for label in np.unique(shuffled):
                 members = np.flatnonzero(shuffled == label)
                 rank[members] = (np.arange(len(members)) + 0.5) / len(members)
@@ -133,3 +162,7 @@ class InfiniteNet(BaseEstimator):
         """Features as the network sees them."""
         check_is_fitted(self)
         return self._features.apply(inputs.features(self, X, reset=False))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Real) and not isinstance(value, bool)

@@ -29,7 +29,9 @@ def targets(y: Any, n: int) -> np.ndarray:
     try:
         y = np.asarray(y, dtype=np.float64)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"y must be numeric, for regression; {error}; for classes use InfiniteNetClassifier") from error
+        raise ValueError(
+            f"y must be numeric, for regression; {error}; for classes use InfiniteNetClassifier"
+        ) from error
     if y.ndim not in (1, 2) or y.shape[1:] == (0,):
         raise ValueError(f"y must have shape (n,) or (n, outputs); received {y.shape}")
     if len(y) != n:

@@ -19,7 +19,12 @@ Make = Callable[[Any, Any, str, Any, Any], Any]
 
 
 def pullback(
-    make: Make, parameters: Any, constants: Any, kernel: str, x: Float[np.ndarray, "n d"], weights: Float[np.ndarray, "n n"]
+    make: Make,
+    parameters: Any,
+    constants: Any,
+    kernel: str,
+    x: Float[np.ndarray, "n d"],
+    weights: Float[np.ndarray, "n n"],
 ) -> Any:
     """The gradient of `sum(weights * make(parameters, constants, kernel, x, x))` with respect to `parameters`.
 
@@ -32,7 +37,9 @@ def pullback(
     weights = np.pad(weights, (0, missing))
     rows = [slice(start, start + tile) for start in range(0, len(x), tile)]
     parts = [
-        _pulled(parameters, constants, x[i], None if i == j else x[j], weights[i, j] * (1 if i == j else 2), make, kernel)
+        _pulled(
+            parameters, constants, x[i], None if i == j else x[j], weights[i, j] * (1 if i == j else 2), make, kernel
+        )
         for place, i in enumerate(rows)
         for j in rows[place:]
     ]
@@ -40,5 +47,7 @@ def pullback(
 
 
 @partial(jax.jit, static_argnames=("make", "kernel"))
-def _pulled(parameters: Any, constants: Any, x1: Array, x2: Array | None, weights: Array, make: Make, kernel: str) -> Any:
+def _pulled(
+    parameters: Any, constants: Any, x1: Array, x2: Array | None, weights: Array, make: Make, kernel: str
+) -> Any:
     return jax.grad(lambda p: jnp.sum(weights * make(p, constants, kernel, x1, x2)))(parameters)

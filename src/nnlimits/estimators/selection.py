@@ -90,7 +90,9 @@ def select(
     # the matrices are small: on a busy machine, threads of the linear algebra would mostly wait for each other
     with jax.enable_x64(True), threadpool_limits(1, user_api="blas"):
         found = [
-            _maximized(Candidate(network, _start(network, free, columns), noise, 0.0), x[few], y[few], judge, SCREENING_STEPS)
+            _maximized(
+                Candidate(network, _start(network, free, columns), noise, 0.0), x[few], y[few], judge, SCREENING_STEPS
+            )
             for network in networks
         ]
         best = max(found, key=lambda candidate: candidate.value)
@@ -134,9 +136,7 @@ def _maximized(candidate: Candidate, x: Table, y: Outputs, judge: Judge, steps: 
     return candidate._replace(logs=jax.device_get(restore(result.x)), value=-float(result.fun))
 
 
-def _value_and_gradient(
-    logs: Logs, candidate: Candidate, x: Table, y: Outputs, judge: Judge
-) -> tuple[float, Logs]:
+def _value_and_gradient(logs: Logs, candidate: Candidate, x: Table, y: Outputs, judge: Judge) -> tuple[float, Logs]:
     """The criterion and its gradient with respect to `logs`.
 
     **Raises:** `numpy.linalg.LinAlgError` if the covariance is not positive definite.
