@@ -25,7 +25,7 @@ def gram(
     get: Which | Sequence[Which] = "ntk",
     out: Any = None,
     tile: int | None = None,
-    devices: Sequence[jax.Device] | None = None,
+    devices: Sequence[Any] | None = None,
     progress: bool | None = None,
 ) -> Any:
     """Kernel matrices of two batches as NumPy arrays, with memory for the result and little more.

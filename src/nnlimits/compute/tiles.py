@@ -34,13 +34,13 @@ class Problem(NamedTuple):
     outputs: Sequence[np.ndarray]
 
 
-def tile_size(n1: int, n2: int, devices: Sequence[jax.Device]) -> int:
+def tile_size(n1: int, n2: int, devices: Sequence[Any]) -> int:
     """A power of two, so that few shapes are ever compiled: the largest that suits the device, or enough for all rows."""
     largest = _CACHE_TILE if devices[0].platform == "cpu" else _ACCELERATOR_TILE
     return min(largest, max(16, 1 << (max(n1, n2) - 1).bit_length()))
 
 
-def fill(problem: Problem, *, tile: int, devices: Sequence[jax.Device], progress: bool | None) -> None:
+def fill(problem: Problem, *, tile: int, devices: Sequence[Any], progress: bool | None) -> None:
     """Write `function` of all pairs of rows into `outputs`; of `x1` with itself if `x2` is `None`, mirrored.
 
     Tiles are padded to one shape, so any number of rows goes with any tile size.
@@ -82,7 +82,7 @@ def _places(n1: int, n2: int, tile: int, symmetric: bool) -> Iterator[tuple[int,
             yield i, j
 
 
-def _placed(problem: Problem, tile: int, device: jax.Device) -> tuple[Any, jax.Array, jax.Array]:
+def _placed(problem: Problem, tile: int, device: Any) -> tuple[Any, jax.Array, jax.Array]:
     """Parameters and padded inputs on a device."""
     x1 = jax.device_put(_padded(problem.x1, tile), device)
     x2 = x1 if problem.x2 is None else jax.device_put(_padded(problem.x2, tile), device)

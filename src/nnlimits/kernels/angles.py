@@ -35,7 +35,8 @@ def _excess_factor(m: np.ndarray) -> np.ndarray:
 def _coefficients(name: str, degree: int) -> tuple[float, ...]:
     """Coefficients in powers of `2 m - 1` of the Chebyshev interpolant on [0, 1]."""
     function = {"arcsine": _arcsine_factor, "excess": _excess_factor}[name]
-    series = np.polynomial.chebyshev.chebinterpolate(lambda y: function((y + 1) / 2), degree)
+    points = np.polynomial.chebyshev.chebpts1(degree + 1)
+    series = np.polynomial.chebyshev.chebfit(points, function((points + 1) / 2), degree)
     return tuple(float(c) for c in np.polynomial.chebyshev.cheb2poly(series))
 
 

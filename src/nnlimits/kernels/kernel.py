@@ -16,7 +16,7 @@ from nnlimits.compute.tiles import Problem, fill, tile_size
 from nnlimits.kernels import evaluate
 from nnlimits.validation import check_inputs, check_same_dtype, is_traced
 
-Inputs = Float[Array, "n ..."] | Float[np.ndarray, "n ..."]
+Inputs = Float[Array, "_ ..."] | Float[np.ndarray, "_ ..."]
 
 
 class KernelPair(NamedTuple):
@@ -88,9 +88,12 @@ class Kernel(eqx.Module):
 
 
 def traced_pairs(get: tuple[str, ...], network: nn.Layer, x1: jax.Array, x2: Any) -> Sequence[jax.Array]:
-    """The kernels as one traced expression."""
+    """The kernels as one traced expression, compiled as a whole even where the caller differentiates eagerly."""
     same = jnp.eye(x1.shape[0], dtype=bool) if x2 is None else None
-    return evaluate.pairs(get, evaluate.prepare(network, x1.dtype), x1, x1 if x2 is None else jnp.asarray(x2), same)
+    return _traced(get, evaluate.prepare(network, x1.dtype), x1, x1 if x2 is None else jnp.asarray(x2), same)
+
+
+_traced = jax.jit(evaluate.pairs, static_argnums=0)
 
 
 def fill_pairs(get, network, x1, x2, outputs, tile: int, devices, progress: bool | None) -> None:
@@ -114,10 +117,11 @@ def _diagonal(network: nn.Layer, x: jax.Array) -> tuple[jax.Array, ...]:
     return evaluate.diagonal(("nngp", "ntk"), network, x)
 
 
-def check_pair(network: nn.Layer, *inputs: Any) -> list[Any]:
+def check_pair(network: nn.Layer, first: Any, *others: Any) -> list[Any]:
     """Inputs as arrays of one floating dtype and one shape that the network accepts, or an error that says what is wrong."""
-    names = ["x1", "x2"] if len(inputs) > 1 else ["x"]
-    rank = np.ndim(inputs[0])
+    inputs = (first, *others)
+    names = ["x1", "x2"] if others else ["x"]
+    rank = np.ndim(first)
     rank = rank if rank > 2 and _takes_images(network) else 2
     arrays = [check_inputs(name, x, rank=rank) for name, x in zip(names, inputs, strict=True)]
     check_same_dtype(**dict(zip(names, arrays, strict=True)))

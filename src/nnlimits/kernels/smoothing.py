@@ -20,7 +20,7 @@ _SELU_ALPHA = 1.6732632423543772
 
 
 @singledispatch
-def smoothed(activation: nn.Layer, mean: Values, std: Values) -> Values:
+def smoothed(activation: nn.Activation, mean: Values, std: Values) -> Values:
     """`E[phi(mean + std z)]`, `z ~ N(0, 1)`; in closed form for the kinked activations of the language, else by quadrature.
 
     The quadrature's panels end at the kinks and are graded about zero, where activations have their structure on the
