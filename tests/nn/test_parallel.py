@@ -18,7 +18,7 @@ X = jnp.linspace(-1, 1, 8).reshape(2, 4)
         (nn.Product(), lambda a, b: a * b),
         (nn.Concatenate(), lambda a, b: np.concatenate([a, b], axis=-1)),
     ],
-    ids=repr,
+    ids=["sum", "product", "concatenate"],
 )
 def test_every_branch_receives_the_input(merge, merged):
     net = nn.Parallel(nn.Dense(3), nn.Sequential(nn.Tanh(), nn.Dense(3)), merge=merge)
