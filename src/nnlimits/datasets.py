@@ -60,9 +60,10 @@ def read_table(path: str | Path) -> Any:
     if path.suffix.lower() not in readers:
         raise ValueError(f"{path} is not a CSV, Parquet or NPZ file by its ending; known are {', '.join(readers)}")
     frame = readers[path.suffix.lower()](path)
-    frame.columns = [str(name) for name in frame.columns]
-    repeated = frame.columns[frame.columns.duplicated()]
-    if len(repeated):
+    names = [str(name) for name in frame.columns]
+    frame.columns = names
+    repeated = [name for name in names if names.count(name) > 1]
+    if repeated:
         raise ValueError(f"{path} has more than one column named {repeated[0]!r}; names must differ")
     if len(frame) == 0:
         raise ValueError(f"{path} has no rows")
@@ -156,7 +157,7 @@ def _read_parquet(path: Path) -> Any:
         import pyarrow
     except ImportError:
         raise ImportError(
-            "reading Parquet files needs pyarrow; install it with: pip install 'nnlimits[parquet]'"
+            "reading Parquet files needs pyarrow; install it with: pip install 'nnlimits[parquet]'", name="pyarrow"
         ) from None
     try:
         return pd.read_parquet(path, engine="pyarrow").reset_index(drop=True)

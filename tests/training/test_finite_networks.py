@@ -28,7 +28,7 @@ def fitted_rate(network, widths, seeds: int, steps: int) -> tuple[float, float]:
     """The slope of the logarithm of each network's distance from its linearization in that of its width, and its error."""
     x, y, x_test = problem()
     rate = 0.25 * float(nl.max_learning_rate(nl.kernel(network(1)), x))
-    options = dict(learning_rate=rate, steps=[steps], x_test=x_test)
+    options = {"learning_rate": rate, "steps": [steps], "x_test": x_test}
     keys = jax.random.split(jax.random.key(0), seeds)
     distances = []
     for width in widths:
@@ -97,9 +97,7 @@ def test_ensemble_of_shallow_networks_follows_gradient_flow():
 
 
 def test_ensemble_of_deep_networks_follows_gradient_flow():
-    check_ensemble(
-        nl.presets.mlp(depth=2, width=192, activation=nn.Erf(), w_std=1.5), seeds=200, steps=[20, 80, 400]
-    )
+    check_ensemble(nl.presets.mlp(depth=2, width=192, activation=nn.Erf(), w_std=1.5), seeds=200, steps=[20, 80, 400])
 
 
 @pytest.mark.slow

@@ -55,7 +55,7 @@ def test_linearized_networks_follow_their_own_kernel():
 def test_both_start_as_the_same_function_and_differ_later():
     x, y, x_test = data(np.float32)
     net = nl.presets.mlp(depth=2, width=16, outputs=2)
-    options = dict(learning_rate=0.5, steps=[0, 20], x_test=x_test)
+    options = {"learning_rate": 0.5, "steps": [0, 20], "x_test": x_test}
     network = train_ensemble(net, KEYS, x, y, **options)
     linearized = train_linearized_ensemble(net, KEYS, x, y, **options)
     assert network.test.dtype == np.float32
@@ -66,7 +66,7 @@ def test_both_start_as_the_same_function_and_differ_later():
 def test_networks_trained_one_after_another_are_those_trained_together(monkeypatch):
     x, y, x_test = data(np.float32)
     net = nl.presets.mlp(depth=1, width=8, outputs=2)
-    options = dict(learning_rate=0.5, steps=[10], x_test=x_test)
+    options = {"learning_rate": 0.5, "steps": [10], "x_test": x_test}
     together = train_ensemble(net, KEYS, x, y, **options)
     monkeypatch.setattr("nnlimits.training.gradient_descent._TOGETHER", 1)
     np.testing.assert_allclose(train_ensemble(net, KEYS, x, y, **options).test, together.test, rtol=1e-4, atol=1e-5)
@@ -84,17 +84,17 @@ def test_images():
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        (dict(steps=[5, 2]), "ascend"),
-        (dict(steps=[-1]), "ascend"),
-        (dict(steps=["5"]), "whole numbers"),
-        (dict(steps=[]), "whole numbers"),
-        (dict(learning_rate=0.0), "learning_rate"),
-        (dict(learning_rate=1e6), "max_learning_rate"),
-        (dict(y=np.full((6, 2), np.nan)), "y contains nan"),
+        ({"steps": [5, 2]}, "ascend"),
+        ({"steps": [-1]}, "ascend"),
+        ({"steps": ["5"]}, "whole numbers"),
+        ({"steps": []}, "whole numbers"),
+        ({"learning_rate": 0.0}, "learning_rate"),
+        ({"learning_rate": 1e6}, "max_learning_rate"),
+        ({"y": np.full((6, 2), np.nan)}, "y contains nan"),
     ],
 )
 def test_bad_arguments(changed, message):
     x, y, x_test = data()
-    arguments = dict(x=x, y=y, learning_rate=0.5, steps=[200], x_test=x_test) | changed
+    arguments = {"x": x, "y": y, "learning_rate": 0.5, "steps": [200], "x_test": x_test} | changed
     with pytest.raises(ValueError, match=message):
         train_ensemble(nl.presets.mlp(depth=1, width=4, outputs=2), KEYS, **arguments)

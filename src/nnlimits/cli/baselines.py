@@ -134,7 +134,9 @@ class RbfGaussianProcess(RegressorMixin, BaseEstimator):
         """Select the scales on at most `SELECTION_ROWS` rows, then condition on all."""
         rows = np.random.default_rng(self.random_state).permutation(len(X))[:SELECTION_ROWS]
         width = np.sqrt(X.shape[1])
-        kernel = ConstantKernel(1.0, (1e-3, 1e4)) * RBF(width, (1e-2 * width, 1e3 * width)) + WhiteKernel(0.1, (1e-6, 1e1))
+        kernel = ConstantKernel(1.0, (1e-3, 1e4)) * RBF(width, (1e-2 * width, 1e3 * width)) + WhiteKernel(
+            0.1, (1e-6, 1e1)
+        )
         selected = GaussianProcessRegressor(kernel, normalize_y=True).fit(X[rows], y[rows])
         self.process_ = GaussianProcessRegressor(selected.kernel_, normalize_y=True, optimizer=None).fit(X, y)
         return self

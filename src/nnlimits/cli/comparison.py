@@ -30,8 +30,10 @@ class Predictions(NamedTuple):
     estimator: Any
 
 
-def classify(build: Callable[[], Any], x: np.ndarray, labels: np.ndarray, x_test: np.ndarray, classes: int) -> Predictions:
-    """Train on `x` and `labels` (0, 1, ...), and give probabilities of all `classes` at `x_test`; one that was not seen has zero."""
+def classify(
+    build: Callable[[], Any], x: np.ndarray, labels: np.ndarray, x_test: np.ndarray, classes: int
+) -> Predictions:
+    """Train on `x` and `labels` (0, 1, ...), and give probabilities of all `classes` at `x_test`: zero for one not seen."""
     start = time.perf_counter()
     with quiet():
         estimator = build().fit(x, labels)

@@ -22,6 +22,7 @@ RATE_FRACTION = 0.5
 NNGP = "infinite network, Bayesian (NNGP)"
 NTK = "infinite network, trained (NTK)"
 SAME = f"infinite network, {FINITE_STEPS} steps"
+_CLASSIFIER: Any = InfiniteNetClassifier
 FINITE = f"{FINITE_NETWORKS} networks of width {FINITE_WIDTH}, {FINITE_STEPS} steps"
 
 
@@ -35,9 +36,7 @@ class Comparison(NamedTuple):
     @property
     def scores(self) -> dict[str, list[float]]:
         """Accuracy, negative log-likelihood and calibration error, by estimator."""
-        return {
-            name: comparison.classification_scores(self.labels, p.values) for name, p in self.predictions.items()
-        }
+        return {name: comparison.classification_scores(self.labels, p.values) for name, p in self.predictions.items()}
 
     @property
     def reliabilities(self) -> dict[str, report.Reliability]:
@@ -55,7 +54,7 @@ def run(stages: Stages, n_train: int, seed: int) -> Comparison:
     """Train all, on the same images."""
     train, test = datasets.digits(n_train, seed=seed)
     x, labels, x_test = train.x.astype(np.float64), train.labels, test.x.astype(np.float64)
-    common = partial(InfiniteNetClassifier, standardize=False, random_state=seed, depth=(1, 2), selection_rows=300)
+    common = partial(_CLASSIFIER, standardize=False, random_state=seed, depth=(1, 2), selection_rows=300)
     others = baselines.classifiers(seed)
     with stages.stage(f"comparing estimators on {n_train} digits", total=4 + len(others)) as advance:
         fit = partial(comparison.classify, x=x, labels=labels, x_test=x_test, classes=10)
@@ -63,7 +62,9 @@ def run(stages: Stages, n_train: int, seed: int) -> Comparison:
         advance(NTK)
         predictions[NTK] = fit(partial(common, regime="trained"))
         advance(SAME)
-        predictions[SAME], predictions[FINITE] = _same_network(predictions[NTK].estimator.network_, fit, train, test, seed)
+        predictions[SAME], predictions[FINITE] = _same_network(
+            predictions[NTK].estimator.network_, fit, train, test, seed
+        )
         advance()
         for name, build in others.items():
             advance(name)
@@ -76,7 +77,7 @@ def _same_network(network: nn.Layer, fit: Any, train: Any, test: Any, seed: int)
     rate = RATE_FRACTION * float(nl.max_learning_rate(nl.kernel(network), train.x.astype(np.float64), n_outputs=10))
     infinite = fit(
         partial(
-            InfiniteNetClassifier,
+            _CLASSIFIER,
             network,
             w_std=None,
             b_std=None,
@@ -100,9 +101,7 @@ def _finite(network: nn.Layer, infinite: Any, rate: float, train: Any, test: Any
     finite = with_outputs(with_width(network, FINITE_WIDTH), 10)
     codes = ((np.eye(10)[train.labels] - prior) * scale).astype(np.float32)
     keys = jax.random.split(jax.random.key(seed), FINITE_NETWORKS)
-    trained = train_ensemble(
-        finite, keys, train.x, codes, learning_rate=rate, steps=[FINITE_STEPS], x_test=test.x
-    )
+    trained = train_ensemble(finite, keys, train.x, codes, learning_rate=rate, steps=[FINITE_STEPS], x_test=test.x)
     scores = trained.test[:, 0].mean(0).astype(np.float64) / scale + prior
     values = probabilities(scores, infinite.temperature_)
     return Predictions(values, time.perf_counter() - start, None)
@@ -125,7 +124,7 @@ def show(out: Any, table: Comparison) -> None:
     best = max(scores[0] for scores in table.scores.values())
     error = 1.96 * (2 * best * (1 - best) / len(table.labels)) ** 0.5  # of a difference of two proportions
     out.print(
-        f"[dim]NLL is the negative log-likelihood, the mean of −log(probability of the right class): lower is better. Calibration "
-        f"error is the mean gap between confidence and accuracy. Accuracies that differ by less than about {error:.3f} "
-        f"differ by chance. The third row is what theory predicts for the fourth.[/dim]"
+        f"[dim]NLL is the negative log-likelihood, the mean of -log(probability of the right class): lower is better. "
+        f"Calibration error is the mean gap between confidence and accuracy. Accuracies that differ by less than about "
+        f"{error:.3f} differ by chance. The third row is what theory predicts for the fourth.[/dim]"
     )

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import scipy.linalg
+from matplotlib.figure import Figure
 
 import nnlimits as nl
 from nnlimits import plots
@@ -17,9 +18,7 @@ def draw(study: Study, table: Comparison, folder: Path) -> list[tuple[Path, str]
     widest = study.results[-1].width
     drawn = {
         "convergence.png": (
-            plots.convergence(
-                study.widths, study.distances, unit="root mean square distance, in units of the output"
-            ),
+            plots.convergence(study.widths, study.distances, unit="root mean square distance, in units of the output"),
             "Each dot is one trained network. The wider it is, the closer it ends to what theory predicts for it, and to its "
             "own linearization, in which training is solved exactly.",
         ),
@@ -30,8 +29,8 @@ def draw(study: Study, table: Comparison, folder: Path) -> list[tuple[Path, str]
         ),
         "calibration.png": (
             plots.calibration(table.reliabilities),
-            "A dot on the diagonal is a set of predictions whose confidence is honest: of those made with confidence 0.8, eight in "
-            "ten are right. The larger a dot, the more predictions it holds.",
+            "A dot on the diagonal is a set of predictions whose confidence is honest: of those made with confidence 0.8, eight "
+            "in ten are right. The larger a dot, the more predictions it holds.",
         ),
         "spectrum.png": (
             _spectrum(study),
@@ -42,12 +41,12 @@ def draw(study: Study, table: Comparison, folder: Path) -> list[tuple[Path, str]
     return [(plots.save(figure, folder / name), sentence) for name, (figure, sentence) in drawn.items()]
 
 
-def _training(study: Study):
+def _training(study: Study) -> Figure:
     theory = Curves(study.theory.train_loss, study.theory.std.mean(1))
     finite = [
         Curves(
-            ((r.training.train - study.problem.y) ** 2).mean((0, 2, 3)) / 2,
-            r.training.test.std(0, ddof=1).mean((1, 2)),
+            ((np.asarray(r.training.train) - study.problem.y) ** 2).mean((0, 2, 3)) / 2,
+            np.asarray(r.training.test).std(0, ddof=1).mean((1, 2)),
         )
         for r in study.results
     ]
@@ -56,21 +55,18 @@ def _training(study: Study):
         f"Output “{label}” for a test image of a {label}",
         study.theory.mean[:, 0, label],
         study.theory.std[:, 0],
-        study.results[-1].training.test[:, :, 0, label],
+        np.asarray(study.results[-1].training.test)[:, :, 0, label],
         0.9,
     )
     return plots.training_curves(study.problem.steps, theory, study.widths, finite, followed)
 
 
-def _spectrum(study: Study):
+def _spectrum(study: Study) -> Figure:
     kernel = nl.kernel(network(1))
     angles = np.radians(np.arange(0, 181, 2.0))
     fixed, turned = np.array([[1.0, 0.0]]) * 2**0.5, np.stack([np.cos(angles), np.sin(angles)], axis=1) * 2**0.5
     by_angle = kernel(fixed, turned)
-    values = [
-        scipy.linalg.eigvalsh(gram)[::-1]
-        for gram in nl.gram(kernel, study.problem.x.astype(np.float64), get=("nngp", "ntk"))
-    ]
+    values = [scipy.linalg.eigvalsh(np.asarray(gram))[::-1] for gram in kernel(study.problem.x.astype(np.float64))]
     shrink = np.log1p(-study.problem.learning_rate * values[1] / study.problem.y.size)
     return plots.explanation(
         np.degrees(angles),

@@ -120,9 +120,9 @@ def show(out: Any, study: Study) -> None:
     n, widest = len(study.problem.x), study.results[-1].width
     out.print(f"\n[bold]1  Finite networks and their limit[/bold], on {n} handwritten digits of 8 x 8 pixels")
     out.print(
-        f"{study.seeds} networks of each width, {network(widest)!r} and narrower, take {study.problem.steps[-1]} steps of full-batch "
-        f"gradient descent on squared error. Distances are root mean squares over the outputs on {len(study.labels)} other "
-        "images; a target is 0.9 for the right class and −0.1 for another.\n"
+        f"{study.seeds} networks of each width, {network(widest)!r} and narrower, take {study.problem.steps[-1]} steps of "
+        f"full-batch gradient descent on squared error. Distances are root mean squares over the outputs on "
+        f"{len(study.labels)} other images; a target is 0.9 for the right class and -0.1 for another.\n"
     )
     columns = [Column(name, ".4f") for name in study.distances]
     rows = [
@@ -130,15 +130,15 @@ def show(out: Any, study: Study) -> None:
     ]
     out.print(numbers("Distance of a trained network", "width", columns, rows))
     for name, rate in study.rates.items():
-        out.print(f"Distance {name}: width^({rate.slope:.2f} ± {rate.error:.2f}).".replace("-", "−"))
-    out.print("[dim]Theory promises that both vanish as width^(−1/2), or faster, once networks are wide.[/dim]\n")
+        out.print(f"Distance {name}: width^({rate.slope:.2f} ± {rate.error:.2f}).")
+    out.print("[dim]Theory promises that both vanish as width^(-1/2), or faster, once networks are wide.[/dim]\n")
     headings = ["theory", "networks", "distance", "by chance", "theory", "networks", "±"]
     groups = ["loss"] * 2 + ["mean on test"] * 2 + ["spread on test"] * 3
     columns = [Column(f"{group},\n{name}", ".3f") for group, name in zip(groups, headings, strict=True)]
     title = f"The {study.seeds} networks of width {widest} as an ensemble, through training"
     out.print(numbers(title, "step", columns, [(f"{row[0]}", row[1:]) for row in moments(study)]))
     out.print(
-        "[dim]Loss is that on the training images. Distance is that of the networks' mean from theory's; so few networks leave about "
-        "as much to chance. Spread is how far the networks are from one another, as a root mean square deviation, with the "
+        "[dim]Loss is that on the training images. Distance is that of the networks' mean from theory's; so few networks leave "
+        "about as much to chance. Spread is how far the networks are from one another, as a root mean square deviation, with the "
         "standard error of its estimate.[/dim]"
     )

@@ -3,12 +3,15 @@
 import contextlib
 import os
 import sys
+import warnings
 from collections.abc import Iterator
 
 import typer
 
 BAD_INPUT = 2
 INTERRUPTED = 130
+OPTIONAL = ("pyarrow",)
+"""Packages that a user may have left out."""
 
 
 @contextlib.contextmanager
@@ -18,7 +21,9 @@ def reported() -> Iterator[None]:
     With the environment variable `NNLIMITS_TRACEBACK` set, they are raised as they are.
     """
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            yield
     except KeyboardInterrupt:
         typer.echo("interrupted", err=True)
         raise typer.Exit(INTERRUPTED) from None
@@ -31,8 +36,18 @@ def reported() -> Iterator[None]:
         _fail(f"there is no file {error.filename}" if error.filename else str(error), error)
     except OSError as error:
         _fail(f"{error.strerror}: {error.filename}" if error.strerror and error.filename else str(error), error)
-    except (ValueError, ImportError, NotImplementedError) as error:
+    except ImportError as error:
+        if error.name not in OPTIONAL:
+            raise
         _fail(str(error), error)
+    except (ValueError, NotImplementedError) as error:
+        _fail(str(error), error)
+
+
+def _show_warning(message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: object) -> None:
+    if issubclass(category, UserWarning):
+        typer.secho("warning: ", fg="yellow", err=True, nl=False)
+        typer.echo(message, err=True)
 
 
 def _fail(message: str, error: BaseException) -> None:

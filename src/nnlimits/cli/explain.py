@@ -44,9 +44,14 @@ def explain(
         raise ValueError("--data and --digits exclude each other")
     if data is None and target is not None:
         raise ValueError("--target names a column of --data, which is not given")
-    preset_options = dict(
-        depth=depth, width=width, activation=activation, w_std=w_std, b_std=b_std, outputs=outputs
-    )
+    preset_options = {
+        "depth": depth,
+        "width": width,
+        "activation": activation,
+        "w_std": w_std,
+        "b_std": b_std,
+        "outputs": outputs,
+    }
     net = networks.resolve(network, preset_options)
     sample = _load(data, target, digits, rows, seed)
     out = console.output()
@@ -126,8 +131,8 @@ def _print_spectrum(out: Any, net: Any, sample: Any) -> Any:
         f"(loss: half the mean squared error over {found.n_targets:,} targets, NTK parameterization)."
     )
     out.print(
-        f"[dim]Steps are those at half that rate: along each eigenvector of the NTK the error shrinks by itself, and falls to a half, "
-        f"and to 1 %, in so many. Share of targets: how much of what is to be learned lies along it. "
+        f"[dim]Steps are those at half that rate: along each eigenvector of the NTK the error shrinks by itself, and falls to a "
+        f"half, and to 1 %, in so many. Share of targets: how much of what is to be learned lies along it. "
         f"The condition number is {found.condition_number:.3g}.[/dim]"
     )
     return found

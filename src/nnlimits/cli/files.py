@@ -32,3 +32,15 @@ def write_text(path: Path, text: str) -> None:
     """Write a text file as a whole."""
     with complete(path) as file:
         file.write(text.encode())
+
+
+def check_destination(path: Path, source: Path) -> None:
+    """Raise `OSError` or `ValueError` now, rather than after long work, if a result cannot be written to `path`."""
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {path.parent} to write {path.name} to")
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder; the name of a file is needed")
+    if path.exists() and source.exists() and path.samefile(source):
+        raise ValueError(f"{path} is the input; give the output another name")
+    if not os.access(path.parent, os.W_OK):
+        raise PermissionError(f"the folder {path.parent} cannot be written to")

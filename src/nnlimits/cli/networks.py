@@ -57,16 +57,16 @@ def activation(name: str) -> nn.Layer:
         if inspect.isclass(word) and issubclass(word, nn.Activation) and not _required(word):
             activations[word.__name__.lower()] = word
     if name.lower() not in activations:
-        raise ValueError(f"there is no activation {name!r} without arguments; there are {', '.join(sorted(activations))}")
+        raise ValueError(
+            f"there is no activation {name!r} without arguments; there are {', '.join(sorted(activations))}"
+        )
     return activations[name.lower()]()
 
 
 def with_width(network: nn.Layer, width: int) -> nn.Layer:
     """The network with all its dense layers but the last at `width`."""
     layers = [layer for layer in jax.tree.leaves(network, is_leaf=_is_dense) if _is_dense(layer)]
-    resized = iter(
-        [nn.Dense(width, w_std=layer.w_std, b_std=layer.b_std) for layer in layers[:-1]] + layers[-1:]
-    )
+    resized = iter([nn.Dense(width, w_std=layer.w_std, b_std=layer.b_std) for layer in layers[:-1]] + layers[-1:])
     return jax.tree.map(lambda word: next(resized) if _is_dense(word) else word, network, is_leaf=_is_dense)
 
 

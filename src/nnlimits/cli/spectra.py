@@ -84,7 +84,7 @@ def kernel_values(network: nn.Layer, degrees: Sequence[int]) -> KernelValues:
 
 def spectrum(network: nn.Layer, sample: Sample) -> Spectrum:
     """Spectra of a network's kernels on data."""
-    nngp, ntk = nl.gram(nl.kernel(network), sample.x, get=("nngp", "ntk"))
+    nngp, ntk = (np.asarray(matrix) for matrix in nl.kernel(network)(sample.x))
     outputs = int(np.prod(network.output_shape(sample.x.shape[1:]))) if sample.y is None else sample.y.shape[1]
     values, vectors = scipy.linalg.eigh(ntk)
     share = np.full(len(values), np.nan)

@@ -34,7 +34,7 @@ def numbers(title: str, first: str, columns: Sequence[Column], rows: Iterable[tu
 
 
 def _written(column: Column, value: float) -> str:
-    return "–" if math.isnan(value) else format(value, column.form)
+    return "-" if math.isnan(value) else format(value, column.form)
 
 
 def _best(column: Column, values: list[float]) -> str | None:

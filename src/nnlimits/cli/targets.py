@@ -33,7 +33,9 @@ def as_task(wanted: str, values: Any) -> Task:
         raise ValueError(f"regression needs numbers in the target column {values.name!r}; it holds {values.iloc[0]!r}")
     if values.nunique() < 2:
         kind = "class" if found.task == "classification" else "value"
-        raise ValueError(f"the target column {values.name!r} holds one {kind} only, {values.iloc[0]!r}; nothing can be learned")
+        raise ValueError(
+            f"the target column {values.name!r} holds one {kind} only, {values.iloc[0]!r}; nothing can be learned"
+        )
     return found
 
 

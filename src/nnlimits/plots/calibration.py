@@ -40,7 +40,9 @@ def _draw(axis: Axes, name: str, binned: Reliability) -> None:
     drawn = binned.count >= FEWEST
     confidence, accuracy, count = binned.confidence[drawn], binned.accuracy[drawn], binned.count[drawn]
     axis.vlines(confidence, confidence, accuracy, color=COLORS["orange"], linewidth=1.4)
-    axis.scatter(confidence, accuracy, s=18 + 300 * count / total, color=COLORS["blue"], alpha=0.85, linewidths=0, zorder=3)
+    axis.scatter(
+        confidence, accuracy, s=18 + 300 * count / total, color=COLORS["blue"], alpha=0.85, linewidths=0, zorder=3
+    )
     axis.set(xlim=(0, 1.05), ylim=(0, 1.05), aspect="equal")
-    axis.set_title(name, fontsize=10.5, loc="left", fontweight="bold")
+    axis.set_title(name, fontsize=10, loc="left", fontweight="bold")
     axis.text(1.01, 0.04, f"calibration error {error:.3f}", ha="right", va="bottom", fontsize=9.5)

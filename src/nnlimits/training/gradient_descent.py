@@ -97,10 +97,10 @@ def _train(
     segments = _segments(steps)
     together = max(1, min(len(keys), _TOGETHER // nn.count_parameters(network, x.shape[1:])))
     with jax.enable_x64(x.dtype == np.float64 or jnp.result_type(float) == np.float64):
-        arrays = [jnp.asarray(a) for a in (x, y, x_test, segments)]
+        x, y, x_test, segments = (jnp.asarray(a) for a in (x, y, x_test, segments))
         rate = jnp.asarray(learning_rate, x.dtype)
         groups = [
-            _train_group(outputs, network, _initialized(network, group, x), *arrays, rate)
+            _train_group(outputs, network, _initialized(network, group, x), x, y, x_test, segments, rate)
             for group in _grouped(keys, together)
         ]
         result = Training(*(np.concatenate(parts)[: len(keys)] for parts in zip(*groups, strict=True)))
@@ -116,7 +116,9 @@ def _grouped(keys: Any, size: int) -> list[Any]:
 
 def _initialized(network: nn.Layer, keys: Any, x: Any) -> PyTree:
     """The parameters of a group, along a first axis. Drawn one by one: `vmap` triples what there is to compile."""
-    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *(_initialize(network, key, x.shape[1:], x.dtype) for key in keys))
+    return jax.tree.map(
+        lambda *leaves: jnp.stack(leaves), *(_initialize(network, key, x.shape[1:], x.dtype) for key in keys)
+    )
 
 
 @eqx.filter_jit
@@ -145,7 +147,11 @@ def _train_group(
 
 
 def _advance(
-    gradient: Callable[[PyTree], PyTree], rate: Array, observe: Callable[[PyTree], Training], params: PyTree, steps: Array
+    gradient: Callable[[PyTree], PyTree],
+    rate: Array,
+    observe: Callable[[PyTree], Training],
+    params: PyTree,
+    steps: Array,
 ) -> tuple[PyTree, Training]:
     """Take `steps` steps, and observe."""
 

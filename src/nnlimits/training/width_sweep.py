@@ -67,7 +67,7 @@ def train_width(
 
     **Arguments:** `network`, of a width; `keys`, one for each network; `advance`, told what was done, twice.
     """
-    options = dict(learning_rate=problem.learning_rate, steps=problem.steps, x_test=problem.x_test)
+    options: Any = {"learning_rate": problem.learning_rate, "steps": problem.steps, "x_test": problem.x_test}
     trained = train_ensemble(network(width), keys, problem.x, problem.y, **options)
     advance(f"{len(keys)} networks of width {width}")
     linearized = train_linearized_ensemble(network(width), keys, problem.x, problem.y, **options)

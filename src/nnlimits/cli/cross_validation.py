@@ -1,0 +1,87 @@
+"""Estimators compared by cross-validation on one table."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.model_selection import KFold, StratifiedKFold
+
+from nnlimits.cli import baselines, comparison
+from nnlimits.cli.baselines import Builders
+from nnlimits.cli.tabular import Table
+from nnlimits.estimators import InfiniteNetClassifier, InfiniteNetRegressor
+
+REGIMES = {"bayesian": "infinite network, Bayesian (NNGP)", "trained": "infinite network, trained (NTK)"}
+
+
+class Validated(NamedTuple):
+    """Held-out predictions of one estimator, for all rows."""
+
+    scores: list[float]
+    seconds: float
+    values: Any
+
+
+def contestants(table: Table, seed: int) -> Builders:
+    """The infinite networks of both regimes, and what they compete with."""
+    own = InfiniteNetRegressor if table.names is None else InfiniteNetClassifier
+    others = baselines.regressors(seed) if table.names is None else baselines.classifiers(seed)
+    infinite = {name: partial(own, regime=regime, random_state=seed) for regime, name in REGIMES.items()}
+    return {**infinite, **{name: partial(_standardized, build) for name, build in others.items()}}
+
+
+def validate(
+    table: Table, builders: Builders, folds: int, seed: int, advance: Callable[[str], Any]
+) -> dict[str, Validated]:
+    """Predict each row from the folds it is not in.
+
+    An estimator that cannot learn from some fold, because a class is too rare for it, has NaN for scores. The infinite networks
+    are not excused.
+    """
+    results = {}
+    for name, build in builders.items():
+        advance(name)
+        try:
+            results[name] = _validate_one(table, build, list(_splits(table, folds, seed)))
+        except ValueError:
+            if name in REGIMES.values():
+                raise
+            results[name] = Validated([np.nan] * 3, np.nan, None)
+    return results
+
+
+def best_regime(results: dict[str, Validated]) -> str:
+    """The regime whose held-out predictions are more probable."""
+    return min(REGIMES, key=lambda regime: results[REGIMES[regime]].scores[1])
+
+
+def learn(table: Table, regime: str, seed: int) -> Any:
+    """An infinite network that has learned from all rows."""
+    if table.names is None:
+        return InfiniteNetRegressor(regime=regime, random_state=seed).fit(table.x, table.y)
+    return InfiniteNetClassifier(regime=regime, random_state=seed).fit(table.x, table.names[table.y])
+
+
+def _validate_one(table: Table, build: Callable[[], Any], splits: list[tuple[np.ndarray, np.ndarray]]) -> Validated:
+    classes = 2 if table.names is None else len(table.names)
+    values, seconds = np.zeros((len(table.x), classes)), 0.0
+    predict = comparison.regress if table.names is None else partial(comparison.classify, classes=classes)
+    for train, test in splits:
+        arguments = build, table.x[train], table.y[train], table.x[test]
+        predictions = predict(*arguments)
+        values[test], seconds = predictions.values, seconds + predictions.seconds
+    score = comparison.regression_scores if table.names is None else comparison.classification_scores
+    return Validated(score(table.y, values), seconds, values)
+
+
+def _splits(table: Table, folds: int, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    kind = KFold if table.names is None or np.bincount(table.y).min() < folds else StratifiedKFold
+    return kind(folds, shuffle=True, random_state=seed).split(table.x, table.y)
+
+
+def _standardized(build: Callable[[], Any]) -> Any:
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    return make_pipeline(StandardScaler(), build())
