@@ -1,6 +1,7 @@
 """Fixtures of the kernel tests: every activation, and an integrator that shares nothing with the library."""
 
 import jax.numpy as jnp
+import mpmath as mp
 import numpy as np
 import pytest
 
@@ -97,3 +98,43 @@ def _nested(function, kinks, q1, q2, deficit):
 def nested_quadrature():
     """`f(function, kinks, q1, q2, deficit)`, the expectation `E[function(u) function(v)]`, good to 1e-13."""
     return _nested
+
+
+VARIANCES = (1e-6, 1e-3, 0.3, 1.0, 2.0, 10.0, 1e3, 1e6)
+DEFICITS = (0.0, 1e-12, 1e-8, 1e-4, 1e-2, 0.1, 0.3, 0.7, 1.0, 1.3, 1.8, 1.99, 1.9999, 2 - 2.0**-27, 2.0)
+
+
+@pytest.fixture(scope="session")
+def pairs():
+    """`(q1, q2, deficit)` over variances from 1e-6 to 1e6 and correlations from 1 to -1, both included."""
+    cases = [(a, b, d) for a in VARIANCES for b in VARIANCES if a <= b for d in DEFICITS]
+    return np.array(cases).T
+
+
+@pytest.fixture(scope="session")
+def dual_errors(pairs):
+    """`f(dual, value, derivative)`: how far a dual is from two functions of `(q1, q2, c)` in mpmath.
+
+    Returns the errors of the mean squares (relative), of the deficit, and of `E[phi' phi']` (relative to its geometric
+    mean of the two variances), the largest of each.
+    """
+
+    def errors(found, value, derivative):
+        with mp.workdps(40):
+            one = mp.mpf(1)
+            square = {q: value(mp.mpf(q), mp.mpf(q), one) for q in VARIANCES}
+            slope = {q: derivative(mp.mpf(q), mp.mpf(q), one) for q in VARIANCES}
+            rows = zip(*pairs, *(np.broadcast_to(np.asarray(v), pairs[0].shape) for v in found), strict=True)
+            worst = [0.0, 0.0, 0.0]
+            for q1, q2, d, p1, p2, deficit, change in rows:
+                u, v, c = mp.mpf(q1), mp.mpf(q2), 1 - mp.mpf(d)
+                root = mp.sqrt(square[q1] * square[q2])
+                here = (
+                    max(abs(p1 / square[q1] - 1), abs(p2 / square[q2] - 1)),
+                    abs(1 - value(u, v, c) / root - deficit),
+                    abs(derivative(u, v, c) - change) / mp.sqrt(slope[q1] * slope[q2]) if slope[q1] else abs(change),
+                )
+                worst = [max(a, float(b)) for a, b in zip(worst, here, strict=True)]
+        return worst
+
+    return errors
