@@ -1,7 +1,7 @@
 """Data: the digits that the demonstration uses, and tables read from files."""
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -104,8 +104,9 @@ def check_complete(values: Any, name: str) -> None:
         )
 
 
-def listed(names: Sequence[Any]) -> str:
+def listed(names: Iterable[Any]) -> str:
     """Names for an error message: all if they are few."""
+    names = list(names)
     shown = ", ".join(map(str, names[:MAX_LISTED]))
     return shown if len(names) <= MAX_LISTED else f"{shown} and {len(names) - MAX_LISTED} more"
 

@@ -65,7 +65,7 @@ def run(stages: Stages, n_train: int, seed: int) -> Comparison:
         predictions[SAME], predictions[FINITE] = _same_network(
             predictions[NTK].estimator.network_, fit, train, test, seed
         )
-        advance()
+        advance("")
         for name, build in others.items():
             advance(name)
             predictions[name] = fit(build)

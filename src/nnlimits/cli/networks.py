@@ -93,7 +93,7 @@ def _from_file(path: Path) -> nn.Layer:
         names = runpy.run_path(str(path))
     except SyntaxError as error:
         raise ValueError(f"{path} is not valid Python: {error.msg} in line {error.lineno}") from None
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
         place = f" in line {lines[-1]}" if lines else ""
         raise ValueError(f"{path} raised {type(error).__name__}{place}: {error}") from None

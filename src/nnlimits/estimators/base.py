@@ -81,12 +81,12 @@ class InfiniteNet(BaseEstimator):
         w_std: Any = "auto",
         b_std: Any = "auto",
         noise: Any = "auto",
-        relevance: bool = False,
-        regime: str = "bayesian",
-        time: float = math.inf,
-        select: str | None = "marginal_likelihood",
-        selection_rows: int = 500,
-        standardize: bool = True,
+        relevance: Any = False,
+        regime: Any = "bayesian",
+        time: Any = math.inf,
+        select: Any = "marginal_likelihood",
+        selection_rows: Any = 1000,
+        standardize: Any = True,
         random_state: Any = 0,
     ) -> None:
         self.network = network
@@ -140,7 +140,8 @@ class InfiniteNet(BaseEstimator):
         if self.select is None:
             self.selection_ = []
             return Selected(networks[0], noise, np.ones(x.shape[1]), math.nan)
-        free = Free(*(isinstance(value, str) for value in (self.w_std, self.b_std, self.noise)), bool(self.relevance))
+        w_std, b_std, noise_free = (isinstance(value, str) for value in (self.w_std, self.b_std, self.noise))
+        free = Free(w_std, b_std, noise_free, bool(self.relevance))
         rows = self._selection_rows(len(x), labels)
         judge = Judge(self.select, KERNELS[self.regime])
         best, found = select(networks, x[rows], y[rows], noise=noise, free=free, judge=judge)

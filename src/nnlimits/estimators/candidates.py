@@ -2,7 +2,6 @@
 
 import inspect
 import itertools
-import math
 from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import Any
@@ -11,6 +10,7 @@ import equinox as eqx
 import jax
 
 from nnlimits import nn, presets
+from nnlimits.validation import check_non_negative
 
 ACTIVATIONS: dict[str, type[nn.Layer]] = {
     word.__name__.lower(): word
@@ -72,8 +72,7 @@ def check_scale(name: str, value: Any) -> None:
         return
     if isinstance(value, bool) or not isinstance(value, Real):
         raise ValueError(f'{name} must be "auto", None (as the network says) or a number; received {value!r}')
-    if not (math.isfinite(value) and value >= 0):
-        raise ValueError(f"{name} must be finite and non-negative; received {value}")
+    check_non_negative(name, value)
 
 
 def _is_dense(word: Any) -> bool:

@@ -85,7 +85,7 @@ class InfiniteNetClassifier(ClassifierMixin, InfiniteNet):
         self.classes_, labels = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise ValueError(
-                f"y has one class only, {self.classes_[0]!r}; a classifier needs examples of at least two classes"
+                f"y has one class only, {self.classes_.tolist()[0]!r}; a classifier needs examples of at least two classes"
             )
         return labels
 

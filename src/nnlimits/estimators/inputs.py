@@ -62,10 +62,19 @@ def _check_numeric_columns(X: Any) -> None:
         return
     for place, name in enumerate(X.columns):
         column = X.iloc[:, place]
-        try:
-            np.asarray(column, dtype=np.float64)
-        except (TypeError, ValueError) as error:
+        if reason := _not_numeric(column):
             raise ValueError(
-                f"feature {str(name)!r} (column {place}) is not numeric: dtype {column.dtype}, {error}; encode it, e.g. with "
+                f"feature {str(name)!r} (column {place}) is not numeric: dtype {column.dtype}{reason}; encode it, e.g. with "
                 "sklearn.preprocessing.OneHotEncoder, or leave it out"
-            ) from error
+            )
+
+
+def _not_numeric(column: Any) -> str | None:
+    """Why a column cannot be read as numbers; `None` if it can."""
+    if getattr(column.dtype, "kind", "") in "mM":
+        return ", dates or times"
+    try:
+        np.asarray(column, dtype=np.float64)
+    except (TypeError, ValueError) as error:
+        return f", {error}"
+    return None

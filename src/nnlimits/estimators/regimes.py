@@ -11,6 +11,8 @@ import math
 from typing import Any, NamedTuple
 
 import equinox as eqx
+import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
@@ -140,10 +142,11 @@ class Trained(Learned):
         flow = self.flow
         if math.isinf(self.time):
             return np.asarray(flow.factor.solve(np.eye(len(flow.theta))))
-        ridge = flow.ridge + flow.jitter
-        values, vectors = eigendecomposition(add_to_diagonal(flow.theta, ridge))
-        gain = np.asarray(flow.gain(np.asarray(values), *flow.gain_parameters(self.time)))
-        return (np.asarray(vectors) * (1 - gain * (np.asarray(values) - ridge))) @ np.asarray(vectors).T
+        ridge = float(flow.ridge) + self.jitter
+        values, vectors = map(np.asarray, eigendecomposition(add_to_diagonal(flow.theta, ridge)))
+        with jax.enable_x64(True):
+            gain = np.asarray(flow.gain(jnp.asarray(values), *flow.gain_parameters(self.time)))
+        return (vectors * (1 - gain * (values - ridge))) @ vectors.T
 
 
 def learn(regime: str, kernel: Kernel, x: Table, y: Outputs, *, noise: float, time: float) -> Any:

@@ -89,8 +89,12 @@ def concrete(network: nn.Layer) -> nn.Layer:
 
 
 def _others(logs: Logs, noise: float, relevance: float) -> Logs:
-    values = {"noise": noise, "relevance": np.full(np.shape(logs.get("relevance")), relevance)}
-    return {name: value for name, value in values.items() if name in logs}
+    found: Logs = {}
+    if "noise" in logs:
+        found["noise"] = noise
+    if "relevance" in logs:
+        found["relevance"] = np.full(len(logs["relevance"]), relevance)
+    return found
 
 
 def _multiplied(layer: nn.Dense, factors: dict[str, Any]) -> nn.Dense:

@@ -3,6 +3,7 @@
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import scipy.optimize
 from jax.flatten_util import ravel_pytree
@@ -115,13 +116,14 @@ def _maximized(candidate: Candidate, x: Table, y: Outputs, judge: Judge, steps: 
     )
 
     def loss(vector: np.ndarray) -> tuple[float, np.ndarray]:
-        logs = jax.device_get(restore(vector))
+        logs = jax.device_get(restore(jnp.asarray(vector)))
         try:
             value, gradient = _value_and_gradient(logs, candidate, x, y, judge)
         except np.linalg.LinAlgError:
             return _HOPELESS, np.zeros_like(vector)  # the line search steps back
         penalty = vector / spread
-        return (penalty @ penalty / 2 - value) / len(x), (penalty / spread - ravel_pytree(gradient)[0]) / len(x)
+        slope = penalty / spread - np.asarray(ravel_pytree(gradient)[0])
+        return float(penalty @ penalty / 2 - value) / len(x), slope / len(x)
 
     if not start.size:
         return candidate._replace(value=-loss(np.zeros(0))[0])
@@ -133,7 +135,7 @@ def _maximized(candidate: Candidate, x: Table, y: Outputs, judge: Judge, steps: 
         bounds=list(zip(least, largest, strict=True)),
         options={"maxiter": steps, "ftol": 1e-6, "gtol": 1e-4},
     )
-    return candidate._replace(logs=jax.device_get(restore(result.x)), value=-float(result.fun))
+    return candidate._replace(logs=jax.device_get(restore(jnp.asarray(result.x))), value=-float(result.fun))
 
 
 def _value_and_gradient(logs: Logs, candidate: Candidate, x: Table, y: Outputs, judge: Judge) -> tuple[float, Logs]:

@@ -10,7 +10,7 @@ from matplotlib.ticker import MultipleLocator
 
 from nnlimits.plots.style import COLORS, legend, new_figure, title
 
-Curve = Float[np.ndarray, " n"]
+Curve = Float[np.ndarray, "_"]
 _LOOKS = [("blue", "-"), ("orange", "--"), ("green", "-."), ("purple", ":")]
 
 

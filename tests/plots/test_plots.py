@@ -1,0 +1,86 @@
+"""Figures: complete, without a display, and saved as a whole."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from nnlimits import plots, report
+from nnlimits.plots.training_curves import Curves, Followed
+
+
+@pytest.fixture
+def distances():
+    draw = np.random.default_rng(0)
+    widths = [32, 64, 128, 256]
+    return widths, np.stack([w**-0.6 * np.exp(0.1 * draw.standard_normal(50)) for w in widths])
+
+
+def test_fitted_rate_recovers_a_power_law(distances):
+    """The standard error of the slope is 0.1 / sqrt(50) over the root of the sum of squares of log widths, 0.009."""
+    widths, values = distances
+    rate = plots.fit_rate(widths, values)
+    assert rate.error == pytest.approx(0.1 / 50**0.5 / (np.log(2) * 5**0.5), rel=0.2)
+    assert abs(rate.slope + 0.6) < 4 * rate.error
+    exact = plots.fit_rate(widths, np.asarray(widths, float)[:, None] ** -0.5)
+    assert exact.slope == pytest.approx(-0.5)
+    assert np.isnan(exact.error)
+
+
+def texts(figure: Figure) -> str:
+    legends = [text.get_text() for axis in figure.axes if axis.get_legend() for text in axis.get_legend().get_texts()]
+    labels = [text for axis in figure.axes for text in (axis.get_title(loc="left"), axis.get_xlabel(), axis.get_ylabel())]
+    return "\n".join(legends + labels)
+
+
+def test_convergence(distances):
+    widths, values = distances
+    figure = plots.convergence(widths, {"from theory": values, "from a line": values**2}, unit="distance")
+    shown = texts(figure)
+    for text in ("from theory", "from a line", "fitted slope \u22120.6", "width of the hidden layers", "distance"):
+        assert text in shown
+
+
+def test_training_curves():
+    steps = [0, 1, 4, 16]
+    curves = Curves(np.ones(4), np.ones(4))
+    followed = Followed("One output", np.zeros(4), np.ones(4), np.zeros((3, 4)), 0.9)
+    shown = texts(plots.training_curves(steps, curves, [8, 16], [curves, curves], followed))
+    for text in ("width 8", "infinite width (theory)", "networks of width 16", "One output", "steps of gradient descent"):
+        assert text in shown
+
+
+@pytest.mark.parametrize("n", [1, 3, 4, 9])
+def test_calibration(n):
+    draw = np.random.default_rng(0)
+    binned = report.reliability(draw.integers(0, 3, 200), draw.dirichlet(np.ones(3), 200))
+    figure = plots.calibration({f"classifier {i}": binned for i in range(n)})
+    assert "classifier 0" in texts(figure)
+    figure.draw_without_rendering()
+
+
+def test_explanation_with_and_without_data():
+    degrees, values = np.linspace(0, 180, 10), np.arange(9, 0, -1.0)
+    assert len(plots.explanation(degrees, 2 - degrees, 2 - degrees).axes) == 1
+    full = plots.explanation(degrees, 2 - degrees, 2 - degrees, eigenvalues={"NTK": values}, half_life=1 / values)
+    assert len(full.axes) == 3
+    assert "eigenvalue" in texts(full)
+
+
+def test_save_adds_an_ending_makes_folders_and_leaves_nothing_half_written(tmp_path, distances):
+    widths, values = distances
+    figure = plots.convergence(widths, {"d": values}, unit="distance")
+    saved = plots.save(figure, tmp_path / "new" / "f")
+    assert saved == tmp_path / "new" / "f.png"
+    assert saved.read_bytes().startswith(b"\x89PNG")
+    with pytest.raises(ValueError, match="not supported"):
+        plots.save(figure, tmp_path / "f.docx")
+    assert [path.name for path in tmp_path.iterdir()] == ["new"]
+
+
+def test_pyplot_is_not_imported():
+    code = "import sys, nnlimits.plots; print('matplotlib.pyplot' in sys.modules)"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert result.stdout.strip() == "False"
