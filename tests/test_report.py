@@ -50,6 +50,8 @@ def test_regression_scores():
     targets = mean + std * draw.standard_normal(2000)
     expected = -norm.logpdf(targets, mean, std).mean()
     assert report.gaussian_negative_log_likelihood(targets, mean, std) == pytest.approx(expected)
-    assert report.root_mean_squared_error(targets, mean) == pytest.approx(metrics.root_mean_squared_error(targets, mean))
+    assert report.root_mean_squared_error(targets, mean) == pytest.approx(
+        metrics.root_mean_squared_error(targets, mean)
+    )
     assert abs(report.coverage(targets, mean, std) - 0.95) < 4 * (0.95 * 0.05 / 2000) ** 0.5
     assert abs(report.coverage(targets, mean, std, 0.5) - 0.5) < 4 * (0.25 / 2000) ** 0.5

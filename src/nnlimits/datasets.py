@@ -137,18 +137,18 @@ def _read_csv(path: Path) -> Any:
     separator = "\t" if path.suffix.lower() == ".tsv" else ","
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
-            header = next(csv.reader(file, delimiter=separator), [])
+            reader = csv.reader(file, delimiter=separator)
+            header, first = next(reader, []), next(reader, [])
         repeated = [name for name in header if header.count(name) > 1]
         if repeated:
             raise ValueError(f"{path} has more than one column named {repeated[0]!r}; names must differ")
-        frame = pd.read_csv(path, sep=separator, encoding="utf-8-sig")
+        if len(first) > len(header):
+            raise ValueError(f"{path} has {len(first)} fields in its first row, but a header of {len(header)}")
+        return pd.read_csv(path, sep=separator, encoding="utf-8-sig")
     except pd.errors.EmptyDataError:
         raise ValueError(f"{path} is empty; a header and rows are needed") from None
     except (pd.errors.ParserError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} cannot be read as CSV: {error}") from None
-    if not isinstance(frame.index, pd.RangeIndex):
-        raise ValueError(f"{path} cannot be read as CSV: its rows have more fields than its header of {len(header)}")
-    return frame
 
 
 def _read_parquet(path: Path) -> Any:

@@ -62,7 +62,7 @@ def test_spectrum_predicts_steps_and_rate():
     assert found.max_learning_rate == pytest.approx(float(nl.max_learning_rate(kernel, x, 2)), rel=1e-10)
     assert found.target_share.sum() == pytest.approx(1)
     rate = found.max_learning_rate / 2
-    values, vectors = np.linalg.eigh(np.asarray(kernel.ntk(x)))
+    _, vectors = np.linalg.eigh(np.asarray(kernel.ntk(x)))
     direction = vectors[:, -4]
     steps = int(found.steps_to(0.01)[3])
     descent = nl.gradient_descent(kernel, x, np.stack([direction, direction], 1), learning_rate=rate)

@@ -18,9 +18,7 @@ def quick(monkeypatch):
     own = {"depth": 1, "selection_rows": 30}
     for name in ("InfiniteNetRegressor", "InfiniteNetClassifier"):
         estimator = getattr(cross_validation, name)
-        monkeypatch.setattr(
-            cross_validation, name, lambda estimator=estimator, **options: estimator(**(own | options))
-        )
+        monkeypatch.setattr(cross_validation, name, lambda estimator=estimator, **options: estimator(**(own | options)))
     baselines = cross_validation.baselines
     for name in ("regressors", "classifiers"):
         build = getattr(baselines, name)

@@ -31,7 +31,9 @@ def test_fitted_rate_recovers_a_power_law(distances):
 
 def texts(figure: Figure) -> str:
     legends = [text.get_text() for axis in figure.axes if axis.get_legend() for text in axis.get_legend().get_texts()]
-    labels = [text for axis in figure.axes for text in (axis.get_title(loc="left"), axis.get_xlabel(), axis.get_ylabel())]
+    labels = [
+        text for axis in figure.axes for text in (axis.get_title(loc="left"), axis.get_xlabel(), axis.get_ylabel())
+    ]
     return "\n".join(legends + labels)
 
 
@@ -48,7 +50,13 @@ def test_training_curves():
     curves = Curves(np.ones(4), np.ones(4))
     followed = Followed("One output", np.zeros(4), np.ones(4), np.zeros((3, 4)), 0.9)
     shown = texts(plots.training_curves(steps, curves, [8, 16], [curves, curves], followed))
-    for text in ("width 8", "infinite width (theory)", "networks of width 16", "One output", "steps of gradient descent"):
+    for text in (
+        "width 8",
+        "infinite width (theory)",
+        "networks of width 16",
+        "One output",
+        "steps of gradient descent",
+    ):
         assert text in shown
 
 
