@@ -154,8 +154,8 @@ def load(path: pathlib.Path) -> dict[str, np.ndarray]:
     return data
 
 
-def run(paths: list[pathlib.Path], max_rows: int, console: Console) -> list[dict]:
-    """Every set, every method: accuracies and choices, printed set by set."""
+def run(paths: list[pathlib.Path], max_rows: int, table: pathlib.Path | None, console: Console) -> list[dict]:
+    """Every set, every method: accuracies and choices, printed set by set and kept in the file `table`."""
     rows = []
     bar = Progress(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=console
@@ -172,6 +172,8 @@ def run(paths: list[pathlib.Path], max_rows: int, console: Console) -> list[dict
                     bar.update(task, description=f"{path.stem}: {method}")
                     row[method], row[f"{method}, chosen"] = evaluate(candidates(x, y), data)
                 rows.append(row)
+                if table:
+                    table.write_text(markdown(rows))
                 figures = ", ".join(f"{method} {row[method]:.2%}" for method in METHODS)
                 bar.console.print(f"{path.stem} (n = {len(x)}): {figures}; {time.perf_counter() - start:.0f} s")
             bar.advance(task)
@@ -223,7 +225,7 @@ def main(arguments: list[str]) -> int:
     if not paths:
         parser.error(f"{options.folder} holds no .npz files")
     console = Console()
-    rows = run(paths, options.max_rows, console)
+    rows = run(paths, options.max_rows, options.table, console)
     if not rows:
         parser.error(f"every set has more than {options.max_rows} rows")
     table = Table("", *METHODS, title=f"{len(rows)} sets")
@@ -231,7 +233,6 @@ def main(arguments: list[str]) -> int:
         table.add_row(*line)
     console.print(table)
     if options.table:
-        options.table.write_text(markdown(rows))
         console.print(f"wrote {options.table}")
     return 0
 
