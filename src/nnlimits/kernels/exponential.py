@@ -21,9 +21,14 @@ def _wave(b, q1: Values, q2: Values, deficit: Values) -> tuple[Values, Values]:
     k = r1 * r2 * (1 - deficit)
     # With d = q1 + q2 - 2 k and e = q1 + q2 + 2 k: exp(-b^2 d / 2) - exp(-b^2 e / 2), from the larger of the two.
     together = (r1 - r2) ** 2 + 2 * r1 * r2 * (2 - deficit)
-    larger = jnp.exp(-(b**2) * jnp.minimum(apart, together) / 2)
-    difference = -jnp.sign(k) * larger * jnp.expm1(-2 * b**2 * jnp.abs(k)) / 2
+    difference = _half_difference(jnp.where(k >= 0, apart, together) * b**2 / 2, b**2 * k)
     return difference, jnp.exp(-(b**2) * together / 2)
+
+
+def _half_difference(smaller: Values, m: Values) -> Values:
+    """`exp(-centre) sinh(m)`, given `smaller = centre - |m|`; its derivatives are right at `m = 0` too, unlike those of `|m|`."""
+    positive = m >= 0
+    return jnp.where(positive, -1, 1) * jnp.exp(-smaller) * jnp.expm1(2 * jnp.where(positive, -m, m)) / 2
 
 
 def _shifted_sine(a, b, sine2, cosine2, q1: Values, q2: Values, deficit: Values) -> Moments:
@@ -88,9 +93,7 @@ def _gabor(activation: nn.Gabor, q1: Values, q2: Values, deficit: Values) -> Mom
         determinant = 1 + 2 * (q1 + q2) + 4 * gram
         m = k / determinant
         spread = (q1 + q2 + 4 * gram) / determinant
-        # exp(-(spread - 2 m) / 2) - exp(-(spread + 2 m) / 2), halved
-        difference = -jnp.sign(m) * jnp.exp(jnp.abs(m) - spread / 2) * jnp.expm1(-2 * jnp.abs(m)) / 2
-        return jax.lax.rsqrt(determinant) * difference
+        return jax.lax.rsqrt(determinant) * _half_difference(spread / 2 - jnp.where(m >= 0, m, -m), m)
 
     # Price's theorem: E[phi' phi'] is the derivative in k, along which gram = q1 q2 - k^2 moves by -2 k.
     return Moments(*jax.jvp(value, (k, gram), (jnp.ones_like(k), -2 * k)))
