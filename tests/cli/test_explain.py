@@ -9,7 +9,7 @@ from nnlimits.cli import networks, spectra
 
 NETWORK_FILE = """
 from nnlimits import nn
-net = nn.Sequential(nn.Dense(32), nn.Erf(), nn.Residual(nn.Sequential(nn.Dense(32), nn.Relu())), nn.Dense(2))
+net = nn.Sequential(nn.Dense(32), nn.Erf(), nn.Residual(nn.Sequential(nn.Dense(32), nn.Relu(), nn.Dense(32))), nn.Dense(2))
 """
 
 

@@ -17,7 +17,7 @@ def demo(
     ] = Path("nnlimits-demo"),
     seed: Annotated[int, typer.Option(help="Of the random draws; equal seeds give equal results.", min=0)] = 0,
     widths: Annotated[str, typer.Option(help="Widths of the finite networks.", hidden=True)] = WIDTHS,
-    seeds: Annotated[int, typer.Option(help="Networks of each width.", min=2, hidden=True)] = 10,
+    seeds: Annotated[int, typer.Option(help="Networks of each width.", min=2, hidden=True)] = 8,
     images: Annotated[
         int, typer.Option(help="Images the networks of growing width learn.", min=10, max=1000, hidden=True)
     ] = 100,

@@ -16,7 +16,7 @@ class Column(NamedTuple):
     best: Any = None
 
 
-def numbers(title: str, first: str, columns: Sequence[Column], rows: Iterable[tuple[str, Sequence[float]]]) -> Table:
+def numbers(title: str, first: str, columns: Sequence[Column], rows: Iterable[tuple[str, Sequence[Any]]]) -> Table:
     """A table of names and numbers, the best of a column in bold; a number that is absent is NaN."""
     rows = list(rows)
     table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
@@ -37,6 +37,6 @@ def _written(column: Column, value: float) -> str:
     return "-" if math.isnan(value) else format(value, column.form)
 
 
-def _best(column: Column, values: list[float]) -> str | None:
+def _best(column: Column, values: list[Any]) -> str | None:
     present = [value for value in values if not math.isnan(value)]
     return _written(column, column.best(present)) if column.best and present else None

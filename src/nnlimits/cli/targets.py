@@ -5,6 +5,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from nnlimits import datasets
+
 MOST_CLASSES = 20
 """Whole numbers with at most so many different values are taken for classes."""
 
@@ -28,13 +30,15 @@ def as_task(wanted: str, values: Any) -> Task:
     if wanted not in TASKS:
         raise ValueError(f"--task must be one of {', '.join(TASKS)}; received {wanted!r}")
     numeric = pd.api.types.is_numeric_dtype(values) and not pd.api.types.is_bool_dtype(values)
-    found = _detected(values, numeric) if wanted == "auto" else Task(wanted, "as asked")
+    found = _detected(values, numeric) if wanted == "auto" else Task(wanted, "asked")
     if found.task == "regression" and not numeric:
-        raise ValueError(f"regression needs numbers in the target column {values.name!r}; it holds {values.iloc[0]!r}")
+        raise ValueError(
+            f"regression needs numbers in the target column {values.name!r}; it holds {datasets.shown(values.iloc[0])}"
+        )
     if values.nunique() < 2:
         kind = "class" if found.task == "classification" else "value"
         raise ValueError(
-            f"the target column {values.name!r} holds one {kind} only, {values.iloc[0]!r}; nothing can be learned"
+            f"the target column {values.name!r} holds one {kind} only, {datasets.shown(values.iloc[0])}; nothing can be learned"
         )
     return found
 
