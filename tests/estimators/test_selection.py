@@ -23,7 +23,7 @@ def drawn(network, noise: float, n: int = 60, outputs: int = 3, columns: int = 4
 
 @pytest.mark.parametrize("judge", [EVIDENCE, Judge("leave_one_out", "ntk")])
 def test_gradient(judge):
-    x, y = drawn(NETWORK, 0.1, n=20)
+    x, y = drawn(NETWORK, 0.1, n=60)
     with jax.enable_x64(True):
         logs = initial_logs(NETWORK, w_std=True, b_std=True, noise=True, columns=4)
         vector, restore = jax.flatten_util.ravel_pytree(logs)
@@ -47,7 +47,7 @@ def test_priors_and_ranges_have_the_structure_of_the_scales():
 
 def test_the_evidence_does_not_fall_and_the_noise_is_found():
     truth = presets.mlp(depth=2, w_std=2.0, b_std=0.5)
-    x, y = drawn(truth, 0.1, n=120, outputs=10)
+    x, y = drawn(truth, 0.1, outputs=20)
     best, found = select([NETWORK], x, y, noise=0.05, free=ALL, judge=EVIDENCE)
     assert len(found) == 1
     before, after = (
@@ -86,15 +86,15 @@ def test_nothing_free_is_only_judged():
 
 
 def test_features_that_do_not_matter_lose_their_relevance():
-    x, y = drawn(presets.mlp(depth=1, b_std=0.3), 0.01, n=100, columns=2)
-    noise = np.random.default_rng(2).normal(size=(100, 2))
+    x, y = drawn(presets.mlp(depth=1, b_std=0.3), 0.01, outputs=5, columns=2)
+    noise = np.random.default_rng(2).normal(size=(60, 2))
     free = ALL._replace(relevance=True)
     best, _ = select([presets.mlp(depth=1, b_std=0.3)], np.hstack([x, noise]), y, noise=0.05, free=free, judge=EVIDENCE)
     assert best.relevance[2:].max() < best.relevance[:2].min() / 3
 
 
 def test_scales_are_refined_on_more_rows_than_networks_are_screened_on(monkeypatch):
-    monkeypatch.setattr("nnlimits.estimators.selection.SCREENING_ROWS", 32)
+    monkeypatch.setattr("nnlimits.estimators.selection.SCREENING_ROWS", 40)
     x, y = drawn(NETWORK, 0.1)
     best, (screened,) = select([NETWORK], x, y, noise=0.1, free=ALL, judge=EVIDENCE)
     assert best.noise != screened.noise

@@ -29,7 +29,7 @@ class Stages:
         """Run a stage of `total` steps, if their number is known; it is given a function that counts one and names the next."""
         start = time.monotonic()
         columns = SpinnerColumn(), TextColumn("{task.description}"), BarColumn(bar_width=24), TimeElapsedColumn()
-        with Progress(*columns, console=self.console, transient=True) as bar:
+        with Progress(*columns, console=self.console, transient=True, disable=not self.console.is_terminal) as bar:
             task = bar.add_task(title, total=total)
 
             def advance(step: str = "") -> None:

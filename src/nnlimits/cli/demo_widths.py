@@ -75,7 +75,7 @@ def run(stages: Stages, widths: list[int], seeds: int, images: int, seed: int) -
         rate = RATE_FRACTION * float(nl.max_learning_rate(kernel, train.x, n_outputs=10))
         problem = Problem(train.x, train.targets, test.x[:TEST_IMAGES], rate, STEPS)
         theory = width_sweep.theory(network(1), problem)
-    title = f"training {seeds} networks of each width {widths[0]} to {widths[-1]}, and their linearizations"
+    title = f"training {seeds} networks of each width, {widths[0]} to {widths[-1]}"
     with stages.stage(title, total=2 * len(widths)) as advance:
         keys = width_sweep.keys(seed, seeds)
         results = [width_sweep.train_width(network, width, keys, problem, advance) for width in widths]
@@ -132,13 +132,12 @@ def show(out: Any, study: Study) -> None:
     for name, rate in study.rates.items():
         out.print(f"Distance {name}: width^({rate.slope:.2f} ± {rate.error:.2f}).")
     out.print("[dim]Theory promises that both vanish as width^(-1/2), or faster, once networks are wide.[/dim]\n")
-    headings = ["theory", "networks", "distance", "by chance", "theory", "networks", "±"]
-    groups = ["loss"] * 2 + ["mean on test"] * 2 + ["spread on test"] * 3
-    columns = [Column(f"{group},\n{name}", ".3f") for group, name in zip(groups, headings, strict=True)]
+    headings = "loss,\ntheory", "loss", "mean,\ndistance", "mean,\nchance", "spread,\ntheory", "spread", "±"
+    columns = [Column(heading, ".3f") for heading in headings]
     title = f"The {study.seeds} networks of width {widest} as an ensemble, through training"
     out.print(numbers(title, "step", columns, [(f"{row[0]}", row[1:]) for row in moments(study)]))
     out.print(
-        "[dim]Loss is that on the training images. Distance is that of the networks' mean from theory's; so few networks leave "
-        "about as much to chance. Spread is how far the networks are from one another, as a root mean square deviation, with the "
-        "standard error of its estimate.[/dim]"
+        "[dim]Loss: on the training images. Mean: on the test images, its distance from theory's, and how much of that so few "
+        "networks leave to chance. Spread: how far the networks are from one another on the test images, as a standard deviation "
+        "with the standard error of its estimate.[/dim]"
     )
