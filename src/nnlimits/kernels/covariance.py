@@ -79,6 +79,8 @@ def sum_of_covariances(
         inverse1, inverse2 = per_row(1 / r1, 1 / r2)
         # exactly zero where both inputs are equal, fused multiplications or not
         cross = a1 * (b2 - b1) + b1 * (a1 - a2)
-        s_a, s_b = a1 * a2, b1 * b2
-        deficit = (s_a * deficit + s_b * other + cross**2 / (r1 * r2 + s_a + s_b)) * inverse1 * inverse2
+        # relative to r1 r2 before it is squared: at zero inputs without bias the square, or its derivative, overflows
+        inverse = inverse1 * inverse2
+        share_a, share_b = a1 * a2 * inverse, b1 * b2 * inverse
+        deficit = share_a * deficit + share_b * other + (cross * inverse) ** 2 / (1 + share_a + share_b)
     return q1, q2, deficit
