@@ -85,7 +85,7 @@ def run(stages: Stages, widths: list[int], seeds: int, images: int, seed: int) -
 MOMENT_NAMES = ("loss, theory", "loss", "mean, distance", "mean, chance", "spread, theory", "spread", "spread, error")
 
 
-def moments(study: Study) -> list[list[float]]:
+def moments(study: Study) -> list[list[int | float]]:
     """The widest networks against theory at three times; one row a time, of the step and `MOMENT_NAMES`.
 
     The ensemble's mean differs from theory's by chance, in root mean square by theory's spread over the root of the number of

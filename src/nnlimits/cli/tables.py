@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, SupportsFloat
 
 from rich import box
 from rich.table import Table
@@ -16,7 +16,7 @@ class Column(NamedTuple):
     best: Any = None
 
 
-def numbers(title: str, first: str, columns: Sequence[Column], rows: Iterable[tuple[str, Sequence[Any]]]) -> Table:
+def numbers(title: str, first: str, columns: Sequence[Column], rows: Iterable[tuple[str, Sequence[SupportsFloat]]]) -> Table:
     """A table of names and numbers, the best of a column in bold; a number that is absent is NaN."""
     rows = list(rows)
     table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
@@ -33,10 +33,10 @@ def numbers(title: str, first: str, columns: Sequence[Column], rows: Iterable[tu
     return table
 
 
-def _written(column: Column, value: float) -> str:
+def _written(column: Column, value: SupportsFloat) -> str:
     return "-" if math.isnan(value) else format(value, column.form)
 
 
-def _best(column: Column, values: list[Any]) -> str | None:
+def _best(column: Column, values: list[SupportsFloat]) -> str | None:
     present = [value for value in values if not math.isnan(value)]
     return _written(column, column.best(present)) if column.best and present else None

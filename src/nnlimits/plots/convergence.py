@@ -45,7 +45,7 @@ def convergence(
     axis = axes[0, 0]
     for (name, values), (color, marker) in zip(distances.items(), _LOOKS, strict=False):
         _draw(axis, name, np.asarray(widths, float), values, COLORS[color], marker)
-    _reference(axis, np.asarray(widths, float), min(values.mean(1)[0] for values in distances.values()))
+    _reference(axis, np.asarray(widths, float), float(min(values.mean(1)[0] for values in distances.values())))
     axis.set(xscale="log", yscale="log", xlabel="width of the hidden layers", ylabel=unit)
     axis.xaxis.set_major_locator(FixedLocator(list(widths)))
     axis.xaxis.set_minor_locator(NullLocator())
