@@ -16,8 +16,14 @@ import numpy as np
 
 from nnlimits.compute.progress import Progress
 
-PairFunction = Callable[[Any, jax.Array, jax.Array, jax.Array | None], tuple[jax.Array, ...]]
-"""`f(parameters, x1, x2, same)`: from two batches, and where they hold one and the same example, to `(n1, n2)` arrays."""
+Rows = Any
+"""A PyTree of arrays with the examples along their first axes."""
+
+RowFunction = Callable[[jax.Array], Rows]
+"""What every pair needs to know of a batch of examples, found once an example."""
+
+PairFunction = Callable[[Any, Rows, Rows, jax.Array | None], tuple[jax.Array, ...]]
+"""`f(parameters, rows1, rows2, same)`: from two batches, and where they hold one and the same example, to `(n1, n2)` arrays."""
 
 _CACHE_TILE = 256
 _ACCELERATOR_TILE = 2048
@@ -27,10 +33,11 @@ _MAX_WORKERS = 16
 class Problem(NamedTuple):
     """What to compute, and into what."""
 
-    function: PairFunction
+    rows: RowFunction
+    pairs: PairFunction
     parameters: Any
-    x1: jax.Array
-    x2: jax.Array | None
+    x1: np.ndarray
+    x2: np.ndarray | None
     outputs: Sequence[np.ndarray]
 
 
@@ -41,23 +48,22 @@ def tile_size(n1: int, n2: int, devices: Sequence[Any]) -> int:
 
 
 def fill(problem: Problem, *, tile: int, devices: Sequence[Any], progress: bool | None) -> None:
-    """Write `function` of all pairs of rows into `outputs`; of `x1` with itself if `x2` is `None`, mirrored.
+    """Write `pairs` of all rows into `outputs`; of `x1` with itself if `x2` is `None`, mirrored.
 
     Tiles are padded to one shape, so any number of rows goes with any tile size.
     """
     n1, n2 = problem.outputs[0].shape
     symmetric = problem.x2 is None
     places = list(_places(n1, n2, tile, symmetric))
-    copies = [_placed(problem, tile, device) for device in devices]
+    strips = [_strips(problem, tile, device) for device in devices]
     workers = min(_MAX_WORKERS, max((os.cpu_count() or 1) + 1, 2 * len(devices)), len(places))
     with Progress("Gram matrix", len(places), progress) as bar:
 
         def work(item: tuple[int, tuple[int, int]]) -> None:
-            number, place = item
-            parameters, x1, x2 = copies[number % len(copies)]
-            mirrored = symmetric and place[0] != place[1]
-            tiles = _tile(problem.function, parameters, x1, x2, *place, tile=tile, symmetric=symmetric)
-            _write(problem.outputs, [np.asarray(t) for t in tiles], place, mirrored)
+            number, (i, j) = item
+            parameters, strips1, strips2 = strips[number % len(strips)]
+            tiles = _tile(problem.pairs, parameters, strips1[i // tile], strips2[j // tile], i, j, symmetric=symmetric)
+            _write(problem.outputs, [np.asarray(t) for t in tiles], (i, j), symmetric and i != j)
             bar.advance()
 
         if workers <= 1:
@@ -82,25 +88,34 @@ def _places(n1: int, n2: int, tile: int, symmetric: bool) -> Iterator[tuple[int,
             yield i, j
 
 
-def _placed(problem: Problem, tile: int, device: Any) -> tuple[Any, jax.Array, jax.Array]:
-    """Parameters and padded inputs on a device."""
-    x1 = jax.device_put(_padded(problem.x1, tile), device)
-    x2 = x1 if problem.x2 is None else jax.device_put(_padded(problem.x2, tile), device)
-    return jax.device_put(problem.parameters, device), x1, x2
+def _strips(problem: Problem, tile: int, device: Any) -> tuple[Any, list[Rows], list[Rows]]:
+    """Parameters, and the rows of each tile, on a device."""
+
+    def cut(x: np.ndarray) -> list[Rows]:
+        pieces = (_padded(x[start : start + tile], tile) for start in range(0, x.shape[0], tile))
+        return [_rows(problem.rows, jax.device_put(piece, device)) for piece in pieces]
+
+    first = cut(problem.x1)
+    return jax.device_put(problem.parameters, device), first, first if problem.x2 is None else cut(problem.x2)
 
 
-def _padded(x: jax.Array, tile: int) -> jax.Array:
-    """`x` with rows of ones added up to a multiple of the tile."""
-    missing = -x.shape[0] % tile
-    return jnp.pad(x, ((0, missing), *((0, 0),) * (x.ndim - 1)), constant_values=1) if missing else x
+def _padded(x: np.ndarray, tile: int) -> np.ndarray:
+    """`x` with rows of ones added up to the size of a tile."""
+    missing = tile - x.shape[0]
+    return np.pad(x, ((0, missing), *((0, 0),) * (x.ndim - 1)), constant_values=1) if missing else x
 
 
-@partial(jax.jit, static_argnames=("function", "tile", "symmetric"))
-def _tile(function, parameters, x1, x2, i, j, *, tile: int, symmetric: bool) -> tuple[jax.Array, ...]:
-    rows1, rows2 = (jax.lax.dynamic_slice_in_dim(x, start, tile) for x, start in ((x1, i), (x2, j)))
+@partial(jax.jit, static_argnums=0)
+def _rows(function: RowFunction, x: jax.Array) -> Rows:
+    return function(x)
+
+
+@partial(jax.jit, static_argnums=0, static_argnames="symmetric")
+def _tile(function: PairFunction, parameters, rows1: Rows, rows2: Rows, i, j, *, symmetric: bool) -> tuple[jax.Array, ...]:
     same = None
     if symmetric:
-        same = (i + jnp.arange(tile))[:, None] == (j + jnp.arange(tile))[None, :]
+        height, width = (jax.tree.leaves(rows)[0].shape[0] for rows in (rows1, rows2))
+        same = (i + jnp.arange(height))[:, None] == (j + jnp.arange(width))[None, :]
     tiles = function(parameters, rows1, rows2, same)
     return tuple(tiles) + tuple(t.T for t in tiles if symmetric)
 

@@ -10,7 +10,7 @@ from jaxtyping import Array, Bool, Float
 
 from nnlimits import nn
 from nnlimits.kernels.covariance import Covariance
-from nnlimits.kernels.inputs import input_covariance, input_variance
+from nnlimits.kernels.inputs import Rows, input_covariance, input_variance, rows
 from nnlimits.kernels.rules import covariance_rule
 
 
@@ -59,27 +59,20 @@ def prepare(network: nn.Layer, dtype: Any) -> nn.Layer:
 
 
 def pairs(
-    get: tuple[str, ...],
-    network: nn.Layer,
-    x1: Float[Array, "n1 d"],
-    x2: Float[Array, "n2 d"],
-    same: Bool[Array, "n1 n2"] | None,
+    get: tuple[str, ...], network: nn.Layer, rows1: Rows, rows2: Rows, same: Bool[Array, "n1 n2"] | None
 ) -> tuple[Float[Array, "n1 n2"], ...]:
-    """The kernels named by `get` ("nngp", "ntk") between two batches, for a network from `prepare`."""
+    """The kernels named by `get` ("nngp", "ntk") between two batches from `rows`, for a network from `prepare`."""
     required = needs(network)
-    state = input_covariance(_rows(x1), _rows(x2), same, ntk="ntk" in get, keep_same=required.same)
-    return _read(get, covariance_rule(network, state, required.parameterization), (x1.shape[0], x2.shape[0]))
+    state = input_covariance(rows1, rows2, same, ntk="ntk" in get, keep_same=required.same)
+    shape = (rows1.variance.shape[0], rows2.variance.shape[0])
+    return _read(get, covariance_rule(network, state, required.parameterization), shape)
 
 
-def diagonal(get: tuple[str, ...], network: nn.Layer, x: Float[Array, "n d"]) -> tuple[Float[Array, " n"], ...]:
+def diagonal(get: tuple[str, ...], network: nn.Layer, x: Float[Array, "n ..."]) -> tuple[Float[Array, " n"], ...]:
     """The kernels named by `get` of each example with itself."""
     required = needs(network)
-    state = input_variance(_rows(x), ntk="ntk" in get, keep_same=required.same)
+    state = input_variance(rows(x), ntk="ntk" in get, keep_same=required.same)
     return _read(get, covariance_rule(network, state, required.parameterization), (x.shape[0],))
-
-
-def _rows(x: Array) -> Float[Array, "n d"]:
-    return x.reshape(x.shape[0], -1)
 
 
 def _read(get: tuple[str, ...], state: Covariance, shape: tuple[int, ...]) -> tuple[Array, ...]:

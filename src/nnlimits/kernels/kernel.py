@@ -14,6 +14,7 @@ from nnlimits import nn
 from nnlimits.compute.precision import adopt, aligned_empty, precision_of
 from nnlimits.compute.tiles import Problem, fill, tile_size
 from nnlimits.kernels import evaluate
+from nnlimits.kernels.inputs import rows
 from nnlimits.validation import check_inputs, check_same_dtype, is_traced
 
 Inputs = Float[Array, "_ ..."] | Float[np.ndarray, "_ ..."]
@@ -93,17 +94,16 @@ def traced_pairs(get: tuple[str, ...], network: nn.Layer, x1: jax.Array, x2: Any
     return _traced(get, evaluate.prepare(network, x1.dtype), x1, x1 if x2 is None else jnp.asarray(x2), same)
 
 
-_traced = jax.jit(evaluate.pairs, static_argnums=0)
+@partial(jax.jit, static_argnums=0)
+def _traced(get: tuple[str, ...], network: nn.Layer, x1: jax.Array, x2: jax.Array, same: Any) -> Sequence[jax.Array]:
+    return evaluate.pairs(get, network, rows(x1), rows(x2), same)
 
 
 def fill_pairs(get, network, x1, x2, outputs, tile: int, devices, progress: bool | None) -> None:
     """Compute concrete kernels by tiles into `outputs`."""
+    others = None if x2 is None else np.asarray(x2)
     problem = Problem(
-        _FUNCTIONS[get],
-        evaluate.prepare(network, x1.dtype),
-        jnp.asarray(x1),
-        None if x2 is None else jnp.asarray(x2),
-        outputs,
+        rows, _FUNCTIONS[get], evaluate.prepare(network, x1.dtype), np.asarray(x1), others, outputs
     )
     fill(problem, tile=tile, devices=devices, progress=progress)
 
