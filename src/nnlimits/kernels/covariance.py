@@ -63,24 +63,28 @@ class Covariance(eqx.Module):
         return r1 * r2 * (1 - self.deficit)
 
 
-def sum_of_covariances(
-    terms: list[tuple[Float[Array, "..."], Float[Array, "..."], Float[Array, "..."]]],
-) -> tuple[Float[Array, "..."], Float[Array, "..."], Float[Array, "..."]]:
-    """Variances and deficit of a sum of independent terms, each given as `(q1, q2, deficit)`.
+Term = tuple[Float[Array, "..."], Float[Array, "..."], Float[Array, "..."] | None]
+"""Variances of the two inputs and their deficit, or `None` for a deficit of zero."""
 
-    With `s = sqrt(q1 q2)` of the sum and `s_a`, `s_b` of two terms, `s^2 - (s_a + s_b)^2 = (sqrt(q1_a q2_b) - sqrt(q1_b
-    q2_a))^2`, so the new deficit is a sum of positive terms and nothing cancels.
+
+def sum_of_covariances(
+    terms: list[Term],
+) -> tuple[Float[Array, "..."], Float[Array, "..."], Float[Array, "..."]]:
+    """Variances and deficit of a sum of independent terms.
+
+    An input's terms have the shares `s_t^2` of its variance, so the `s_t` of each input are a unit vector, and the deficit of the
+    sum is that of these two vectors, half of their squared distance, and the terms' own: `sum_t s_t s'_t deficit_t + (s_t -
+    s'_t)^2 / 2`. All parts are positive, and nothing cancels.
     """
-    q1, q2, deficit = terms[0]
-    for p1, p2, other in terms[1:]:
-        a1, a2, b1, b2 = per_row(safe_sqrt(q1), safe_sqrt(q2), safe_sqrt(p1), safe_sqrt(p2))
-        q1, q2 = q1 + p1, q2 + p2
-        r1, r2 = per_row(safe_sqrt(q1), safe_sqrt(q2))
-        inverse1, inverse2 = per_row(1 / r1, 1 / r2)
-        # exactly zero where both inputs are equal, fused multiplications or not
-        cross = a1 * (b2 - b1) + b1 * (a1 - a2)
-        # relative to r1 r2 before it is squared: at zero inputs without bias the square, or its derivative, overflows
-        inverse = inverse1 * inverse2
-        share_a, share_b = a1 * a2 * inverse, b1 * b2 * inverse
-        deficit = share_a * deficit + share_b * other + (cross * inverse) ** 2 / (1 + share_a + share_b)
+    q1 = sum((t[0] for t in terms[1:]), terms[0][0])
+    q2 = sum((t[1] for t in terms[1:]), terms[0][1])
+    if len(terms) == 1 and terms[0][2] is not None:
+        return q1, q2, terms[0][2]
+    r1, r2 = safe_sqrt(q1), safe_sqrt(q2)
+    deficit = jnp.zeros((), q1.dtype)
+    for p1, p2, own in terms:
+        share1, share2 = per_row(safe_sqrt(p1) / r1, safe_sqrt(p2) / r2)
+        deficit += (share1 - share2) ** 2 / 2
+        if own is not None:
+            deficit += share1 * share2 * own
     return q1, q2, deficit

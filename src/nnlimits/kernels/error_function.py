@@ -3,6 +3,7 @@
 import math
 
 import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from nnlimits import nn
@@ -19,34 +20,44 @@ Values = Float[Array, "..."]
 def _erf(activation: nn.Erf, q1: Values, q2: Values, deficit: Values) -> Moments:
     """`E[erf erf] = (2 / pi) arcsin(k / sqrt((1 + q1) (1 + q2)))` for units scaled by `sqrt(2) b`."""
     scale = 2 * activation.b**2
-    angle, _, inverse = _normal_angle(scale * q1, scale * q2, deficit)
-    value = activation.a**2 * (2 / math.pi) * angle + activation.c**2
-    return Moments(value, activation.a**2 * (2 / math.pi) * scale * inverse)
+    sine, secant, cosine = _augmented(scale * q1, scale * q2, deficit)
+    size = activation.a**2 * (2 / math.pi)
+    length1, length2 = per_row(*(jax.lax.rsqrt(1 + scale * q) for q in (q1, q2)))
+    derivative = (size * scale * length1) * length2 * secant
+    return Moments(size * angle_of(sine, cosine) + activation.c**2, derivative)
 
 
 @moments.register
 def _gelu(activation: nn.Gelu, q1: Values, q2: Values, deficit: Values) -> Moments:
-    """By Stein's lemma from `E[Phi Phi] = 1/4 + arcsin(k / sqrt((1 + q1) (1 + q2))) / 2 pi`."""
+    """By Stein's lemma from `E[Phi Phi] = 1/4 + angle / 2 pi`, `angle = arcsin(k / sqrt((1 + q1) (1 + q2)))`.
+
+    With `s` and `c` the angle's sine and cosine, `l_i = 1 / sqrt(1 + q_i)` and `w_i = q_i l_i^2`,
+
+        E[gelu gelu]   = k E[Phi Phi] + (l_1 l_2 / 2 pi c) (q_1 q_2 deficit (2 - deficit) + k^2 (l_1^2 + l_2^2)),
+        E[gelu' gelu'] = E[Phi Phi] + (s / 2 pi c) (l_1^2 + l_2^2 + l_1^2 l_2^2 / c^2).
+    """
     if activation.approximate:
         return quadrature_moments(activation, q1, q2, deficit)
-    angle, k, inverse = _normal_angle(q1, q2, deficit)
-    both = 0.25 + angle / (2 * math.pi)
-    density = inverse / (2 * math.pi)
-    side1, side2 = per_row(1 / (1 + q1), 1 / (1 + q2))
-    sides = side1 + side2
-    determinant = q1 * q2 * deficit * (2 - deficit)
-    value = k * both + density * (determinant + k**2 * sides)
-    return Moments(value, both + density * k * (sides + inverse**2))
-
-
-def _normal_angle(q1: Values, q2: Values, deficit: Values) -> tuple[Values, Values, Values]:
-    """`arcsin(k / sqrt((1 + q1) (1 + q2)))`, `k`, and `1 / sqrt((1 + q1) (1 + q2) - k^2)`; one square root a pair."""
-    r1, r2, length1, length2 = per_row(safe_sqrt(q1), safe_sqrt(q2), jax.lax.rsqrt(1 + q1), jax.lax.rsqrt(1 + q2))
+    sine, secant, cosine = _augmented(q1, q2, deficit)
+    both = 0.25 + angle_of(sine, cosine) / (2 * math.pi)
+    r1, r2, side1, side2 = per_row(safe_sqrt(q1), safe_sqrt(q2), 1 / (1 + q1), 1 / (1 + q2))
+    sides, density = side1 + side2, secant / (2 * math.pi)
     k = r1 * r2 * (1 - deficit)
-    shifted = 1 + q1 + q2 + q1 * q2 * deficit * (2 - deficit)
-    inverse = jax.lax.rsqrt(shifted)
-    length = length1 * length2
-    return angle_of(k * length, shifted * inverse * length), k, inverse
+    span1, span2 = per_row(q1 * jnp.sqrt(side1), q2 * jnp.sqrt(side2))
+    value = k * both + density * (span1 * span2 * (deficit * (2 - deficit)) + k * sine * sides)
+    return Moments(value, both + density * sine * (sides + side1 * side2 * secant**2))
+
+
+def _augmented(q1: Values, q2: Values, deficit: Values) -> tuple[Values, Values, Values]:
+    """Sine, secant and cosine of `arcsin(k / sqrt((1 + q1) (1 + q2)))`; the cosine from what is left of the variances.
+
+    `cos^2 = 1 - s^2` is `u2 + w2 (u1 + w1 deficit (2 - deficit))`, with `u = 1 / (1 + q)` and `w = q u`.
+    """
+    u1, u2, w1, w2 = per_row(1 / (1 + q1), 1 / (1 + q2), q1 / (1 + q1), q2 / (1 + q2))
+    length1, length2 = per_row(safe_sqrt(w1), safe_sqrt(w2))
+    squared = u2 + w2 * (u1 + w1 * (deficit * (2 - deficit)))
+    secant = jax.lax.rsqrt(squared)
+    return length1 * length2 * (1 - deficit), secant, squared * secant
 
 
 @dual.register

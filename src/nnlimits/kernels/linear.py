@@ -5,7 +5,7 @@ import dataclasses
 import jax.numpy as jnp
 
 from nnlimits import nn
-from nnlimits.kernels.covariance import Covariance, safe_sqrt, sum_of_covariances, tiny
+from nnlimits.kernels.covariance import Covariance, Term, safe_sqrt, sum_of_covariances, tiny
 from nnlimits.kernels.rules import covariance_rule, require_gaussian
 
 
@@ -17,10 +17,10 @@ def _dense(layer: nn.Dense, covariance: Covariance, parameterization: str) -> Co
     2020).
     """
     weight = layer.w_std**2
-    terms = [(weight * covariance.q1, weight * covariance.q2, covariance.deficit)]
+    terms: list[Term] = [(weight * covariance.q1, weight * covariance.q2, covariance.deficit)]
     if layer.b_std is not None:  # `prepare` drops a bias whose scale is the number zero
         b = jnp.asarray(layer.b_std**2, covariance.q1.dtype)
-        terms.append((b, b, jnp.zeros_like(b)))
+        terms.append((b, b, None))
     q1, q2, deficit = sum_of_covariances(terms)
     after = dataclasses.replace(
         covariance,

@@ -19,8 +19,8 @@ MomentFunction = Callable[[Float[Array, "..."], Float[Array, "..."], Float[Array
 
 RowMoments = tuple[Float[Array, "..."], Float[Array, "..."], Float[Array, "..."]]
 
-# (deficit, |log(q1/q2)|) above which the sums are never used.
-_NEAR = {jnp.dtype("float32"): (2e-3, 2e-2), jnp.dtype("float64"): (1e-6, 1e-4)}
+# |log(q1/q2)| above which the sums are never used.
+_NEAR = {jnp.dtype("float32"): 2e-2, jnp.dtype("float64"): 1e-4}
 # What rounding may do to the subtraction. Sums that differ by more are wrong: those of a function that jumps, or that
 # varies on a scale finer than the distance of the pair.
 _NOISE = {jnp.dtype("float32"): 4e-6, jnp.dtype("float64"): 1e-13}
@@ -46,24 +46,23 @@ def assemble(
     deficit: Float[Array, "..."],
 ) -> Dual:
     """The dual from the moments of the pairs and, for each input, `E[phi^2]`, `E[phi'^2]` and the deficit at unit log-ratio."""
-    near_deficit, near_ratio = _NEAR[jnp.dtype(q1.dtype)]
     (p1, slope1, curvature1), (p2, slope2, curvature2) = row1, row2
     value, derivative = moments
-    r1, r2, log1, log2 = per_row(
-        safe_sqrt(q1), safe_sqrt(q2), jnp.log(q1 + tiny(q1.dtype)), jnp.log(q2 + tiny(q2.dtype))
-    )
     inverse1, inverse2 = per_row(1 / safe_sqrt(p1), 1 / safe_sqrt(p2))
-    d1, d2, bend1, bend2 = per_row(safe_sqrt(slope1), safe_sqrt(slope2), safe_sqrt(curvature1), safe_sqrt(curvature2))
-    inverse = inverse1 * inverse2
-    plain = 1 - value * inverse
-    log_ratio = log1 - log2
-    mean_slope, apart = d1 * d2, r1 * r2 * deficit * inverse
-    skewed = bend1 * bend2 * log_ratio**2
-    summed = apart * (mean_slope + derivative) / 2 + skewed
+    gain1, gain2 = per_row(safe_sqrt(q1) * inverse1, safe_sqrt(q2) * inverse2)
+    still1, still2 = per_row(safe_sqrt(slope1) * gain1, safe_sqrt(slope2) * gain2)
+    bend1, bend2 = per_row(safe_sqrt(curvature1), safe_sqrt(curvature2))
+    log1, log2 = per_row(jnp.log(q1 + tiny(q1.dtype)), jnp.log(q2 + tiny(q2.dtype)))
+    plain = 1 - value * (inverse1 * inverse2)
+    # the slope of the deficit before to that after, at coincidence and where the pair is
+    first, last = still1 * still2, gain1 * gain2 * derivative
+    squared_ratio = (log1 - log2) ** 2
+    skewed = bend1 * bend2 * squared_ratio
+    summed = deficit / 2 * (first + last) + skewed
     # at most: near a kink the slope falls like the square root of the deficit, elsewhere linearly
-    truncation = apart * jnp.abs(mean_slope - derivative) / 6 + skewed**2
-    near = (deficit < near_deficit) & (jnp.abs(log_ratio) < near_ratio)
-    near &= (truncation < jnp.finfo(plain.dtype).eps) & (jnp.abs(summed - plain) < _NOISE[jnp.dtype(plain.dtype)])
+    truncation = deficit / 6 * jnp.abs(first - last) + skewed**2
+    near = (truncation < jnp.finfo(plain.dtype).eps) & (squared_ratio < _NEAR[jnp.dtype(q1.dtype)] ** 2)
+    near &= jnp.abs(summed - plain) < _NOISE[jnp.dtype(plain.dtype)]
     return Dual(p1, p2, jnp.clip(jnp.where(near, summed, plain), 0.0, 2.0), derivative)
 
 
