@@ -55,14 +55,17 @@ def fill(problem: Problem, *, tile: int, devices: Sequence[Any], progress: bool 
     n1, n2 = problem.outputs[0].shape
     symmetric = problem.x2 is None
     places = list(_places(n1, n2, tile, symmetric))
-    strips = [_strips(problem, tile, device) for device in devices]
+    # a network has many nodes: taking it apart once saves doing so at every tile
+    leaves, structure = jax.tree.flatten(problem.parameters)
+    compute = _Compute(problem.pairs, structure, symmetric)
+    strips = [_strips(problem, leaves, tile, device) for device in devices]
     workers = min(_MAX_WORKERS, max((os.cpu_count() or 1) + 1, 2 * len(devices)), len(places))
     with Progress("Gram matrix", len(places), progress) as bar:
 
         def work(item: tuple[int, tuple[int, int]]) -> None:
             number, (i, j) = item
             parameters, strips1, strips2 = strips[number % len(strips)]
-            tiles = _tile(problem.pairs, parameters, strips1[i // tile], strips2[j // tile], i, j, symmetric=symmetric)
+            tiles = _tile(compute, parameters, strips1[i // tile], strips2[j // tile])
             _write(problem.outputs, [np.asarray(t) for t in tiles], (i, j), symmetric and i != j)
             bar.advance()
 
@@ -88,15 +91,30 @@ def _places(n1: int, n2: int, tile: int, symmetric: bool) -> Iterator[tuple[int,
             yield i, j
 
 
-def _strips(problem: Problem, tile: int, device: Any) -> tuple[Any, list[Rows], list[Rows]]:
-    """Parameters, and the rows of each tile, on a device."""
+class _Compute(NamedTuple):
+    """What a tile is compiled for."""
 
-    def cut(x: np.ndarray) -> list[Rows]:
-        pieces = (_padded(x[start : start + tile], tile) for start in range(0, x.shape[0], tile))
-        return [_rows(problem.rows, jax.device_put(piece, device)) for piece in pieces]
+    pairs: PairFunction
+    structure: Any
+    symmetric: bool
+
+
+class _Strip(NamedTuple):
+    """The examples along one side of a tile."""
+
+    numbers: jax.Array
+    rows: Rows
+
+
+def _strips(problem: Problem, leaves: list, tile: int, device: Any) -> tuple[list, list[_Strip], list[_Strip]]:
+    """Parameters, and the two sides of all tiles, on a device."""
+
+    def cut(x: np.ndarray) -> list[_Strip]:
+        pieces = ((start, _padded(x[start : start + tile], tile)) for start in range(0, x.shape[0], tile))
+        return [_strip(problem.rows, *jax.device_put(piece, device)) for piece in pieces]
 
     first = cut(problem.x1)
-    return jax.device_put(problem.parameters, device), first, first if problem.x2 is None else cut(problem.x2)
+    return jax.device_put(leaves, device), first, first if problem.x2 is None else cut(problem.x2)
 
 
 def _padded(x: np.ndarray, tile: int) -> np.ndarray:
@@ -106,18 +124,16 @@ def _padded(x: np.ndarray, tile: int) -> np.ndarray:
 
 
 @partial(jax.jit, static_argnums=0)
-def _rows(function: RowFunction, x: jax.Array) -> Rows:
-    return function(x)
+def _strip(function: RowFunction, start: jax.Array, x: jax.Array) -> _Strip:
+    return _Strip(start + jnp.arange(x.shape[0]), function(x))
 
 
-@partial(jax.jit, static_argnums=0, static_argnames="symmetric")
-def _tile(function: PairFunction, parameters, rows1: Rows, rows2: Rows, i, j, *, symmetric: bool) -> tuple[jax.Array, ...]:
-    same = None
-    if symmetric:
-        height, width = (jax.tree.leaves(rows)[0].shape[0] for rows in (rows1, rows2))
-        same = (i + jnp.arange(height))[:, None] == (j + jnp.arange(width))[None, :]
-    tiles = function(parameters, rows1, rows2, same)
-    return tuple(tiles) + tuple(t.T for t in tiles if symmetric)
+@partial(jax.jit, static_argnums=0)
+def _tile(compute: _Compute, leaves: list, strip1: _Strip, strip2: _Strip) -> tuple[jax.Array, ...]:
+    same = strip1.numbers[:, None] == strip2.numbers[None, :] if compute.symmetric else None
+    parameters = jax.tree.unflatten(compute.structure, leaves)
+    tiles = compute.pairs(parameters, strip1.rows, strip2.rows, same)
+    return tuple(tiles) + tuple(t.T for t in tiles if compute.symmetric)
 
 
 def _write(outputs: Sequence[np.ndarray], tiles: Sequence[np.ndarray], place: tuple[int, int], mirrored: bool) -> None:
