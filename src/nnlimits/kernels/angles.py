@@ -91,8 +91,9 @@ def angle_of(sine: Float[Array, "*shape"], cosine: Float[Array, "*shape"]) -> Fl
     steep = size > cosine
     shorter = jnp.minimum(size, cosine)
     # asin(x) = theta / 2 for m = 2 x^2 in [0, 1]
-    angle = shorter * _factor("arcsine", jnp.minimum(2 * shorter**2, 1.0), math.sqrt(0.5))
-    return jnp.copysign(jnp.where(steep, math.pi / 2 - angle, angle), sine)
+    angle = shorter * _factor("arcsine", 2 * shorter**2, math.sqrt(0.5))
+    angle = jnp.where(steep, math.pi / 2 - angle, angle)
+    return jnp.where(sine < 0, -angle, angle)
 
 
 @angle_of.defjvp

@@ -81,10 +81,10 @@ def sum_of_covariances(
     if len(terms) == 1 and terms[0][2] is not None:
         return q1, q2, terms[0][2]
     r1, r2 = safe_sqrt(q1), safe_sqrt(q2)
-    deficit = jnp.zeros((), q1.dtype)
+    distance = deficit = jnp.zeros((), q1.dtype)
     for p1, p2, own in terms:
         share1, share2 = per_row(safe_sqrt(p1) / r1, safe_sqrt(p2) / r2)
-        deficit += (share1 - share2) ** 2 / 2
+        distance += (share1 - share2) ** 2
         if own is not None:
             deficit += share1 * share2 * own
-    return q1, q2, deficit
+    return q1, q2, deficit + distance / 2

@@ -58,10 +58,11 @@ def assemble(
     first, last = still1 * still2, gain1 * gain2 * derivative
     squared_ratio = (log1 - log2) ** 2
     skewed = bend1 * bend2 * squared_ratio
-    summed = deficit / 2 * (first + last) + skewed
-    # at most: near a kink the slope falls like the square root of the deficit, elsewhere linearly
-    truncation = deficit / 6 * jnp.abs(first - last) + skewed**2
-    near = (truncation < jnp.finfo(plain.dtype).eps) & (squared_ratio < _NEAR[jnp.dtype(q1.dtype)] ** 2)
+    half = deficit / 2
+    summed = half * (first + last) + skewed
+    # thrice the error, at most: near a kink the slope falls like the square root of the deficit, elsewhere linearly
+    truncation = half * jnp.abs(first - last) + skewed**2
+    near = (truncation < 3 * jnp.finfo(plain.dtype).eps) & (squared_ratio < _NEAR[jnp.dtype(q1.dtype)] ** 2)
     near &= jnp.abs(summed - plain) < _NOISE[jnp.dtype(plain.dtype)]
     return Dual(p1, p2, jnp.clip(jnp.where(near, summed, plain), 0.0, 2.0), derivative)
 
