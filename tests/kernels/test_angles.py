@@ -64,7 +64,9 @@ def test_angle_of(dtype):
         theta = [mp.mpf(t) for t in np.linspace(-1.5707, 1.5707, 41)]
         theta += [mp.pi / 2 - mp.mpf(10) ** -k for k in range(1, 12)] + [mp.mpf(10) ** -k for k in range(1, 30)]
         sine, cosine = (np.array([float(f(t)) for t in theta]).astype(dtype) for f in (mp.sin, mp.cos))
-        reference = np.array([float(mp.atan2(mp.mpf(float(s)), mp.mpf(float(c)))) for s, c in zip(sine, cosine, strict=True)])
+        reference = np.array(
+            [float(mp.atan2(mp.mpf(float(s)), mp.mpf(float(c)))) for s, c in zip(sine, cosine, strict=True)]
+        )
     with jax.enable_x64(True):
         np.testing.assert_allclose(
             jax.jit(angle_of)(jnp.asarray(sine), jnp.asarray(cosine)), reference, rtol=16 * np.finfo(dtype).eps

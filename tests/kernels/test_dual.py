@@ -10,7 +10,9 @@ from nnlimits import nn
 from nnlimits.kernels import Moments, dual, moments
 
 SAMPLES = 400_000
-PAIRS = np.array([(1.0, 1.0, 0.0), (1.0, 1.0, 0.02), (0.3, 2.0, 0.4), (1.5, 1.5, 1.0), (2.0, 0.5, 1.7), (1.0, 1.0, 2.0)])
+PAIRS = np.array(
+    [(1.0, 1.0, 0.0), (1.0, 1.0, 0.02), (0.3, 2.0, 0.4), (1.5, 1.5, 1.0), (2.0, 0.5, 1.7), (1.0, 1.0, 2.0)]
+)
 # five-point stencils in the covariance
 CENTRES = np.array([(1.0, 1.0, 0.05), (0.3, 2.0, 0.4), (2.0, 0.5, 1.0), (1.5, 1.5, 1.9)])
 STEP = 2e-3
@@ -89,7 +91,9 @@ class Cube(nn.Activation):
 
 def test_an_unknown_activation_is_refused_by_name():
     network = nn.Sequential(nn.Dense(8), Softsign(), nn.Dense(1))
-    with pytest.raises(NotImplementedError, match=r"Softsign has no dual.*moments\.register.*nn\.Elementwise\(function\)"):
+    with pytest.raises(
+        NotImplementedError, match=r"Softsign has no dual.*moments\.register.*nn\.Elementwise\(function\)"
+    ):
         nl.kernel(network)(np.eye(3))
 
 
@@ -100,8 +104,6 @@ def test_a_new_activation_needs_its_moments_only():
         return Moments(9 * q1 * q2 * k + 6 * k**3, 9 * (q1 * q2 + 2 * k**2))
 
     x = np.random.default_rng(0).standard_normal((5, 3))
-    ours, known = (
-        nl.kernel(nn.Sequential(nn.Dense(8, 1.2, 0.3), a, nn.Dense(1)))(x) for a in (Cube(), nn.Monomial(3))
-    )
+    ours, known = (nl.kernel(nn.Sequential(nn.Dense(8, 1.2, 0.3), a, nn.Dense(1)))(x) for a in (Cube(), nn.Monomial(3)))
     np.testing.assert_allclose(np.asarray(ours.nngp), np.asarray(known.nngp), rtol=1e-12)
     np.testing.assert_allclose(np.asarray(ours.ntk), np.asarray(known.ntk), rtol=1e-12)

@@ -18,7 +18,9 @@ def special_rows(d, seed=0):
 
 
 def deficits(x1, x2, same=None):
-    return np.asarray(input_covariance(rows(jnp.asarray(x1)), rows(jnp.asarray(x2)), same, ntk=False, keep_same=False).deficit)
+    return np.asarray(
+        input_covariance(rows(jnp.asarray(x1)), rows(jnp.asarray(x2)), same, ntk=False, keep_same=False).deficit
+    )
 
 
 def angles(deficit):

@@ -16,7 +16,9 @@ class Column(NamedTuple):
     best: Any = None
 
 
-def numbers(title: str, first: str, columns: Sequence[Column], rows: Iterable[tuple[str, Sequence[SupportsFloat]]]) -> Table:
+def numbers(
+    title: str, first: str, columns: Sequence[Column], rows: Iterable[tuple[str, Sequence[SupportsFloat]]]
+) -> Table:
     """A table of names and numbers, the best of a column in bold; a number that is absent is NaN."""
     rows = list(rows)
     table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)

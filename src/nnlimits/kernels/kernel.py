@@ -102,9 +102,7 @@ def _traced(get: tuple[str, ...], network: nn.Layer, x1: jax.Array, x2: jax.Arra
 def fill_pairs(get, network, x1, x2, outputs, tile: int, devices, progress: bool | None) -> None:
     """Compute concrete kernels by tiles into `outputs`."""
     others = None if x2 is None else np.asarray(x2)
-    problem = Problem(
-        rows, _FUNCTIONS[get], evaluate.prepare(network, x1.dtype), np.asarray(x1), others, outputs
-    )
+    problem = Problem(rows, _FUNCTIONS[get], evaluate.prepare(network, x1.dtype), np.asarray(x1), others, outputs)
     fill(problem, tile=tile, devices=devices, progress=progress)
 
 
