@@ -48,6 +48,30 @@ def test_one_class():
         InfiniteNetClassifier(**QUICK).fit(X, np.full(12, "no"))
 
 
+@pytest.mark.parametrize(
+    "make",
+    [
+        list,
+        lambda y: np.array(y, dtype=object),
+        pd.Series,
+        lambda y: pd.Series(y, dtype="string"),
+        lambda y: pd.Series(y, dtype="category"),
+        lambda y: pd.DataFrame({"y": y}),
+    ],
+    ids=["list", "array", "series", "string", "category", "frame"],
+)
+@pytest.mark.parametrize("missing", [None, np.nan])
+def test_a_label_that_is_missing_is_no_class(make, missing):
+    labels = [*LABELS.tolist()[:5], missing, *LABELS.tolist()[6:]]
+    with pytest.raises(ValueError, match=r"there is no label at row 5 \(1 such rows\)"):
+        InfiniteNetClassifier(**QUICK).fit(X, make(labels))
+
+
+def test_a_number_that_is_missing_is_no_class():
+    with pytest.raises(ValueError, match="there is no label at row 7"):
+        InfiniteNetClassifier(**QUICK).fit(X, with_entry(np.arange(12) % 2, 7, np.nan))
+
+
 def test_continuous_labels():
     with pytest.raises(ValueError, match="continuous"):
         InfiniteNetClassifier(**QUICK).fit(X, Y)

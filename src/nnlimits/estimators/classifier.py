@@ -76,6 +76,7 @@ class InfiniteNetClassifier(ClassifierMixin, InfiniteNet):
     def _encoded(self, y: Any, n: int) -> np.ndarray:
         if y is None:
             raise ValueError("this estimator requires y to be passed, but the target y is None")
+        inputs.check_no_label_is_missing(y)
         check_classification_targets(y)
         y = column_or_1d(y, warn=True)
         if len(y) != n:

@@ -40,6 +40,20 @@ def targets(y: Any, n: int) -> np.ndarray:
     return y
 
 
+def check_no_label_is_missing(y: Any) -> None:
+    """Raise `ValueError` naming the row of the first label that is NaN, `None` or pandas' NA, if there is one."""
+    import pandas as pd
+
+    values = y if hasattr(y, "dtype") else np.asarray(y, dtype=object)  # NumPy would make the string "nan" of it
+    missing = np.asarray(pd.isna(values))
+    rows = missing.reshape(len(missing), -1).any(1) if missing.ndim else missing[None]
+    if rows.any():
+        raise ValueError(
+            f"Input y contains NaN: there is no label at row {int(rows.argmax())} ({rows.sum()} such rows); remove these "
+            "rows, or fill them in"
+        )
+
+
 def check_finite_table(name: str, table: np.ndarray, columns: Any) -> None:
     """Raise `ValueError` naming the row and column of the first NaN or infinite entry, if there is one."""
     finite = np.isfinite(table)

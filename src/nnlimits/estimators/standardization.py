@@ -27,11 +27,12 @@ class Standardization(eqx.Module):
 
 def standardization(x: Table) -> Standardization:
     """The map that gives the columns of `x` mean zero and unit variance; a column that is constant is only centred."""
-    mean = x.mean(0)
-    scale = x.std(0)
+    largest = abs(x).max(0)
+    unit = np.where(largest > 0, largest, 1.0)  # squares of numbers of any other size may overflow, or vanish
+    deviation = (x / unit).std(0)
     # a constant column has a deviation of rounding errors, not exactly zero
-    rounding = 10 * len(x) * np.finfo(np.float64).eps * abs(x).max(0)
-    return Standardization(mean, np.where(scale > rounding, scale, 1.0))
+    varies = deviation > 10 * len(x) * np.finfo(np.float64).eps
+    return Standardization((x / unit).mean(0) * unit, np.where(varies, deviation * unit, 1.0))
 
 
 def identity(columns: int) -> Standardization:
