@@ -109,3 +109,13 @@ def test_columns_by_name():
 def test_values_that_are_not_features(values, message):
     with pytest.raises(ValueError, match=message):
         datasets.numeric_features(pd.DataFrame({"v": values}), ["v"])
+
+
+def test_files_that_are_npz_by_their_name_only(tmp_path):
+    """NumPy would take one for a pickle, and give the array of the other without its name."""
+    (tmp_path / "text.npz").write_text("a,b\n1,2\n")
+    with (tmp_path / "single.npz").open("wb") as file:
+        np.save(file, np.zeros(3))
+    for name in ("text.npz", "single.npz"):
+        with pytest.raises(ValueError, match=r"cannot be read as NPZ: it is not what numpy\.savez writes"):
+            datasets.read_table(tmp_path / name)

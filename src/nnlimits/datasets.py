@@ -176,6 +176,8 @@ def _read_npz(path: Path) -> Any:
 
     import pandas as pd
 
+    if not zipfile.is_zipfile(path):
+        raise ValueError(f"{path} cannot be read as NPZ: it is not what numpy.savez writes, or it is damaged")
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
