@@ -151,6 +151,7 @@ def test_columns_that_the_model_needs(run, tmp_path):
     run("predict", "absent", "t.csv", code=2)
     run("predict", "m", "absent.csv", code=2)
     assert "is the input" in run("predict", "m", "t.csv", "-o", "t.csv", code=2).output
+    assert ". is a folder" in run("predict", ".", "t.csv", code=2).output
 
 
 def test_parquet_without_its_reader(run, tmp_path, monkeypatch):

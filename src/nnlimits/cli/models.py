@@ -45,6 +45,8 @@ def load(path: Path) -> Model:
 
     **Raises:** `FileNotFoundError`; `ValueError` for a file that is not a model, that is damaged, or of another format.
     """
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder; the file of a model is needed")
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path}")
     with path.open("rb") as file:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple, SupportsFloat
 
 from rich import box
+from rich.cells import cell_len
 from rich.table import Table
 
 
@@ -21,7 +22,10 @@ def numbers(
 ) -> Table:
     """A table of names and numbers, the best of a column in bold; a number that is absent is NaN."""
     rows = list(rows)
-    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    width = cell_len(title)  # a narrower table would break its title
+    table = Table(
+        title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False, min_width=width
+    )
     table.add_column(first, no_wrap=True)
     for column in columns:
         table.add_column(column.heading, justify="right")
