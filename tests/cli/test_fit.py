@@ -179,6 +179,45 @@ def test_an_estimator_that_cannot_learn_a_rare_class_has_no_scores():
         assert len(result.scores) == 3
 
 
+def labelled(*counts: int) -> tabular.Table:
+    y = np.repeat(np.arange(len(counts)), counts)
+    return tabular.Table(
+        np.random.default_rng(0).standard_normal((len(y), 2)), y, np.array(list("uvwxyz")[: len(counts)])
+    )
+
+
+@pytest.mark.parametrize(
+    ("counts", "folds"), [((12, 11, 1), 5), ((2, 2), 2), ((3, 3), 3), ((30, 2), 5), ((9, 9), 5), ((1, 1, 2, 3), 3)]
+)
+def test_every_fold_learns_from_two_classes(counts, folds):
+    table = labelled(*counts)
+    assert cross_validation.possible_folds(table, 5) == folds
+    seen = []
+    for seed in range(5):
+        for train, test in cross_validation._splits(table, folds, seed):
+            assert len(np.unique(table.y[train])) >= 2
+            seen.extend(test)
+    assert sorted(seen) == sorted([*range(len(table.y))] * 5)
+
+
+@pytest.mark.parametrize("counts", [(23, 1), (1, 1, 1, 1), (20, 1, 1)])
+def test_classes_too_rare_to_hold_one_out(counts):
+    with pytest.raises(ValueError, match=r"needs two classes of two rows or more; .* the class '.' has 1; give"):
+        cross_validation.possible_folds(labelled(*counts), 5)
+
+
+def test_a_single_row_of_one_of_two_classes(run, tmp_path):
+    bad_table(y=["common"] * 11 + ["rare"]).to_csv("t.csv", index=False)
+    output = " ".join(run("fit", "t.csv", "--target", "y", code=2).output.split())
+    assert "the class 'rare' has 1; give more rows, or merge rare classes" in output
+    assert not list(tmp_path.glob("*nnlimits*"))
+
+
+def test_folds_of_a_regression_are_at_most_its_rows():
+    table = tabular.Table(np.zeros((4, 1)), np.arange(4.0), None)
+    assert [cross_validation.possible_folds(table, folds) for folds in (3, 4, 5)] == [3, 4, 4]
+
+
 @pytest.mark.parametrize(
     ("values", "task"),
     [

@@ -1,12 +1,13 @@
 """Estimators compared by cross-validation on one table."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 from sklearn.model_selection import KFold, StratifiedKFold
 
+from nnlimits import datasets
 from nnlimits.cli import baselines, comparison
 from nnlimits.cli.baselines import Builders
 from nnlimits.cli.tabular import Table
@@ -43,12 +44,29 @@ def validate(
     for name, build in builders.items():
         advance(name)
         try:
-            results[name] = _validate_one(table, build, list(_splits(table, folds, seed)))
+            results[name] = _validate_one(table, build, _splits(table, folds, seed))
         except ValueError:
             if name in REGIMES.values():
                 raise
             results[name] = Validated([np.nan] * 3, np.nan, None)
     return results
+
+
+def possible_folds(table: Table, folds: int) -> int:
+    """As many of `folds` as the rows allow, such that each training set has two classes.
+
+    **Raises:** `ValueError` unless two classes have two rows or more: then one of each can be held out.
+    """
+    if table.names is None:
+        return min(folds, len(table.x))
+    counts = np.bincount(table.y)
+    if (counts >= 2).sum() < 2:
+        rare = table.names[int(counts.argmin())]
+        raise ValueError(
+            f"cross-validation needs two classes of two rows or more; of the {len(table.x)} rows it is given, the class "
+            f"{datasets.shown(rare)} has {counts.min()}; give more rows, or merge rare classes"
+        )
+    return min(folds, int(counts.max()))
 
 
 def best_regime(results: dict[str, Validated]) -> str:
@@ -75,9 +93,10 @@ def _validate_one(table: Table, build: Callable[[], Any], splits: list[tuple[np.
     return Validated(score(table.y, values), seconds, values)
 
 
-def _splits(table: Table, folds: int, seed: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    kind = KFold if table.names is None or np.bincount(table.y).min() < folds else StratifiedKFold
-    return kind(folds, shuffle=True, random_state=seed).split(table.x, table.y)
+def _splits(table: Table, folds: int, seed: int) -> list[tuple[np.ndarray, np.ndarray]]:
+    kind = KFold if table.names is None else StratifiedKFold
+    with comparison.quiet():  # stratified folds warn of classes with fewer rows than folds
+        return list(kind(folds, shuffle=True, random_state=seed).split(table.x, table.y))
 
 
 def _standardized(build: Callable[[], Any]) -> Any:

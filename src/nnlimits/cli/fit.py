@@ -43,7 +43,7 @@ def fit(
     from nnlimits.cli import cross_validation, models
 
     sample = tabular.sample(table, compare_rows, seed)
-    folds = min(folds, len(sample.x))
+    folds = cross_validation.possible_folds(sample, folds)
     builders = cross_validation.contestants(sample, seed)
     with stages.stage(f"{folds}-fold cross-validation on {len(sample.x)} rows", total=len(builders)) as advance:
         results = cross_validation.validate(sample, builders, folds, seed, advance)
