@@ -32,6 +32,7 @@ def with_entry(x, place, value):
         (X[:, :0], Y, r"0 feature\(s\)"),
         (X, Y[:-1], "X has 12, y has 11"),
         (X, None, "y"),
+        (X, Y * 1j, "Complex data not supported: y must be real"),
         (X, LABELS, "y must be numeric, for regression.*InfiniteNetClassifier"),
         (X, np.zeros((12, 2, 2)), r"y must have shape \(n,\) or \(n, outputs\); received \(12, 2, 2\)"),
         (FRAME.assign(colour="red"), Y, "feature 'colour' \\(column 3\\) is not numeric.*OneHotEncoder"),
