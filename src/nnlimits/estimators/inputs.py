@@ -26,9 +26,9 @@ def targets(y: Any, n: int) -> np.ndarray:
     if y is None:
         raise ValueError("this estimator requires y to be passed, but the target y is None")
     names = list(map(str, y.columns)) if hasattr(y, "columns") else None
-    if np.iscomplexobj(y):  # NumPy would drop the imaginary parts
-        raise ValueError("Complex data not supported: y must be real; give the real and imaginary parts as two outputs")
     try:
+        if np.asarray(y).dtype.kind == "c":  # a conversion to real numbers would drop the imaginary parts
+            raise ValueError("Complex data not supported: give the real and imaginary parts as two outputs")
         y = np.asarray(y, dtype=np.float64)
     except (TypeError, ValueError) as error:
         raise ValueError(
