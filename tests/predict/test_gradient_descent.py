@@ -77,7 +77,7 @@ def test_the_largest_stable_rate_is_sharp(kernel, data, momentum):
     for factor, stable in ((0.999, True), (1.001, False)):
         train = nl.momentum(kernel, data.x, data.y, learning_rate=factor * limit, momentum=momentum)
         late, later = (float(train.train_loss_of_mean(steps)) for steps in (2000, 4000))
-        assert (later < late) == stable
+        assert (later < max(late, 1e-20)) == stable  # below that, rounding alone is left
 
 
 @pytest.mark.usefixtures("x64")
