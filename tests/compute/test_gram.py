@@ -14,7 +14,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import nnlimits as nl
-from nnlimits import nn
+from nnlimits import nn, presets
 
 NETWORK = nn.Sequential(nn.Dense(1, w_std=1.3, b_std=0.2), nn.Relu(), nn.Dense(1, w_std=0.9, b_std=0.1))
 KERNEL = nl.kernel(NETWORK)
@@ -198,7 +198,7 @@ def test_refuses_a_map_opened_for_reading_and_another_number_of_targets(tmp_path
     np.save(tmp_path / "map.npy", np.zeros((40, 40)))
     with pytest.raises(ValueError, match="read-only; open a memory map with mode='r\\+'"):
         nl.gram(KERNEL, X, out=np.load(tmp_path / "map.npy", mmap_mode="r"))
-    with pytest.raises(ValueError, match=r"out must give one target for each of .*received 3"):
+    with pytest.raises(ValueError, match=r"one target for each of .*received 3"):
         nl.gram(KERNEL, X, get=BOTH, out=(None, None, None))
     with pytest.raises(FileNotFoundError, match="absent"):
         nl.gram(KERNEL, X, out=tmp_path / "absent" / "gram.npy")
@@ -342,3 +342,29 @@ def test_memory_beyond_the_result():
 def test_memory_beyond_a_large_result(out, tmp_path):
     target = None if out == "memory" else str(tmp_path / "gram.npy")  # 549 MiB
     assert float(measured(PEAK.format(n=12000, get=repr("ntk"), out=repr(target)), JAX_PLATFORMS="cpu")) < BOUND
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"get": ("ntk", "nngp"), "out": "ab"}, ValueError, "tuple with one target for each"),
+        ({"devices": "cpu"}, TypeError, "list of JAX devices"),
+        ({"devices": [0]}, TypeError, "list of JAX devices"),
+        ({"out": "no/such/folder/a.npy"}, FileNotFoundError, "there is no folder no/such/folder"),
+        ({"out": "."}, ValueError, "is a folder"),
+    ],
+)
+def test_arguments_that_name_nothing(arguments, error, message):
+    with pytest.raises(error, match=message):
+        nl.gram(nl.kernel(presets.mlp(depth=1)), np.ones((3, 2), np.float32), **arguments)
+
+
+def test_one_array_for_two_kernels_is_refused():
+    array = np.zeros((3, 3), np.float32)
+    with pytest.raises(ValueError, match="one target twice"):
+        nl.gram(nl.kernel(presets.mlp(depth=1)), np.ones((3, 2), np.float32), get=("ntk", "nngp"), out=(array, array))
+
+
+def test_a_tile_larger_than_the_data_costs_no_more():
+    kernel, x = nl.kernel(presets.mlp(depth=1)), np.ones((3, 2), np.float32)
+    np.testing.assert_array_equal(nl.gram(kernel, x, tile=10**9), nl.gram(kernel, x))

@@ -44,7 +44,7 @@ def gram(
     **Returns:** one array, or a tuple of arrays if `get` is a tuple.
 
     **Raises:** `ValueError` or `TypeError` for bad inputs, an `out` of another shape or dtype, an unknown `get`, or
-    traced inputs.
+    traced inputs; `FileNotFoundError` if the folder of a path does not exist.
     """
     if not isinstance(kernel, Kernel):
         raise TypeError(f"kernel must come from nnlimits.kernel(network); received {type(kernel).__name__}")
@@ -56,10 +56,8 @@ def gram(
     x1, *rest = check_pair(kernel.network, x1, *([] if x2 is None else [x2]))
     x2 = rest[0] if rest else None
     n1, n2 = x1.shape[0], (x1 if x2 is None else x2).shape[0]
-    devices = list(jax.local_devices() if devices is None else devices)
-    if not devices:
-        raise ValueError("devices must name at least one JAX device; received none")
-    tile = tile_size(n1, n2, devices) if tile is None else _checked_tile(tile)
+    devices = _checked_devices(devices)
+    tile = tile_size(n1, n2, devices) if tile is None else min(_checked_tile(tile), max(n1, n2))
     order = tuple(sorted(names))
     with contextlib.ExitStack() as stack:
         arrays = {
@@ -73,13 +71,38 @@ def gram(
 
 
 def _matched(get: Any, out: Any) -> tuple[tuple[str, ...], tuple[Any, ...]]:
-    names = (get,) if isinstance(get, str) else tuple(get)
-    if not names or set(names) - {"ntk", "nngp"} or len(set(names)) < len(names):
+    names = (get,) if isinstance(get, str) else tuple(get) if isinstance(get, tuple | list) else ()
+    if not names or not set(names) <= {"ntk", "nngp"} or len(set(names)) < len(names):
         raise ValueError(f'get must be "ntk", "nngp", or a tuple of both; received {get!r}')
-    targets = (out,) if isinstance(get, str) else (None,) * len(names) if out is None else tuple(out)
-    if len(targets) != len(names):
-        raise ValueError(f"out must give one target for each of {names}; received {len(targets)}")
-    return names, targets
+    if isinstance(get, str):
+        return names, (out,)
+    targets = (None,) * len(names) if out is None else out
+    if not isinstance(targets, tuple | list) or len(targets) != len(names):
+        raise ValueError(f"out must be a tuple with one target for each of {names}; received {_shown(out)}")
+    for i, target in enumerate(targets):
+        if any(_overlap(target, other) for other in targets[:i]):
+            raise ValueError("out names one target twice; each kernel needs one of its own")
+    return names, tuple(targets)
+
+
+def _overlap(a: Any, b: Any) -> bool:
+    if isinstance(a, np.ndarray) and isinstance(b, np.ndarray):
+        return bool(np.shares_memory(a, b))
+    return isinstance(a, str | os.PathLike) and isinstance(b, str | os.PathLike) and Path(a) == Path(b)
+
+
+def _shown(out: Any) -> str:
+    return f"{len(out)}" if isinstance(out, tuple | list) else f"{out!r:.60}"
+
+
+def _checked_devices(devices: Any) -> list[Any]:
+    if devices is None:
+        return list(jax.local_devices())
+    if not isinstance(devices, Sequence) or not all(isinstance(device, jax.Device) for device in devices):
+        raise TypeError(f"devices must be a list of JAX devices, such as jax.devices(); received {devices!r}")
+    if not devices:
+        raise ValueError("devices must name at least one JAX device; received none")
+    return list(devices)
 
 
 def _checked_tile(tile: Any) -> int:
@@ -109,6 +132,10 @@ def _target(
 @contextlib.contextmanager
 def _new_file(path: Path, shape: tuple[int, int], dtype: np.dtype) -> Iterator[np.ndarray]:
     """A memory map that takes its name when it is complete, and is removed if the computation fails."""
+    if path.is_dir():
+        raise ValueError(f"out must be the path of a .npy file; {path} is a folder")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"out is {path}, but there is no folder {path.parent}; make it first")
     partial = path.with_name(path.name + ".partial")
     try:
         array = np.lib.format.open_memmap(partial, mode="w+", dtype=dtype, shape=shape)
