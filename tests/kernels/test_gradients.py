@@ -33,8 +33,12 @@ ACTIVATIONS = (
 )
 
 
-# most of the time compiles
-CASES = [a if isinstance(a, nn.Relu | nn.Erf) else pytest.param(a, marks=pytest.mark.slow) for a in ACTIVATIONS]
+def each_activation(*quick):
+    """All activations, those but the `quick` types marked as slow: most of the time compiles."""
+    cases = [a if isinstance(a, quick) else pytest.param(a, marks=pytest.mark.slow) for a in ACTIVATIONS]
+    return pytest.mark.parametrize("activation", cases, ids=repr)
+
+
 STEP = 1e-5
 GENERIC = np.random.default_rng(0).standard_normal((5, 3))
 X1 = np.array([[1.0, 2.0, -1.0], [0.0, 0.0, 0.0], [0.3, 0.0, 0.0]])
@@ -52,7 +56,7 @@ def total(weights, net, x1, x2):
     return sum((w * k).sum() for w, k in zip(weights, nl.kernel(net)(x1, x2), strict=True))
 
 
-@pytest.mark.parametrize("activation", CASES, ids=repr)
+@each_activation(nn.Relu, nn.Erf)
 def test_finite_differences(activation):
     """Seed 0; central differences at a step of 1e-5 in float64 err by the step's square and 1e-11, relative to third derivatives.
 
@@ -79,30 +83,9 @@ def test_finite_differences(activation):
     np.testing.assert_allclose(directions @ gradient, slopes, rtol=1e-6, atol=1e-6 * np.abs(slopes).max())
 
 
-SLOW_AT_HARD_POINTS = (
-    nn.LeakyRelu,
-    nn.ABRelu,
-    nn.Abs,
-    nn.Step,
-    nn.Sign,
-    nn.Erf,
-    nn.Sin,
-    nn.Cos,
-    nn.Rbf,
-    nn.Gaussian,
-    nn.Exp,
-)
-AT_HARD_POINTS = [
-    *((nn.Relu(), b_std, dtype) for b_std in (0.0, 0.3) for dtype in (np.float32, np.float64)),
-    *(
-        pytest.param(a, 0.0, np.float32, marks=pytest.mark.slow)
-        for a in ACTIVATIONS
-        if isinstance(a, (*SLOW_AT_HARD_POINTS, nn.ExpNormalized, nn.Polynomial))
-    ),
-]
-
-
-@pytest.mark.parametrize(("activation", "b_std", "dtype"), AT_HARD_POINTS)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("b_std", [0.0, 0.3])
+@each_activation(nn.Relu, nn.Monomial)
 def test_finite_at_hard_points(activation, b_std, dtype):
     """Every derivative of every entry: in the inputs, the scales and the activation's parameters; of self kernels too."""
     with jax.enable_x64(dtype == np.float64):
@@ -128,6 +111,6 @@ def test_finite_at_hard_points(activation, b_std, dtype):
 
 
 def without_bias(net):
-    """Biases of scale zero, traced: as one sees them who differentiates in them."""
+    """The layers' biases as the number zero, which the kernels leave out."""
     layers = [nn.Dense(layer.width, layer.w_std, 0.0) if isinstance(layer, nn.Dense) else layer for layer in net.layers]
     return nn.Sequential(*layers)

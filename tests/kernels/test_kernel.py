@@ -245,7 +245,7 @@ def test_bad_inputs(arguments, error, message):
             call(*arguments)
 
 
-@pytest.mark.parametrize("network", [None, lambda x: x, "relu", nn.Sum()], ids=repr)
+@pytest.mark.parametrize("network", [None, lambda x: x, "relu", nn.Sum()], ids=["none", "function", "name", "merge"])
 def test_not_a_network(network):
     with pytest.raises(TypeError, match="network"):
         nl.kernel(network)

@@ -66,7 +66,7 @@ def fill(problem: Problem, *, tile: int, devices: Sequence[Any], progress: bool 
             number, (i, j) = item
             parameters, strips1, strips2 = strips[number % len(strips)]
             tiles = _tile(compute, parameters, strips1[i // tile], strips2[j // tile])
-            _write(problem.outputs, [np.asarray(t) for t in tiles], (i, j), symmetric and i != j)
+            _write(problem.outputs, [np.asarray(t) for t in tiles], (i, j), symmetric)
             bar.advance()
 
         if workers <= 1:
@@ -136,15 +136,21 @@ def _tile(compute: _Compute, leaves: list, strip1: _Strip, strip2: _Strip) -> tu
     return tuple(tiles) + tuple(t.T for t in tiles if compute.symmetric)
 
 
-def _write(outputs: Sequence[np.ndarray], tiles: Sequence[np.ndarray], place: tuple[int, int], mirrored: bool) -> None:
+def _write(outputs: Sequence[np.ndarray], tiles: Sequence[np.ndarray], place: tuple[int, int], symmetric: bool) -> None:
+    """Copy tiles to their place and, transposed, to the mirrored one; half of a tile on the diagonal mirrors the other."""
     i, j = place
     for k, output in enumerate(outputs):
         _check_tile(tiles[k], place, output.shape)
         rows, columns = (slice(start, start + tiles[k].shape[0]) for start in (i, j))
-        height, width = output[rows, columns].shape
-        output[rows, columns] = tiles[k][:height, :width]
-        if mirrored:
-            output[columns, rows] = tiles[k + len(outputs)][:width, :height]
+        block = output[rows, columns]
+        height, width = block.shape
+        block[...] = tiles[k][:height, :width]
+        if symmetric:
+            transposed = tiles[k + len(outputs)][:width, :height]
+            if i == j:
+                np.copyto(block, transposed, where=np.tri(height, k=-1, dtype=bool))
+            else:
+                output[columns, rows] = transposed
 
 
 def _check_tile(tile: np.ndarray, place: tuple[int, int], shape: tuple[int, ...]) -> None:

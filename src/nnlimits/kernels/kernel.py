@@ -8,7 +8,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, ArrayLike, Float
 
 from nnlimits import nn
 from nnlimits.compute.precision import adopt, aligned_empty, precision_of
@@ -17,7 +17,8 @@ from nnlimits.kernels import evaluate
 from nnlimits.kernels.inputs import rows
 from nnlimits.validation import check_inputs, check_same_dtype, is_traced
 
-Inputs = Float[Array, "_ ..."] | Float[np.ndarray, "_ ..."]
+Inputs = ArrayLike | Sequence[Any]
+"""Numbers with the examples along the first axis: NumPy, JAX, or nested lists."""
 
 
 class KernelPair(NamedTuple):

@@ -91,7 +91,8 @@ def _rectified(degree: int, q1: Values, q2: Values, deficit: Values) -> Values:
     squared = jnp.clip(deficit * (2 - deficit), 0.0, 1.0)
     total = jnp.polyval(jnp.asarray(sine[::-1], c.dtype), c) * safe_sqrt(squared)
     total += jnp.polyval(jnp.asarray(angle[::-1], c.dtype), c) * np.pi * (1 - order0)
-    return (q1 * q2) ** (degree / 2) * total / (2 * np.pi)
+    # input by input: the product of two small variances is below all numbers
+    return safe_sqrt(q1) ** degree * safe_sqrt(q2) ** degree * total / (2 * np.pi)
 
 
 @moments.register

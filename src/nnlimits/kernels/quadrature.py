@@ -15,7 +15,7 @@ from jaxtyping import Array, Float
 
 from nnlimits import nn
 from nnlimits.compute.refine import refine
-from nnlimits.kernels.covariance import safe_sqrt, tiny
+from nnlimits.kernels.covariance import safe_sqrt
 from nnlimits.kernels.dual import Dual, Moments, dual, moments
 from nnlimits.kernels.panels import GRADED, gaussian_panels, panel_ends
 from nnlimits.kernels.series import ACCURACY, pair_sums, row
@@ -26,6 +26,9 @@ Values = Float[Array, "..."]
 
 _ORDER = {jnp.dtype("float32"): 8, jnp.dtype("float64"): 12}
 _CHUNK = 32
+# The least spread of one unit given the other, in standard deviations: far below what accuracy needs, and large enough that
+# its inverse can be differentiated thrice.
+_SHARPEST = {jnp.dtype("float32"): 3e-7, jnp.dtype("float64"): 1e-14}
 _BLUR = (0.0, -0.3, 0.3, -1.0, 1.0, -3.0, 3.0, -9.0, 9.0)
 
 
@@ -76,7 +79,7 @@ def _compute(activation: nn.Activation, q1: Values, q2: Values, deficit: Values)
 def _integrate(activation: nn.Activation, q1: Values, q2: Values, deficit: Values) -> Moments:
     """Both moments of single pairs: outer panels over `u`, inside them the average of the activation of `v` given `u`."""
     r1, r2, c = safe_sqrt(q1), safe_sqrt(q2), 1 - deficit
-    spread = jnp.sqrt(jnp.maximum(deficit * (2 - deficit), 0.0) + tiny(q1.dtype))
+    spread = jnp.sqrt(jnp.maximum(deficit * (2 - deficit), _SHARPEST[jnp.dtype(q1.dtype)] ** 2))
     kinks = sorted({0.0, *activation.kinks})
     # given z, v is centred at r2 c z: its kinks show in the outer integrand, blurred over spread / c
     loose = jnp.abs(c) < 0.05

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from nnlimits import nn
-from nnlimits.kernels.covariance import safe_sqrt, tiny
+from nnlimits.kernels.covariance import safe_sqrt
 from nnlimits.kernels.panels import graded_rule, kink_correction
 
 Values = Float[Array, "..."]
@@ -76,8 +76,9 @@ def row(activation: nn.Activation, q: Values) -> Row:
         coefficients += _coefficients(z, w * value, w * slope, accuracy.terms)
         moments += _moments(x, w, value, slope)
     square, stretch, along = moments[:2], moments[2], moments[3]
-    safe = square[0] + tiny(q.dtype)
-    curvature = jnp.maximum(stretch - along**2 / safe, 0.0) / (2 * safe)
+    # factor by factor: the square of a small variance is below all numbers
+    unit = 1 / safe_sqrt(square[0])
+    curvature = jnp.maximum(stretch * unit * unit - (along * unit * unit) ** 2, 0.0) / 2
     return Row(coefficients.reshape(2, -1, *q.shape), square.reshape(2, *q.shape), curvature.reshape(q.shape))
 
 

@@ -79,7 +79,8 @@ def _rows(
     first, second = jnp.concatenate([q, up, up, down]), jnp.concatenate([q, down, up, down])
     values, slopes = pair(first, second, jnp.zeros_like(first))
     square, cross, square_up, square_down = jnp.split(values, 4)
-    curvature = (1 - cross / (safe_sqrt(square_up) * safe_sqrt(square_down))) / (2 * step) ** 2
+    # factor by factor: the square of a small variance is below all numbers
+    curvature = (1 - cross / safe_sqrt(square_up) / safe_sqrt(square_down)) / (2 * step) ** 2
     quantities = square, slopes[: q.size], jnp.maximum(curvature, 0.0)
     row1, row2 = zip(
         *((v[: q1.size].reshape(q1.shape), v[q1.size :].reshape(q2.shape)) for v in quantities), strict=True
