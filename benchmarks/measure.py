@@ -127,7 +127,8 @@ def measure(case: Case, peer_python: str, folder: pathlib.Path, repeats: int, st
             step(f"{case.name}: comparing values")
             reference = open_peer.sample()
             for side, summary in zip(ours, result["ours"], strict=True):
-                summary["ratio"] = result["peer"]["median_s"] / summary["median_s"]
+                for ratio, seconds in (("ratio", "median_s"), ("ratio_of_best", "best_s")):
+                    summary[ratio] = result["peer"][seconds] / summary[seconds]
                 summary["difference"] = difference(side.sample(), reference)
     return result
 

@@ -7,7 +7,7 @@ import platform
 from rich.console import Console
 from rich.table import Table
 
-COLUMNS = ("case", "peer's best", "peer s", "ours s", "ratio", "first s, peer / ours", "MiB, peer / ours")
+COLUMNS = ("case", "peer's best", "peer s", "ours s", "ratio of medians / of best", "first s, peer / ours", "MiB, peer / ours")
 
 
 def rows(results: list[dict]) -> list[tuple[str, ...]]:
@@ -40,7 +40,7 @@ def _name(result, ours):
 def _ratio(result, ours):
     target = result["case"]["target"]
     goal = f" (goal {target:g})" if target else ""
-    return f"{ours['ratio']:.1f}{goal}"
+    return f"{ours['ratio']:.1f} / {ours['ratio_of_best']:.1f}{goal}"
 
 
 def _size(count):
