@@ -5,6 +5,8 @@ arithmetic and one write of the result. Memory beyond the result is a few tiles.
 """
 
 import os
+import threading
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -62,27 +64,64 @@ def fill(problem: Problem, *, tile: int, devices: Sequence[Any], progress: bool 
     workers = min(_MAX_WORKERS, max((os.cpu_count() or 1) + 1, 2 * len(devices)), len(places))
     with Progress("Gram matrix", len(places), progress) as bar:
 
-        def work(item: tuple[int, tuple[int, int]]) -> None:
-            number, (i, j) = item
+        def start(number: int, place: tuple[int, int]) -> tuple[jax.Array, ...]:
             parameters, strips1, strips2 = strips[number % len(strips)]
-            tiles = _tile(compute, parameters, strips1[i // tile], strips2[j // tile])
-            _write(problem.outputs, [np.asarray(t) for t in tiles], (i, j), symmetric)
+            return _tile(compute, parameters, strips1[place[0] // tile], strips2[place[1] // tile])
+
+        def finish(place: tuple[int, int], tiles: tuple[jax.Array, ...]) -> None:
+            _write(problem.outputs, [np.asarray(t) for t in tiles], place, symmetric)
             bar.advance()
 
-        if workers <= 1:
-            for item in enumerate(places):
-                work(item)
-            return
-        # JAX's configuration (float64 or not) belongs to a thread: carry the caller's into the workers.
-        enter = partial(jax.enable_x64, jax.dtypes.canonicalize_dtype(float) == np.float64)
+        _run(_Queue(places), start, finish, workers)
 
-        def work_configured(item: tuple[int, tuple[int, int]]) -> None:
+
+class _Queue:
+    """Numbered items for several threads to take."""
+
+    def __init__(self, items: Sequence[Any]) -> None:
+        self._items, self._lock = iter(enumerate(items)), threading.Lock()
+
+    def take(self) -> tuple[int, Any] | None:
+        """The next number and item, or `None` when all are taken."""
+        with self._lock:
+            return next(self._items, None)
+
+    def close(self) -> None:
+        """Leave what has not been taken."""
+        with self._lock:
+            self._items = iter(())
+
+
+def _run(queue: _Queue, start: Callable[[int, Any], Any], finish: Callable[[Any, Any], None], workers: int) -> None:
+    """Every item through `start` and `finish`, on several threads that each start one more before they finish one.
+
+    So the device is never idle while a result is written. The first exception ends the work and is raised.
+    """
+    # JAX's configuration (float64 or not) belongs to a thread: carry the caller's into the workers.
+    enter = partial(jax.enable_x64, jax.dtypes.canonicalize_dtype(float) == np.float64)
+
+    def work() -> None:
+        started: deque[tuple[Any, Any]] = deque()
+        try:
             with enter():
-                work(item)
+                while (taken := queue.take()) is not None or started:
+                    if taken is not None:
+                        started.append((taken[1], start(*taken)))
+                    if taken is None or len(started) > 1:
+                        finish(*started.popleft())
+        except BaseException:
+            queue.close()
+            raise
 
-        with ThreadPoolExecutor(workers) as pool:
-            for _ in pool.map(work_configured, enumerate(places)):
-                pass
+    if workers <= 1:
+        work()
+        return
+    with ThreadPoolExecutor(workers) as pool:
+        try:
+            for done in [pool.submit(work) for _ in range(workers)]:
+                done.result()
+        finally:  # an interrupt too
+            queue.close()
 
 
 def _places(n1: int, n2: int, tile: int, symmetric: bool) -> Iterator[tuple[int, int]]:
