@@ -39,7 +39,18 @@ def serve(build):
         command = line.strip()
         if command == "quit":
             break
+        if case.output == "memory":
+            _supply_pages(case.output_bytes)
         answers.write(json.dumps(_answer(command, compute, memory)) + "\n")
+
+
+def _supply_pages(size):
+    """Touch and free as much memory as the result takes.
+
+    A virtual machine gives memory that lies idle back to its host, while the other side has its turn. Getting it again
+    can cost more than the kernels; neither side is to pay for it.
+    """
+    np.ones(size, np.uint8)
 
 
 def _answer(command, compute, memory):
