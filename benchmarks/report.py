@@ -7,7 +7,15 @@ import platform
 from rich.console import Console
 from rich.table import Table
 
-COLUMNS = ("case", "peer's best", "peer s", "ours s", "ratio of medians / of best", "first s, peer / ours", "MiB, peer / ours")
+COLUMNS = (
+    "case",
+    "peer's best",
+    "peer s",
+    "ours s",
+    "ratio of medians / of best",
+    "first s, peer / ours",
+    "MiB, peer / ours",
+)
 
 
 def rows(results: list[dict]) -> list[tuple[str, ...]]:
