@@ -68,13 +68,12 @@ class Kernel(eqx.Module):
 
     def diagonal(self, x: Inputs) -> KernelPair:
         """Both kernels of each example with itself, each of shape (n,), without forming a matrix."""
-        (x,) = check_pair(self.network, x)
-        if is_traced(self, x):
-            return KernelPair(
-                *evaluate.diagonal(("nngp", "ntk"), evaluate.prepare(self.network, x.dtype), jnp.asarray(x))
-            )
-        with precision_of(x):
-            return KernelPair(*_diagonal(evaluate.prepare(self.network, x.dtype), jnp.asarray(x)))
+        (batch,) = check_pair(self.network, x)
+        if is_traced(self, batch):
+            network = evaluate.prepare(self.network, batch.dtype)
+            return KernelPair(*evaluate.diagonal(("nngp", "ntk"), network, jnp.asarray(batch)))
+        with precision_of(batch):
+            return KernelPair(*_diagonal(evaluate.prepare(self.network, batch.dtype), jnp.asarray(batch)))
 
     def _pairs(self, get: tuple[str, ...], x1: Any, x2: Any) -> Sequence[jax.Array]:
         x1, *rest = check_pair(self.network, x1, *([] if x2 is None else [x2]))
