@@ -120,8 +120,7 @@ def test_ntk_and_its_rate(name, parameterization):
     width^(-1/2), that of their mean of order 1/width.
 
     Distances are relative, in Frobenius norm. The slope of log distance in log width is fitted by weighted least squares;
-    its standard error is 0.01 to 0.033, and the next order in 1/width, up to a fifth of the distance at width 16, moves it by
-    up to 0.06.
+    its standard error is 0.01 to 0.033, and it is within four of these of -1/2.
     """
     distance, uncertainty = [], []
     for width in WIDTHS.tolist():
@@ -137,7 +136,7 @@ def test_ntk_and_its_rate(name, parameterization):
         uncertainty.append(square.std() / square.mean() / 2 / np.sqrt(len(square)))
     slope, standard_error = weighted_slope(np.log(WIDTHS), np.log(distance), np.array(uncertainty))
     assert standard_error < 0.035
-    assert abs(slope + 0.5) < 4 * standard_error + 0.06
+    assert abs(slope + 0.5) < 4 * standard_error
 
 
 def weighted_slope(x, y, uncertainty):

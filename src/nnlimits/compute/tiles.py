@@ -95,33 +95,38 @@ class _Queue:
 def _run(queue: _Queue, start: Callable[[int, Any], Any], finish: Callable[[Any, Any], None], workers: int) -> None:
     """Every item through `start` and `finish`, on several threads that each start one more before they finish one.
 
-    So the device is never idle while a result is written. The first exception ends the work and is raised.
+    So the device is never idle while a result is written. An exception ends the work; that of the first item in order is
+    raised, whichever thread meets one first: a thread that did not fail finishes what it took.
     """
     # JAX's configuration (float64 or not) belongs to a thread: carry the caller's into the workers.
     enter = partial(jax.enable_x64, jax.dtypes.canonicalize_dtype(float) == np.float64)
 
+    failures: list[tuple[int, Exception]] = []
+
     def work() -> None:
-        started: deque[tuple[Any, Any]] = deque()
+        started: deque[tuple[int, Any, Any]] = deque()
+        number = -1
         try:
             with enter():
                 while (taken := queue.take()) is not None or started:
                     if taken is not None:
-                        started.append((taken[1], start(*taken)))
+                        number, item = taken
+                        started.append((number, item, start(number, item)))
                     if taken is None or len(started) > 1:
-                        finish(*started.popleft())
-        except BaseException:
+                        number, item, result = started.popleft()
+                        finish(item, result)
+        except Exception as error:
             queue.close()
-            raise
+            failures.append((number, error))
 
-    if workers <= 1:
-        work()
-        return
     with ThreadPoolExecutor(workers) as pool:
         try:
             for done in [pool.submit(work) for _ in range(workers)]:
                 done.result()
         finally:  # an interrupt too
             queue.close()
+    if failures:
+        raise min(failures, key=lambda failure: failure[0])[1]
 
 
 def _places(n1: int, n2: int, tile: int, symmetric: bool) -> Iterator[tuple[int, int]]:
