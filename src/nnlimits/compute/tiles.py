@@ -5,25 +5,18 @@ arithmetic and one write of the result. Memory beyond the result is a few tiles.
 """
 
 import os
-import threading
-from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from typing import Any, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
+from nnlimits.compute.compilation import wide_jit
 from nnlimits.compute.progress import Progress
+from nnlimits.compute.strips import Parameters, RowFunction, Rows, Strip, Strips
+from nnlimits.compute.workers import run
 
-Rows = Any
-"""A PyTree of arrays with the examples along their first axes."""
-
-RowFunction = Callable[[jax.Array], Rows]
-"""What every pair needs to know of a batch of examples, found once an example."""
-
+PairFunction = Callable[[Any, Rows, Rows, jax.Array | None], tuple[jax.Array, ...]]
 PairFunction = Callable[[Any, Rows, Rows, jax.Array | None], tuple[jax.Array, ...]]
 """`f(parameters, rows1, rows2, same)`: from two batches, and where they hold one and the same example, to `(n1, n2)` arrays."""
 
@@ -56,82 +49,37 @@ def fill(problem: Problem, *, tile: int, devices: Sequence[Any], progress: bool 
     """
     n1, n2 = problem.outputs[0].shape
     symmetric = problem.x2 is None
-    places = list(_places(n1, n2, tile, symmetric))
-    # a network has many nodes: taking it apart once saves doing so at every tile
-    leaves, structure = jax.tree.flatten(problem.parameters)
-    compute = _Compute(problem.pairs, structure, symmetric)
-    strips = [_strips(problem, leaves, tile, device) for device in devices]
-    workers = min(_MAX_WORKERS, max((os.cpu_count() or 1) + 1, 2 * len(devices)), len(places))
-    with Progress("Gram matrix", len(places), progress) as bar:
-
-        def start(number: int, place: tuple[int, int]) -> tuple[jax.Array, ...]:
-            parameters, strips1, strips2 = strips[number % len(strips)]
-            return _tile(compute, parameters, strips1[place[0] // tile], strips2[place[1] // tile])
+    count = len(list(_places((0, n1), (0, n2), tile, symmetric)))
+    workers = min(_MAX_WORKERS, max((os.cpu_count() or 1) + 1, 2 * len(devices)), count)
+    parameters = Parameters(problem.parameters, devices)
+    inputs = problem.x1, problem.x1 if problem.x2 is None else problem.x2
+    strips = Strips(problem.rows, parameters, inputs, tile, workers)
+    compute = _Compute(problem.pairs, parameters.structure, symmetric)
+    with Progress("Gram matrix", count, progress) as bar:
 
         def finish(place: tuple[int, int], tiles: tuple[jax.Array, ...]) -> None:
             _write(problem.outputs, [np.asarray(t) for t in tiles], place, symmetric)
             bar.advance()
 
-        _run(_Queue(places), start, finish, workers)
+        for i, j in _places((0, n1), (0, n2), strips.extent, symmetric):
+            first, second = strips.stretches(i, j)
+
+            def start(number: int, place: tuple[int, int], origin=(i, j), first=first, second=second):
+                device = number % len(devices)
+                strip1, strip2 = (
+                    strips[device][(at - begin) // tile]
+                    for strips, at, begin in zip((first, second), place, origin, strict=True)
+                )
+                return wide_jit(_tile, (0,))(compute, parameters.leaves[device], strip1, strip2)
+
+            ends = min(i + strips.extent, n1), min(j + strips.extent, n2)
+            run(list(_places((i, ends[0]), (j, ends[1]), tile, symmetric)), start, finish, workers)
 
 
-class _Queue:
-    """Numbered items for several threads to take."""
-
-    def __init__(self, items: Sequence[Any]) -> None:
-        self._items, self._lock = iter(enumerate(items)), threading.Lock()
-
-    def take(self) -> tuple[int, Any] | None:
-        """The next number and item, or `None` when all are taken."""
-        with self._lock:
-            return next(self._items, None)
-
-    def close(self) -> None:
-        """Leave what has not been taken."""
-        with self._lock:
-            self._items = iter(())
-
-
-def _run(queue: _Queue, start: Callable[[int, Any], Any], finish: Callable[[Any, Any], None], workers: int) -> None:
-    """Every item through `start` and `finish`, on several threads that each start one more before they finish one.
-
-    So the device is never idle while a result is written. An exception ends the work; that of the first item in order is
-    raised, whichever thread meets one first: a thread that did not fail finishes what it took.
-    """
-    # JAX's configuration (float64 or not) belongs to a thread: carry the caller's into the workers.
-    enter = partial(jax.enable_x64, jax.dtypes.canonicalize_dtype(float) == np.float64)
-
-    failures: list[tuple[int, Exception]] = []
-
-    def work() -> None:
-        started: deque[tuple[int, Any, Any]] = deque()
-        number = -1
-        try:
-            with enter():
-                while (taken := queue.take()) is not None or started:
-                    if taken is not None:
-                        number, item = taken
-                        started.append((number, item, start(number, item)))
-                    if taken is None or len(started) > 1:
-                        number, item, result = started.popleft()
-                        finish(item, result)
-        except Exception as error:
-            queue.close()
-            failures.append((number, error))
-
-    with ThreadPoolExecutor(workers) as pool:
-        try:
-            for done in [pool.submit(work) for _ in range(workers)]:
-                done.result()
-        finally:  # an interrupt too
-            queue.close()
-    if failures:
-        raise min(failures, key=lambda failure: failure[0])[1]
-
-
-def _places(n1: int, n2: int, tile: int, symmetric: bool) -> Iterator[tuple[int, int]]:
-    for i in range(0, n1, tile):
-        for j in range(i if symmetric else 0, n2, tile):
+def _places(rows: tuple[int, int], columns: tuple[int, int], step: int, symmetric: bool) -> Iterator[tuple[int, int]]:
+    """Corners of the squares that cover a rectangle; of a symmetric matrix, those not below the diagonal."""
+    for i in range(*rows, step):
+        for j in range(max(i, columns[0]) if symmetric else columns[0], columns[1], step):
             yield i, j
 
 
@@ -143,37 +91,7 @@ class _Compute(NamedTuple):
     symmetric: bool
 
 
-class _Strip(NamedTuple):
-    """The examples along one side of a tile."""
-
-    numbers: jax.Array
-    rows: Rows
-
-
-def _strips(problem: Problem, leaves: list, tile: int, device: Any) -> tuple[list, list[_Strip], list[_Strip]]:
-    """Parameters, and the two sides of all tiles, on a device."""
-
-    def cut(x: np.ndarray) -> list[_Strip]:
-        pieces = ((start, _padded(x[start : start + tile], tile)) for start in range(0, x.shape[0], tile))
-        return [_strip(problem.rows, *jax.device_put(piece, device)) for piece in pieces]
-
-    first = cut(problem.x1)
-    return jax.device_put(leaves, device), first, first if problem.x2 is None else cut(problem.x2)
-
-
-def _padded(x: np.ndarray, tile: int) -> np.ndarray:
-    """`x` with rows of ones added up to the size of a tile."""
-    missing = tile - x.shape[0]
-    return np.pad(x, ((0, missing), *((0, 0),) * (x.ndim - 1)), constant_values=1) if missing else x
-
-
-@partial(jax.jit, static_argnums=0)
-def _strip(function: RowFunction, start: jax.Array, x: jax.Array) -> _Strip:
-    return _Strip(start + jnp.arange(x.shape[0]), function(x))
-
-
-@partial(jax.jit, static_argnums=0)
-def _tile(compute: _Compute, leaves: list, strip1: _Strip, strip2: _Strip) -> tuple[jax.Array, ...]:
+def _tile(compute: _Compute, leaves: list, strip1: Strip, strip2: Strip) -> tuple[jax.Array, ...]:
     same = strip1.numbers[:, None] == strip2.numbers[None, :] if compute.symmetric else None
     parameters = jax.tree.unflatten(compute.structure, leaves)
     tiles = compute.pairs(parameters, strip1.rows, strip2.rows, same)

@@ -13,6 +13,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from nnlimits.kernels.covariance import at_least
+
 # The lowest degree whose relative error is below a third of the rounding unit in float32, and level with it in float64.
 _DEGREE = {
     "arcsine": {jnp.dtype("float32"): 7, jnp.dtype("float64"): 18},
@@ -63,11 +65,11 @@ def arc_cosine_deficits(deficit: Float[Array, "*shape"]) -> tuple[Float[Array, "
     derivative of the second, infinite at `theta = 0` and `pi`, is taken as zero there (the symmetric choice) and is
     finite elsewhere.
     """
-    m = jnp.maximum(jnp.minimum(deficit, 2 - deficit), 0)
+    near = deficit <= 1
+    m = at_least(jnp.where(near, deficit, 2 - deficit), 0.0)
     root = jnp.sqrt(m)
     angle = root * _factor("arcsine", m, 1 / math.pi)
     excess = root * m * _factor("excess", m, 1 / math.pi)
-    near = deficit <= 1
     return jnp.where(near, deficit, 1.0) - excess, jnp.where(near, angle, 1 - angle)
 
 
@@ -89,7 +91,7 @@ def angle_of(sine: Float[Array, "*shape"], cosine: Float[Array, "*shape"]) -> Fl
     """
     size = jnp.abs(sine)
     steep = size > cosine
-    shorter = jnp.minimum(size, cosine)
+    shorter = jnp.where(steep, cosine, size)
     # asin(x) = theta / 2 for m = 2 x^2 in [0, 1]
     angle = shorter * _factor("arcsine", 2 * shorter**2, math.sqrt(0.5))
     angle = jnp.where(steep, math.pi / 2 - angle, angle)

@@ -5,6 +5,7 @@ the state of one tile in cache from layer to layer (unrolled, a CPU loses a fact
 """
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -12,6 +13,7 @@ import jax.numpy as jnp
 
 from nnlimits import nn
 from nnlimits.kernels.covariance import Covariance
+from nnlimits.kernels.per_input import scan, without_record
 
 LayerRow = tuple[nn.Layer, ...]
 
@@ -73,12 +75,12 @@ def scan_block(block: Block, state: Covariance, apply: Callable[[LayerRow, Covar
     """
     rows = [block.layers[i * block.period : (i + 1) * block.period] for i in range(block.repetitions)]
     while len(rows) > 1:
-        after = jax.eval_shape(lambda s, row: apply(row, s), state, rows[0])
+        after = without_record(partial(jax.eval_shape, lambda s, row: apply(row, s), state, rows[0]))
         if jax.tree.structure(after) == jax.tree.structure(state):
             state = jax.tree.map(
                 lambda value, like: jnp.broadcast_to(value, like.shape).astype(like.dtype), state, after
             )
             stacked = jax.tree.map(lambda *values: jnp.stack(values), *rows)
-            return jax.lax.scan(lambda carry, row: (apply(row, carry), None), state, stacked, length=len(rows))[0]
+            return scan(lambda carry, row: apply(row, carry), state, stacked, len(rows))
         state = apply(rows.pop(0), state)
     return apply(rows[0], state)

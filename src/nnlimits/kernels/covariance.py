@@ -7,10 +7,14 @@ Every rule updates the deficit without such a cancellation, so float32 stays acc
 and on the diagonal.
 """
 
+import math
+from typing import NamedTuple
+
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
+
+from nnlimits.kernels.per_input import per_input
 
 # A variance is never exactly zero: this keeps square roots differentiable at zero inputs and is far below any rounding.
 TINY = {jnp.dtype("float32"): 1e-24, jnp.dtype("float64"): 1e-200}
@@ -26,9 +30,14 @@ def safe_sqrt(q: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     return jnp.sqrt(q + tiny(q.dtype))
 
 
-def per_row(*values: Float[Array, "..."]) -> tuple[Float[Array, "..."], ...]:
-    """Have values that belong to single inputs computed once an input; XLA would compute them again for every pair."""
-    return jax.lax.optimization_barrier(values)
+def at_least(value: Float[Array, "*shape"], low: float) -> Float[Array, "*shape"]:
+    """The larger of both; NaN stays NaN. A comparison and a choice take one instruction, where XLA's `max` takes four."""
+    return jnp.where(value < low, low, value)
+
+
+def between(value: Float[Array, "*shape"], low: float, high: float) -> Float[Array, "*shape"]:
+    """`value` cut to an interval; NaN stays NaN."""
+    return at_least(jnp.where(value > high, high, value), low)
 
 
 class Covariance(eqx.Module):
@@ -59,12 +68,25 @@ class Covariance(eqx.Module):
     @property
     def nngp(self) -> Float[Array, "..."]:
         """Covariance of one unit at the two inputs."""
-        r1, r2 = per_row(safe_sqrt(self.q1), safe_sqrt(self.q2))
+        r1, r2 = per_input(safe_sqrt, self.q1, self.q2)
         return r1 * r2 * (1 - self.deficit)
 
 
 Term = tuple[Float[Array, "..."], Float[Array, "..."], Float[Array, "..."] | None]
 """Variances of the two inputs and their deficit, or `None` for a deficit of zero."""
+
+
+class _Shares(NamedTuple):
+    """Of one input: the variance of a sum of independent terms, and the roots of the terms' shares of it, over sqrt(2)."""
+
+    q: Float[Array, "..."]
+    terms: tuple[Float[Array, "..."], ...]
+
+
+def _shares(variances: tuple[Float[Array, "..."], ...]) -> _Shares:
+    q = sum(variances[1:], variances[0])
+    root = math.sqrt(2) * safe_sqrt(q)
+    return _Shares(q, tuple(safe_sqrt(p) / root for p in variances))
 
 
 def sum_of_covariances(
@@ -76,15 +98,12 @@ def sum_of_covariances(
     sum is that of these two vectors, half of their squared distance, and the terms' own: `sum_t s_t s'_t deficit_t + (s_t -
     s'_t)^2 / 2`. All parts are positive, and nothing cancels.
     """
-    q1 = sum((t[0] for t in terms[1:]), terms[0][0])
-    q2 = sum((t[1] for t in terms[1:]), terms[0][1])
+    shares1, shares2 = per_input(_shares, tuple(t[0] for t in terms), tuple(t[1] for t in terms))
     if len(terms) == 1 and terms[0][2] is not None:
-        return q1, q2, terms[0][2]
-    r1, r2 = safe_sqrt(q1), safe_sqrt(q2)
-    distance = deficit = jnp.zeros((), q1.dtype)
-    for p1, p2, own in terms:
-        share1, share2 = per_row(safe_sqrt(p1) / r1, safe_sqrt(p2) / r2)
-        distance += (share1 - share2) ** 2
+        return shares1.q, shares2.q, terms[0][2]
+    deficit = jnp.zeros((), shares1.q.dtype)
+    for share1, share2, (_, _, own) in zip(shares1.terms, shares2.terms, terms, strict=True):
+        deficit += (share1 - share2) ** 2
         if own is not None:
-            deficit += share1 * share2 * own
-    return q1, q2, deficit + distance / 2
+            deficit += share1 * share2 * (2 * own)
+    return shares1.q, shares2.q, deficit

@@ -3,13 +3,13 @@
 import math
 
 import jax
-import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from nnlimits import nn
 from nnlimits.kernels.angles import angle_of
-from nnlimits.kernels.covariance import per_row, safe_sqrt
+from nnlimits.kernels.covariance import safe_sqrt
 from nnlimits.kernels.dual import Dual, Moments, dual, moments
+from nnlimits.kernels.per_input import per_input
 from nnlimits.kernels.quadrature import quadrature_dual, quadrature_moments
 from nnlimits.kernels.smooth import smooth_dual
 
@@ -22,7 +22,7 @@ def _erf(activation: nn.Erf, q1: Values, q2: Values, deficit: Values) -> Moments
     scale = 2 * activation.b**2
     sine, secant, cosine = _augmented(scale * q1, scale * q2, deficit)
     size = activation.a**2 * (2 / math.pi)
-    length1, length2 = per_row(*(jax.lax.rsqrt(1 + scale * q) for q in (q1, q2)))
+    length1, length2 = per_input(lambda q: jax.lax.rsqrt(1 + scale * q), q1, q2)
     derivative = (size * scale * length1) * length2 * secant
     return Moments(size * angle_of(sine, cosine) + activation.c**2, derivative)
 
@@ -40,10 +40,11 @@ def _gelu(activation: nn.Gelu, q1: Values, q2: Values, deficit: Values) -> Momen
         return quadrature_moments(activation, q1, q2, deficit)
     sine, secant, cosine = _augmented(q1, q2, deficit)
     both = 0.25 + angle_of(sine, cosine) / (2 * math.pi)
-    r1, r2, side1, side2 = per_row(safe_sqrt(q1), safe_sqrt(q2), 1 / (1 + q1), 1 / (1 + q2))
+    (r1, side1, span1), (r2, side2, span2) = per_input(
+        lambda q: (safe_sqrt(q), 1 / (1 + q), q * jax.lax.rsqrt(1 + q)), q1, q2
+    )
     sides, density = side1 + side2, secant / (2 * math.pi)
     k = r1 * r2 * (1 - deficit)
-    span1, span2 = per_row(q1 * jnp.sqrt(side1), q2 * jnp.sqrt(side2))
     value = k * both + density * (span1 * span2 * (deficit * (2 - deficit)) + k * sine * sides)
     return Moments(value, both + density * sine * (sides + side1 * side2 * secant**2))
 
@@ -53,8 +54,9 @@ def _augmented(q1: Values, q2: Values, deficit: Values) -> tuple[Values, Values,
 
     `cos^2 = 1 - s^2` is `u2 + w2 (u1 + w1 deficit (2 - deficit))`, with `u = 1 / (1 + q)` and `w = q u`.
     """
-    u1, u2, w1, w2 = per_row(1 / (1 + q1), 1 / (1 + q2), q1 / (1 + q1), q2 / (1 + q2))
-    length1, length2 = per_row(safe_sqrt(w1), safe_sqrt(w2))
+    (u1, w1, length1), (u2, w2, length2) = per_input(
+        lambda q: (1 / (1 + q), q / (1 + q), safe_sqrt(q / (1 + q))), q1, q2
+    )
     squared = u2 + w2 * (u1 + w1 * (deficit * (2 - deficit)))
     secant = jax.lax.rsqrt(squared)
     return length1 * length2 * (1 - deficit), secant, squared * secant

@@ -1,7 +1,8 @@
 """The kernel of a network as pure functions of its hyper-parameters and inputs: what is jitted, differentiated and tiled."""
 
 import dataclasses
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -11,6 +12,7 @@ from jaxtyping import Array, Bool, Float
 from nnlimits import nn
 from nnlimits.kernels.covariance import Covariance
 from nnlimits.kernels.inputs import Rows, input_covariance, input_variance, rows
+from nnlimits.kernels.per_input import Known, read, record
 from nnlimits.kernels.rules import covariance_rule
 
 
@@ -58,23 +60,45 @@ def prepare(network: nn.Layer, dtype: Any) -> nn.Layer:
     return jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), network)
 
 
+class Batch(NamedTuple):
+    """All that belongs to single examples."""
+
+    rows: Rows
+    known: Known
+    """What the layers want to know of each."""
+
+
+def batch(get: tuple[str, ...], network: nn.Layer, x: Float[Array, "n ..."]) -> Batch:
+    """Examples made ready for `pairs`, for a network from `prepare`."""
+    inputs = rows(x)
+    return Batch(inputs, record(partial(_diagonal, get, network, inputs))[1])
+
+
 def pairs(
-    get: tuple[str, ...], network: nn.Layer, rows1: Rows, rows2: Rows, same: Bool[Array, "n1 n2"] | None
+    get: tuple[str, ...], network: nn.Layer, batch1: Batch, batch2: Batch, same: Bool[Array, "n1 n2"] | None
 ) -> tuple[Float[Array, "n1 n2"], ...]:
-    """The kernels named by `get` ("nngp", "ntk") between two batches from `rows`, for a network from `prepare`."""
+    """The kernels named by `get` ("nngp", "ntk") of all pairs of two batches."""
     required = needs(network)
-    state = input_covariance(rows1, rows2, same, ntk="ntk" in get, keep_same=required.same)
-    shape = (rows1.variance.shape[0], rows2.variance.shape[0])
-    return _read(get, covariance_rule(network, state, required.parameterization), shape)
+    state = input_covariance(batch1.rows, batch2.rows, same, ntk="ntk" in get, keep_same=required.same)
+    shape = (batch1.rows.variance.shape[0], batch2.rows.variance.shape[0])
+
+    def rules() -> tuple[Array, ...]:
+        return _select(get, covariance_rule(network, state, required.parameterization), shape)
+
+    return read(batch1.known, batch2.known, rules)
 
 
 def diagonal(get: tuple[str, ...], network: nn.Layer, x: Float[Array, "n ..."]) -> tuple[Float[Array, " n"], ...]:
-    """The kernels named by `get` of each example with itself."""
+    """The kernels named by `get` of each example with itself, for a network from `prepare`."""
+    return record(partial(_diagonal, get, network, rows(x)))[0]
+
+
+def _diagonal(get: tuple[str, ...], network: nn.Layer, inputs: Rows) -> tuple[Array, ...]:
     required = needs(network)
-    state = input_variance(rows(x), ntk="ntk" in get, keep_same=required.same)
-    return _read(get, covariance_rule(network, state, required.parameterization), (x.shape[0],))
+    state = input_variance(inputs, ntk="ntk" in get, keep_same=required.same)
+    return _select(get, covariance_rule(network, state, required.parameterization), inputs.variance.shape)
 
 
-def _read(get: tuple[str, ...], state: Covariance, shape: tuple[int, ...]) -> tuple[Array, ...]:
+def _select(get: tuple[str, ...], state: Covariance, shape: tuple[int, ...]) -> tuple[Array, ...]:
     found = {"nngp": state.nngp, "ntk": state.ntk}
     return tuple(jnp.broadcast_to(value, shape) for value in (found[name] for name in get) if value is not None)

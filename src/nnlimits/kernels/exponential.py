@@ -10,13 +10,14 @@ from jaxtyping import Array, Float
 from nnlimits import nn
 from nnlimits.kernels.covariance import safe_sqrt
 from nnlimits.kernels.dual import Dual, Moments, dual, moments
+from nnlimits.kernels.per_input import per_input
 
 Values = Float[Array, "..."]
 
 
 def _wave(b, q1: Values, q2: Values, deficit: Values) -> tuple[Values, Values]:
     """`(E[cos b(u - v)] - E[cos b(u + v)]) / 2` and `E[cos b(u + v)]`, the first without cancellation."""
-    r1, r2 = safe_sqrt(q1), safe_sqrt(q2)
+    r1, r2 = per_input(safe_sqrt, q1, q2)
     apart = (r1 - r2) ** 2 + 2 * r1 * r2 * deficit
     k = r1 * r2 * (1 - deficit)
     # With d = q1 + q2 - 2 k and e = q1 + q2 + 2 k: exp(-b^2 d / 2) - exp(-b^2 e / 2), from the larger of the two.
@@ -52,14 +53,15 @@ def _cos(activation: nn.Cos, q1: Values, q2: Values, deficit: Values) -> Moments
 @moments.register
 def _rbf(activation: nn.Rbf, q1: Values, q2: Values, deficit: Values) -> Moments:
     """`exp(-gamma (q1 + q2 - 2 k))`, the Gaussian kernel of the pre-activations (Rahimi & Recht 2007)."""
-    r1, r2 = safe_sqrt(q1), safe_sqrt(q2)
+    r1, r2 = per_input(safe_sqrt, q1, q2)
     value = jnp.exp(-activation.gamma * ((r1 - r2) ** 2 + 2 * r1 * r2 * deficit))
     return Moments(value, 2 * activation.gamma * value)
 
 
 @moments.register
 def _exp(activation: nn.Exp, q1: Values, q2: Values, deficit: Values) -> Moments:
-    k = safe_sqrt(q1) * safe_sqrt(q2) * (1 - deficit)
+    r1, r2 = per_input(safe_sqrt, q1, q2)
+    k = r1 * r2 * (1 - deficit)
     value = activation.a**2 * jnp.exp(activation.b**2 * (q1 + q2 + 2 * k) / 2)
     return Moments(value, activation.b**2 * value)
 
@@ -76,7 +78,8 @@ def _exp_normalized(activation: nn.ExpNormalized, q1: Values, q2: Values, defici
 def _gaussian(activation: nn.Gaussian, q1: Values, q2: Values, deficit: Values) -> Moments:
     """`E[exp(b u^2 + b v^2)] = det(I - 2 b K)^(-1/2)`; infinite where `2 b` reaches the inverse of an eigenvalue of `K`."""
     b = activation.b
-    s = safe_sqrt(q1) * safe_sqrt(q2)
+    r1, r2 = per_input(safe_sqrt, q1, q2)
+    s = r1 * r2
     determinant = 1 - 2 * b * (q1 + q2) + 4 * b**2 * s**2 * deficit * (2 - deficit)
     value = activation.a**2 * jax.lax.rsqrt(determinant)
     return Moments(value, 4 * b**2 * s * (1 - deficit) * value / determinant)
@@ -85,7 +88,8 @@ def _gaussian(activation: nn.Gaussian, q1: Values, q2: Values, deficit: Values) 
 @moments.register
 def _gabor(activation: nn.Gabor, q1: Values, q2: Values, deficit: Values) -> Moments:
     """`exp(-x^2) sin(x)`: the sine's dual under the tilted covariance `K (I + 2 K)^(-1)`."""
-    s = safe_sqrt(q1) * safe_sqrt(q2)
+    r1, r2 = per_input(safe_sqrt, q1, q2)
+    s = r1 * r2
     k = s * (1 - deficit)
     gram = s**2 * deficit * (2 - deficit)
 

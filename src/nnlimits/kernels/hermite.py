@@ -12,6 +12,7 @@ from jaxtyping import Array, Float
 from nnlimits import nn
 from nnlimits.kernels.covariance import safe_sqrt
 from nnlimits.kernels.dual import Moments, moments
+from nnlimits.kernels.per_input import per_input
 
 Values = Float[Array, "..."]
 
@@ -43,9 +44,10 @@ def polynomial_coefficients(powers: list, q: Values) -> list[Values]:
 def _polynomial(powers: list, q1: Values, q2: Values, deficit: Values) -> Moments:
     slopes = [d * p for d, p in enumerate(powers)][1:] or [0.0]
     c = 1 - deficit
-    value = mehler(polynomial_coefficients(powers, q1), polynomial_coefficients(powers, q2), c)
-    derivative = mehler(polynomial_coefficients(slopes, q1), polynomial_coefficients(slopes, q2), c)
-    return Moments(value, derivative)
+    first, second = per_input(
+        lambda q: (polynomial_coefficients(powers, q), polynomial_coefficients(slopes, q)), q1, q2
+    )
+    return Moments(mehler(first[0], second[0], c), mehler(first[1], second[1], c))
 
 
 @moments.register

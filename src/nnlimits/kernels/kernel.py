@@ -14,7 +14,6 @@ from nnlimits import nn
 from nnlimits.compute.precision import adopt, aligned_empty, precision_of
 from nnlimits.compute.tiles import Problem, fill, tile_size
 from nnlimits.kernels import evaluate
-from nnlimits.kernels.inputs import rows
 from nnlimits.validation import check_inputs, check_same_dtype, is_traced
 
 Inputs = ArrayLike | Sequence[Any]
@@ -90,24 +89,28 @@ class Kernel(eqx.Module):
 
 def traced_pairs(get: tuple[str, ...], network: nn.Layer, x1: jax.Array, x2: Any) -> Sequence[jax.Array]:
     """The kernels as one traced expression, compiled as a whole even where the caller differentiates eagerly."""
-    same = jnp.eye(x1.shape[0], dtype=bool) if x2 is None else None
-    return _traced(get, evaluate.prepare(network, x1.dtype), x1, x1 if x2 is None else jnp.asarray(x2), same)
+    return _traced(get, evaluate.prepare(network, x1.dtype), x1, None if x2 is None else jnp.asarray(x2))
 
 
 @partial(jax.jit, static_argnums=0)
-def _traced(get: tuple[str, ...], network: nn.Layer, x1: jax.Array, x2: jax.Array, same: Any) -> Sequence[jax.Array]:
-    return evaluate.pairs(get, network, rows(x1), rows(x2), same)
+def _traced(get: tuple[str, ...], network: nn.Layer, x1: jax.Array, x2: jax.Array | None) -> Sequence[jax.Array]:
+    batch1 = evaluate.batch(get, network, x1)
+    if x2 is None:
+        return evaluate.pairs(get, network, batch1, batch1, jnp.eye(x1.shape[0], dtype=bool))
+    return evaluate.pairs(get, network, batch1, evaluate.batch(get, network, x2), None)
 
 
 def fill_pairs(get, network, x1, x2, outputs, tile: int, devices, progress: bool | None) -> None:
     """Compute concrete kernels by tiles into `outputs`."""
     others = None if x2 is None else np.asarray(x2)
-    problem = Problem(rows, _FUNCTIONS[get], evaluate.prepare(network, x1.dtype), np.asarray(x1), others, outputs)
+    problem = Problem(*_FUNCTIONS[get], evaluate.prepare(network, x1.dtype), np.asarray(x1), others, outputs)
     fill(problem, tile=tile, devices=devices, progress=progress)
 
 
-# one function object for each choice of kernels, so that JAX compiles it once
-_FUNCTIONS = {get: partial(evaluate.pairs, get) for get in (("nngp",), ("ntk",), ("nngp", "ntk"))}
+# one pair of function objects for each choice of kernels, so that JAX compiles it once
+_FUNCTIONS = {
+    get: (partial(evaluate.batch, get), partial(evaluate.pairs, get)) for get in (("nngp",), ("ntk",), ("nngp", "ntk"))
+}
 
 
 @jax.jit

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 
 from nnlimits import nn
 from nnlimits.kernels.covariance import Covariance, Term, safe_sqrt, sum_of_covariances, tiny
+from nnlimits.kernels.per_input import per_input
 from nnlimits.kernels.rules import covariance_rule, require_gaussian
 
 
@@ -67,9 +68,11 @@ def _dropout(layer: nn.Dropout, covariance: Covariance, parameterization: str) -
 def _layer_norm(layer: nn.LayerNorm, covariance: Covariance, parameterization: str) -> Covariance:
     """Divides every example by its own standard deviation (mean zero for Gaussian units): the correlation stays."""
     require_gaussian(layer, covariance)
-    scale1 = 1 / (covariance.q1 + layer.epsilon + tiny(covariance.q1.dtype))
-    scale2 = 1 / (covariance.q2 + layer.epsilon + tiny(covariance.q2.dtype))
-    ntk = covariance.ntk
-    if ntk is not None:
-        ntk = ntk * safe_sqrt(scale1) * safe_sqrt(scale2)
-    return dataclasses.replace(covariance, q1=covariance.q1 * scale1, q2=covariance.q2 * scale2, ntk=ntk)
+
+    def normalized(q):
+        scale = 1 / (q + layer.epsilon + tiny(q.dtype))
+        return q * scale, safe_sqrt(scale)
+
+    (q1, gain1), (q2, gain2) = per_input(normalized, covariance.q1, covariance.q2)
+    ntk = None if covariance.ntk is None else covariance.ntk * gain1 * gain2
+    return dataclasses.replace(covariance, q1=q1, q2=q2, ntk=ntk)

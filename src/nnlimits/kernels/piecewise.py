@@ -10,6 +10,7 @@ from nnlimits import nn
 from nnlimits.kernels.angles import arc_cosine_deficits
 from nnlimits.kernels.covariance import safe_sqrt, tiny
 from nnlimits.kernels.dual import Dual, Moments, dual, moments
+from nnlimits.kernels.per_input import per_input
 from nnlimits.kernels.smooth import smooth_dual
 
 Values = Float[Array, "..."]
@@ -92,7 +93,8 @@ def _rectified(degree: int, q1: Values, q2: Values, deficit: Values) -> Values:
     total = jnp.polyval(jnp.asarray(sine[::-1], c.dtype), c) * safe_sqrt(squared)
     total += jnp.polyval(jnp.asarray(angle[::-1], c.dtype), c) * np.pi * (1 - order0)
     # input by input: the product of two small variances is below all numbers
-    return safe_sqrt(q1) ** degree * safe_sqrt(q2) ** degree * total / (2 * np.pi)
+    scale1, scale2 = per_input(lambda q: safe_sqrt(q) ** degree, q1, q2)
+    return scale1 * scale2 * total / (2 * np.pi)
 
 
 @moments.register

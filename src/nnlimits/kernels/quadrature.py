@@ -7,19 +7,19 @@ conditional law of the other.
 """
 
 from functools import partial
-from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from nnlimits import nn
 from nnlimits.compute.refine import refine
 from nnlimits.kernels.covariance import safe_sqrt
 from nnlimits.kernels.dual import Dual, Moments, dual, moments
 from nnlimits.kernels.panels import GRADED, gaussian_panels, panel_ends
-from nnlimits.kernels.series import ACCURACY, pair_sums, row
-from nnlimits.kernels.smooth import RowMoments, assemble
+from nnlimits.kernels.per_input import per_input
+from nnlimits.kernels.series import ACCURACY, Row, pair_sums, row
+from nnlimits.kernels.smooth import Side, assemble, side
 from nnlimits.kernels.smoothing import smoothed
 
 Values = Float[Array, "..."]
@@ -32,14 +32,6 @@ _SHARPEST = {jnp.dtype("float32"): 3e-7, jnp.dtype("float64"): 1e-14}
 _BLUR = (0.0, -0.3, 0.3, -1.0, 1.0, -3.0, 3.0, -9.0, 9.0)
 
 
-class _Parts(NamedTuple):
-    """All that an activation makes of two batches: both moments of each pair, and the moments of each row."""
-
-    pairs: Moments
-    row1: RowMoments
-    row2: RowMoments
-
-
 def quadrature_moments(activation: nn.Activation, q1: Values, q2: Values, deficit: Values) -> Moments:
     """`E[phi(u) phi(v)]` and `E[phi'(u) phi'(v)]`, to a relative error of 1e-10 in float64 and 1e-6 in float32.
 
@@ -47,33 +39,42 @@ def quadrature_moments(activation: nn.Activation, q1: Values, q2: Values, defici
     its structure at its kinks and within a few tens of zero, and no more than some fifty oscillations within the
     Gaussian. Differentiable, in the activation's own parameters too.
     """
-    return _parts(activation, q1, q2, deficit).pairs
+    return _moments(activation, q1, q2, deficit, *per_input(partial(row, activation), q1, q2))
 
 
 def quadrature_dual(activation: nn.Activation, q1: Values, q2: Values, deficit: Values) -> Dual:
     """The dual of a function that has no closed form."""
-    return assemble(*_parts(activation, q1, q2, deficit), q1, q2, deficit)
+    (row1, side1), (row2, side2) = per_input(partial(_row_and_side, activation), q1, q2)
+    return assemble(_moments(activation, q1, q2, deficit, row1, row2), side1, side2, deficit)
+
+
+def _row_and_side(activation: nn.Activation, q: Values) -> tuple[Row, Side]:
+    found = row(activation, q)
+    return found, side(q, found.root[0] ** 2, found.root[1] ** 2, found.curvature)
 
 
 @jax.custom_jvp
-def _parts(activation: nn.Activation, q1: Values, q2: Values, deficit: Values) -> _Parts:
-    return _compute(activation, q1, q2, deficit)
-
-
-def _compute(activation: nn.Activation, q1: Values, q2: Values, deficit: Values) -> _Parts:
-    first, second = row(activation, q1), row(activation, q2)
+def _moments(activation: nn.Activation, q1: Values, q2: Values, deficit: Values, row1: Row, row2: Row) -> Moments:
+    """Both moments of pairs, from the variances and the rows that follow from them."""
     same = (deficit == 0) & (q1 == q2)
-    value, slope, missing = pair_sums(first, second, 1 - deficit, same)
-    value = jnp.where(same, safe_sqrt(first.square[0]) * safe_sqrt(second.square[0]), value)
-    slope = jnp.where(same, safe_sqrt(first.square[1]) * safe_sqrt(second.square[1]), slope)
-    p1, p2, d = (jnp.broadcast_to(v, value.shape) for v in (q1, q2, deficit))
+    value, slope, missing = pair_sums(row1, row2, 1 - deficit, same)
+    value = jnp.where(same, row1.root[0] * row2.root[0], value)
+    slope = jnp.where(same, row1.root[1] * row2.root[1], slope)
     hard = (missing > ACCURACY[jnp.dtype(q1.dtype)].tolerance) & ~same
 
     def one_by_one(indices):
-        return _integrate(activation, p1[indices], p2[indices], d[indices])
+        return _integrate(activation, *(_entries(v, indices) for v in (q1, q2, deficit)))
 
-    moments = Moments(*refine(hard, (value, slope), one_by_one, _CHUNK))
-    return _Parts(moments, *((r.square[0], r.square[1], r.curvature) for r in (first, second)))
+    return Moments(*refine(hard, (value, slope), one_by_one, _CHUNK))
+
+
+def _entries(values: Values, indices: tuple[Int[Array, " chunk"], ...]) -> Float[Array, " chunk"]:
+    """Entries of an array that broadcasts along its axes of length one."""
+    return values[tuple(i if n > 1 else 0 for i, n in zip(indices, values.shape, strict=True))]
+
+
+def _from_variances(activation: nn.Activation, q1: Values, q2: Values, deficit: Values) -> Moments:
+    return _moments.fun(activation, q1, q2, deficit, row(activation, q1), row(activation, q2))
 
 
 def _integrate(activation: nn.Activation, q1: Values, q2: Values, deficit: Values) -> Moments:
@@ -94,11 +95,14 @@ def _integrate(activation: nn.Activation, q1: Values, q2: Values, deficit: Value
     return Moments((w * outer * inner).sum(-1), (w * outer_slope * inner_slope).sum(-1))
 
 
-@partial(_parts.defjvp, symbolic_zeros=True)
+@partial(_moments.defjvp, symbolic_zeros=True)
 def _(primals, tangents):
-    """Forward derivatives entry by entry, so that reverse mode never meets the loops; in the correlation, by Price."""
-    primals = tuple(primals)
-    result = _compute(*primals)
+    """Forward derivatives entry by entry, so that reverse mode never meets the loops; in the correlation, by Price.
+
+    The rows move with the variances and the activation, so their tangents say nothing new.
+    """
+    result = _moments(*primals)
+    primals, tangents = tuple(primals[:4]), tangents[:4]
     leaves, structure = jax.tree.flatten(primals)
     _, q1, q2, deficit = primals
     moving = jax.tree.leaves(tangents, is_leaf=lambda t: isinstance(t, jax.custom_derivatives.SymbolicZero))
@@ -107,18 +111,13 @@ def _(primals, tangents):
         if isinstance(tangent, jax.custom_derivatives.SymbolicZero):
             continue
         directions = [jnp.ones_like(v) if i == k else jnp.zeros_like(v) for i, v in enumerate(leaves)]
-        _, change = jax.jvp(lambda *v: _compute(*jax.tree.unflatten(structure, v)), tuple(leaves), tuple(directions))
+        _, change = jax.jvp(
+            lambda *v: _from_variances(*jax.tree.unflatten(structure, v)), tuple(leaves), tuple(directions)
+        )
         if leaf is deficit:  # Price's theorem, exact at perfect correlation too
-            by_price = -safe_sqrt(q1) * safe_sqrt(q2) * result.pairs.derivative
-            change = change._replace(pairs=Moments(by_price, change.pairs.derivative))
-        total = jax.tree.map(partial(_add_product, tangent), total, change)
+            change = Moments(-safe_sqrt(q1) * safe_sqrt(q2) * result.derivative, change.derivative)
+        total = jax.tree.map(lambda t, c, tangent=tangent: t + c * tangent, total, change)
     return result, total
-
-
-def _add_product(tangent: Values, total: Values, change: Values) -> Values:
-    """`total + change tangent`; a row's moments do not move with the other row nor with the correlation."""
-    fits = jnp.broadcast_shapes(jnp.shape(tangent), total.shape) == total.shape
-    return total + change * tangent if fits else total
 
 
 for _kind in (nn.Tanh, nn.Sigmoid, nn.Silu, nn.Softplus, nn.Elu, nn.Selu, nn.Mish, nn.HardTanh, nn.Elementwise):

@@ -36,16 +36,21 @@ _STRIDE = 8
 
 
 class Row(NamedTuple):
-    """What one batch contributes to its pairs: for the activation and for its derivative (leading axis of length two)
-    the coefficients and the mean square, and how the activation answers to a change of variance.
+    """What one input contributes to its pairs: for the activation and for its derivative (leading axis of length two)
+    the coefficients, the root mean square and what the coefficients leave of it, and how the activation answers to a change
+    of variance.
     """
 
     coefficients: Float[Array, "2 terms ..."]
     """`a_j(q) = E[phi(sqrt(q) z) h_j(z)]`."""
-    square: Float[Array, "2 ..."]
-    """`E[phi(sqrt(q) z)^2]`."""
+    root: Float[Array, "2 ..."]
+    """The root of `E[phi(sqrt(q) z)^2]`."""
     curvature: Values
     """The deficit at unit log-ratio of two variances and correlation one, to second order."""
+    tail: Float[Array, "2 ..."]
+    """The root of the relative weight of the coefficients left out."""
+    envelope: Float[Array, "strides ..."]
+    """The largest coefficient of each stride, of either and relative to the root mean square."""
 
 
 @cache
@@ -79,7 +84,9 @@ def row(activation: nn.Activation, q: Values) -> Row:
     # factor by factor: the square of a small variance is below all numbers
     unit = 1 / safe_sqrt(square[0])
     curvature = jnp.maximum(stretch * unit * unit - (along * unit * unit) ** 2, 0.0) / 2
-    return Row(coefficients.reshape(2, -1, *q.shape), square.reshape(2, *q.shape), curvature.reshape(q.shape))
+    root = safe_sqrt(square)
+    found = Row(coefficients, root, curvature, _tail(coefficients, square), _envelope(coefficients, root))
+    return jax.tree.map(lambda v: v.reshape(*v.shape[:-1], *q.shape), found)
 
 
 def _moments(x: Values, w: Values, value: Values, slope: Values) -> Float[Array, "4 rows"]:
@@ -101,53 +108,54 @@ def _coefficients(z: Values, value: Values, slope: Values, terms: int) -> Float[
     return jnp.moveaxis(coefficients, 0, 1)
 
 
+def _envelope(coefficients: Float[Array, "2 terms rows"], root: Float[Array, "2 rows"]) -> Float[Array, "strides rows"]:
+    largest = jnp.abs(coefficients).reshape(2, -1, _STRIDE, root.shape[1]).max(2)
+    return (largest / root[:, None]).max(0)
+
+
+def _tail(coefficients: Float[Array, "2 terms rows"], square: Float[Array, "2 rows"]) -> Float[Array, "2 rows"]:
+    """From what Parseval's identity misses, where that is above rounding, or from what the decay `j^(-3/2)` or faster of the
+    last coefficients says.
+    """
+    square = square + jnp.finfo(square.dtype).tiny
+    by_decay = coefficients.shape[1] * (coefficients[:, -6:] ** 2).max(1) / square
+    by_parseval = 1 - (coefficients**2).sum(1) / square
+    noise = 1e3 * jnp.finfo(square.dtype).eps
+    return safe_sqrt(jnp.where(by_parseval > noise, by_parseval, 0.0) + by_decay)
+
+
 def pair_sums(first: Row, second: Row, correlation: Values, settled: Array) -> tuple[Values, Values, Values]:
     """The two series of each pair, `sum_j a_j(q1) a_j(q2) c^j`, and the relative size of what they leave out.
 
     The truncation error is at most `|c|^terms sqrt(tail(q1) tail(q2))` (Cauchy & Schwarz) with `tail` the sum of the
-    squares of the coefficients left out, estimated from the last ones that were kept. Pairs marked `settled` do not
-    lengthen the series.
+    squares of the coefficients left out. Pairs marked `settled` do not lengthen the series.
     """
     a, b = first.coefficients, second.coefficients
-    largest = jnp.where(settled, 0.0, jnp.abs(correlation)).max()
 
     def body(state):
-        start, value, slope = state
+        start, sums = state
         start = start - _STRIDE
         rows_a, rows_b = (jax.lax.dynamic_slice_in_dim(c, start, _STRIDE, axis=1) for c in (a, b))
+        value, slope = jnp.real(sums), jnp.imag(sums)
         for j in range(_STRIDE - 1, -1, -1):
             value = value * correlation + rows_a[0, j] * rows_b[0, j]
             slope = slope * correlation + rows_a[1, j] * rows_b[1, j]
-        return start, value, slope
+        return start, jax.lax.complex(value, slope)  # one array, so that a CPU makes one pass
 
     zero = jnp.zeros(jnp.broadcast_shapes(correlation.shape, a.shape[2:], b.shape[2:]), correlation.dtype)
-    length = _length(first, second, largest)
-    _, value, slope = jax.lax.while_loop(lambda state: state[0] > 0, body, (length, zero, zero))
-    missing = (safe_sqrt(_tail(first)) * safe_sqrt(_tail(second))).max(0)
-    return value, slope, jnp.abs(correlation) ** a.shape[1] * missing
+    start = _needed(first, second, correlation, settled), jax.lax.complex(zero, zero)
+    _, sums = jax.lax.while_loop(lambda state: state[0] > 0, body, start)
+    missing, missing_slope = first.tail * second.tail
+    missing = jnp.where(missing > missing_slope, missing, missing_slope)
+    return jnp.real(sums), jnp.imag(sums), jnp.abs(correlation) ** a.shape[1] * missing
 
 
-def _length(first: Row, second: Row, largest: Array) -> Array:
+def _needed(first: Row, second: Row, correlation: Values, settled: Array) -> Array:
     """Number of terms, a multiple of the stride, after which all terms of every pair are negligible."""
     terms = first.coefficients.shape[1]
-    size = (_relative(first) * _relative(second)).max(0) * largest ** jnp.arange(terms)
-    tolerance = ACCURACY[jnp.dtype(size.dtype)].tolerance
-    needed = jnp.where(size * terms > tolerance, jnp.arange(1, terms + 1), 1).max()
-    return jnp.minimum(-(-needed // _STRIDE) * _STRIDE, terms)
-
-
-def _relative(r: Row) -> Float[Array, "2 terms"]:
-    """The largest coefficient of each degree in the batch, relative to the root mean square."""
-    scale = safe_sqrt(r.square)[:, None]
-    return (jnp.abs(r.coefficients) / scale).reshape(*r.coefficients.shape[:2], -1).max(2)
-
-
-def _tail(r: Row) -> Float[Array, "2 ..."]:
-    """Relative weight of the coefficients left out: what Parseval's identity misses, where that is above rounding, or
-    what the decay `j^(-3/2)` or faster of the last ones says.
-    """
-    terms = r.coefficients.shape[1]
-    square = r.square + jnp.finfo(r.square.dtype).tiny
-    by_decay = terms * (r.coefficients[:, -6:] ** 2).max(1) / square
-    by_parseval = 1 - (r.coefficients**2).sum(1) / square
-    return jnp.where(by_parseval > 1e3 * jnp.finfo(square.dtype).eps, by_parseval, 0.0) + by_decay
+    largest = jnp.where(settled, 0.0, jnp.abs(correlation)).max()
+    starts = jnp.arange(0, terms, _STRIDE)
+    sizes = (r.envelope.reshape(starts.size, -1).max(1) for r in (first, second))
+    size = next(sizes) * next(sizes) * largest**starts
+    matters = size * terms > ACCURACY[jnp.dtype(size.dtype)].tolerance
+    return jnp.where(matters, starts + _STRIDE, 0).max()

@@ -1,0 +1,68 @@
+"""A queue of work for several threads that keep a device busy."""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import Any
+
+import jax
+import numpy as np
+
+
+def run(
+    items: Sequence[Any], start: Callable[[int, Any], Any], finish: Callable[[Any, Any], None], workers: int
+) -> None:
+    """Every item through `start` and `finish`, on several threads that each start one more before they finish one.
+
+    So the device is never idle while a result is written. An exception ends the work; that of the first item in order is
+    raised, whichever thread meets one first: a thread that did not fail finishes what it took.
+    """
+    queue = _Queue(items)
+    # JAX's configuration (float64 or not) belongs to a thread: carry the caller's into the workers.
+    enter = partial(jax.enable_x64, jax.dtypes.canonicalize_dtype(float) == np.float64)
+
+    failures: list[tuple[int, Exception]] = []
+
+    def work() -> None:
+        started: deque[tuple[int, Any, Any]] = deque()
+        number = -1
+        try:
+            with enter():
+                while (taken := queue.take()) is not None or started:
+                    if taken is not None:
+                        number, item = taken
+                        started.append((number, item, start(number, item)))
+                    if taken is None or len(started) > 1:
+                        number, item, result = started.popleft()
+                        finish(item, result)
+        except Exception as error:
+            queue.close()
+            failures.append((number, error))
+
+    with ThreadPoolExecutor(workers) as pool:
+        try:
+            for done in [pool.submit(work) for _ in range(workers)]:
+                done.result()
+        finally:  # an interrupt too
+            queue.close()
+    if failures:
+        raise min(failures, key=lambda failure: failure[0])[1]
+
+
+class _Queue:
+    """Numbered items for several threads to take."""
+
+    def __init__(self, items: Sequence[Any]) -> None:
+        self._items, self._lock = iter(enumerate(items)), threading.Lock()
+
+    def take(self) -> tuple[int, Any] | None:
+        """The next number and item, or `None` when all are taken."""
+        with self._lock:
+            return next(self._items, None)
+
+    def close(self) -> None:
+        """Leave what has not been taken."""
+        with self._lock:
+            self._items = iter(())

@@ -1,0 +1,131 @@
+"""What belongs to single inputs, found once an input.
+
+Most of a rule's work is done for pairs, but every pair needs a few quantities of its two inputs alone: variances and
+what follows from them layer by layer, for some activations hundreds of coefficients. A rule asks for them with
+`per_input`. Evaluated as it stands, it computes them on the spot. To fill a large matrix, the rules run once over each
+batch with itself, recording every answer, and then over all pairs of batches, which read the answers in the same order.
+"""
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, TypeVar
+
+import jax
+
+Known = list[Any]
+"""The answers of one batch, in the order of the questions: PyTrees of scalars and of arrays whose last axis is the batch."""
+
+
+def per_input(function: Callable[[Any], Any], first: Any, second: Any) -> tuple[Any, Any]:
+    """`(function(first), function(second))`, known already where a batch has been recorded.
+
+    **Arguments:** `function`, of one batch's quantities at the present layer (any PyTree), elementwise in the inputs; it must
+    not depend on the other batch. `first`, `second`: those quantities for either batch.
+
+    Not to be called in a function that JAX transforms within a rule.
+    """
+    return _present().answer(function, first, second)
+
+
+class _Compute:
+    """Nothing is known."""
+
+    def answer(self, function: Callable[[Any], Any], first: Any, second: Any) -> tuple[Any, Any]:
+        # apart from the pairs, or XLA would compute it again for every pair
+        return jax.lax.optimization_barrier((function(first), function(second)))
+
+    def scan(self, step: Callable[[Any, Any], Any], state: Any, layers: Any, length: int) -> Any:
+        return jax.lax.scan(lambda carry, layer: (step(carry, layer), None), state, layers, length=length)[0]
+
+
+class _Record:
+    """One batch with itself: write down what is found."""
+
+    def __init__(self) -> None:
+        self.known: Known = []
+
+    def answer(self, function: Callable[[Any], Any], first: Any, second: Any) -> tuple[Any, Any]:
+        with _mode(_Compute()):
+            found = function(first)
+        self.known.append(found)
+        return found, found
+
+    def scan(self, step: Callable[[Any, Any], Any], state: Any, layers: Any, length: int) -> Any:
+        def body(carry, layer):
+            with _mode(_Record()) as inner:
+                return step(carry, layer), inner.known
+
+        state, known = jax.lax.scan(body, state, layers, length=length)
+        self.known.append(known)
+        return state
+
+
+class _Read:
+    """Two recorded batches."""
+
+    def __init__(self, first: Known, second: Known) -> None:
+        self.pairs = deque(zip(first, second, strict=True))
+
+    def answer(self, function: Callable[[Any], Any], first: Any, second: Any) -> tuple[Any, Any]:
+        known1, known2 = self.pairs.popleft()
+        return jax.tree.map(_as_column, known1), jax.tree.map(_as_row, known2)
+
+    def scan(self, step: Callable[[Any, Any], Any], state: Any, layers: Any, length: int) -> Any:
+        def body(carry, x):
+            layer, known = x
+            with _mode(_Read(*known)):
+                return step(carry, layer), None
+
+        return jax.lax.scan(body, state, (layers, self.pairs.popleft()), length=length)[0]
+
+
+def _as_column(value: jax.Array) -> jax.Array:
+    return value[..., :, None] if value.ndim else value
+
+
+def _as_row(value: jax.Array) -> jax.Array:
+    return value[..., None, :] if value.ndim else value
+
+
+_MODE: ContextVar[_Compute | _Record | _Read | None] = ContextVar("per_input", default=None)
+
+
+def _present() -> _Compute | _Record | _Read:
+    return _MODE.get() or _Compute()
+
+
+_Mode = TypeVar("_Mode", _Compute, _Record, _Read)
+
+
+@contextmanager
+def _mode(mode: _Mode) -> Iterator[_Mode]:
+    token = _MODE.set(mode)
+    try:
+        yield mode
+    finally:
+        _MODE.reset(token)
+
+
+def record(rules: Callable[[], Any]) -> tuple[Any, Known]:
+    """The result of `rules`, which applies the rules to a batch paired with itself, arrays of shape `(n,)`; and all answers."""
+    with _mode(_Record()) as mode:
+        return rules(), mode.known
+
+
+def read(first: Known, second: Known, rules: Callable[[], Any]) -> Any:
+    """The result of `rules`, which applies the same rules to all pairs of two recorded batches, arrays of shape `(n1, n2)`."""
+    with _mode(_Read(first, second)):
+        return rules()
+
+
+def without_record(rules: Callable[[], Any]) -> Any:
+    """The result of `rules` apart from any recording, as when only the shapes of a state are wanted."""
+    with _mode(_Compute()):
+        return rules()
+
+
+def scan(step: Callable[[Any, Any], Any], state: Any, layers: Any, length: int) -> Any:
+    """`state` after `state = step(state, layer)` for `length` layers, stacked along the first axis of `layers`' arrays."""
+    return _present().scan(step, state, layers, length)
