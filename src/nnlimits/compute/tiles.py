@@ -4,8 +4,8 @@ A tile is small enough for a core's cache through all layers of a network, so th
 arithmetic and one write of the result. Memory beyond the result is a few tiles.
 """
 
-import os
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
@@ -13,16 +13,15 @@ import numpy as np
 
 from nnlimits.compute.compilation import wide_jit
 from nnlimits.compute.progress import Progress
-from nnlimits.compute.strips import Parameters, RowFunction, Rows, Strip, Strips
-from nnlimits.compute.workers import run
+from nnlimits.compute.strips import Parameters, RowFunction, Rows, Sides, Strip, Strips
+from nnlimits.compute.workers import Workers
 
 PairFunction = Callable[[Any, Rows, Rows, jax.Array | None], tuple[jax.Array, ...]]
 PairFunction = Callable[[Any, Rows, Rows, jax.Array | None], tuple[jax.Array, ...]]
 """`f(parameters, rows1, rows2, same)`: from two batches, and where they hold one and the same example, to `(n1, n2)` arrays."""
 
-_CACHE_TILE = 256
-_ACCELERATOR_TILE = 2048
-_MAX_WORKERS = 16
+_CACHE_TILES = 256, 360
+_ACCELERATOR_TILES = (2048,)
 
 
 class Problem(NamedTuple):
@@ -37,9 +36,10 @@ class Problem(NamedTuple):
 
 
 def tile_size(n1: int, n2: int, devices: Sequence[Any]) -> int:
-    """A power of two, so that few shapes are ever compiled: the largest that suits the device, or enough for all rows."""
-    largest = _CACHE_TILE if devices[0].platform == "cpu" else _ACCELERATOR_TILE
-    return min(largest, max(16, 1 << (max(n1, n2) - 1).bit_length()))
+    """One of few sizes, so that few shapes are ever compiled: one that suits the device and pads least, or enough for all."""
+    sizes = _CACHE_TILES if devices[0].platform == "cpu" else _ACCELERATOR_TILES
+    size = min(sizes, key=lambda tile: (-(-n1 // tile) * tile) * (-(-n2 // tile) * tile))
+    return min(size, max(16, 1 << (max(n1, n2) - 1).bit_length()))
 
 
 def fill(problem: Problem, *, tile: int, devices: Sequence[Any], progress: bool | None) -> None:
@@ -50,30 +50,19 @@ def fill(problem: Problem, *, tile: int, devices: Sequence[Any], progress: bool 
     n1, n2 = problem.outputs[0].shape
     symmetric = problem.x2 is None
     count = len(list(_places((0, n1), (0, n2), tile, symmetric)))
-    workers = min(_MAX_WORKERS, max((os.cpu_count() or 1) + 1, 2 * len(devices)), count)
     parameters = Parameters(problem.parameters, devices)
-    inputs = problem.x1, problem.x1 if problem.x2 is None else problem.x2
-    strips = Strips(problem.rows, parameters, inputs, tile, workers)
+    strips = Strips(problem.rows, parameters, problem.x1, problem.x1 if problem.x2 is None else problem.x2, tile)
     compute = _Compute(problem.pairs, parameters.structure, symmetric)
-    with Progress("Gram matrix", count, progress) as bar:
+    with Progress("Gram matrix", count, progress) as bar, Workers(len(devices), count) as workers:
 
         def finish(place: tuple[int, int], tiles: tuple[jax.Array, ...]) -> None:
             _write(problem.outputs, [np.asarray(t) for t in tiles], place, symmetric)
             bar.advance()
 
         for i, j in _places((0, n1), (0, n2), strips.extent, symmetric):
-            first, second = strips.stretches(i, j)
-
-            def start(number: int, place: tuple[int, int], origin=(i, j), first=first, second=second):
-                device = number % len(devices)
-                strip1, strip2 = (
-                    strips[device][(at - begin) // tile]
-                    for strips, at, begin in zip((first, second), place, origin, strict=True)
-                )
-                return wide_jit(_tile, (0,))(compute, parameters.leaves[device], strip1, strip2)
-
+            start = partial(_start, compute, parameters, strips.sides(i, j, workers))
             ends = min(i + strips.extent, n1), min(j + strips.extent, n2)
-            run(list(_places((i, ends[0]), (j, ends[1]), tile, symmetric)), start, finish, workers)
+            workers.run(list(_places((i, ends[0]), (j, ends[1]), tile, symmetric)), start, finish)
 
 
 def _places(rows: tuple[int, int], columns: tuple[int, int], step: int, symmetric: bool) -> Iterator[tuple[int, int]]:
@@ -89,6 +78,12 @@ class _Compute(NamedTuple):
     pairs: PairFunction
     structure: Any
     symmetric: bool
+
+
+def _start(compute: _Compute, parameters: Parameters, sides: Sides, number: int, place: tuple[int, int]) -> Any:
+    """Begin to compute the tile at a place, each on the next device."""
+    device = number % len(parameters.devices)
+    return wide_jit(_tile, (0,))(compute, parameters.leaves[device], *sides[device](place))
 
 
 def _tile(compute: _Compute, leaves: list, strip1: Strip, strip2: Strip) -> tuple[jax.Array, ...]:

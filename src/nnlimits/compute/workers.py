@@ -1,5 +1,6 @@
-"""A queue of work for several threads that keep a device busy."""
+"""Threads that keep a device busy with a queue of work."""
 
+import os
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
@@ -10,45 +11,51 @@ from typing import Any
 import jax
 import numpy as np
 
+_MOST = 16
 
-def run(
-    items: Sequence[Any], start: Callable[[int, Any], Any], finish: Callable[[Any, Any], None], workers: int
-) -> None:
-    """Every item through `start` and `finish`, on several threads that each start one more before they finish one.
 
-    So the device is never idle while a result is written. An exception ends the work; that of the first item in order is
-    raised, whichever thread meets one first: a thread that did not fail finishes what it took.
-    """
-    queue = _Queue(items)
-    # JAX's configuration (float64 or not) belongs to a thread: carry the caller's into the workers.
-    enter = partial(jax.enable_x64, jax.dtypes.canonicalize_dtype(float) == np.float64)
+class Workers(ThreadPoolExecutor):
+    """Some more threads than a machine has processors, or two for every device."""
 
-    failures: list[tuple[int, Exception]] = []
+    def __init__(self, devices: int, items: int) -> None:
+        self.count = min(_MOST, max((os.cpu_count() or 1) + 1, 2 * devices), items)
+        super().__init__(self.count)
 
-    def work() -> None:
-        started: deque[tuple[int, Any, Any]] = deque()
-        number = -1
+    def run(self, items: Sequence[Any], start: Callable[[int, Any], Any], finish: Callable[[Any, Any], None]) -> None:
+        """Every item through `start`, with its number, and `finish`, with the result; each thread starts one more before it
+        finishes one, so that the device is never idle while a result is written.
+
+        An exception ends the work; that of the first item in order is raised, whichever thread meets one first: a thread
+        that did not fail finishes what it took.
+        """
+        queue = _Queue(items)
+        # JAX's configuration (float64 or not) belongs to a thread: carry the caller's into the workers.
+        enter = partial(jax.enable_x64, jax.dtypes.canonicalize_dtype(float) == np.float64)
+        failures: list[tuple[int, Exception]] = []
+
+        def work() -> None:
+            started: deque[tuple[int, Any, Any]] = deque()
+            number = -1
+            try:
+                with enter():
+                    while (taken := queue.take()) is not None or started:
+                        if taken is not None:
+                            number, item = taken
+                            started.append((number, item, start(number, item)))
+                        if taken is None or len(started) > 1:
+                            number, item, result = started.popleft()
+                            finish(item, result)
+            except Exception as error:
+                queue.close()
+                failures.append((number, error))
+
         try:
-            with enter():
-                while (taken := queue.take()) is not None or started:
-                    if taken is not None:
-                        number, item = taken
-                        started.append((number, item, start(number, item)))
-                    if taken is None or len(started) > 1:
-                        number, item, result = started.popleft()
-                        finish(item, result)
-        except Exception as error:
-            queue.close()
-            failures.append((number, error))
-
-    with ThreadPoolExecutor(workers) as pool:
-        try:
-            for done in [pool.submit(work) for _ in range(workers)]:
+            for done in [self.submit(work) for _ in range(self.count)]:
                 done.result()
         finally:  # an interrupt too
             queue.close()
-    if failures:
-        raise min(failures, key=lambda failure: failure[0])[1]
+        if failures:
+            raise min(failures, key=lambda failure: failure[0])[1]
 
 
 class _Queue:

@@ -4,6 +4,7 @@ A depth-50 network costs one block to compile, whether it was written as `nn.Rep
 the state of one tile in cache from layer to layer (unrolled, a CPU loses a factor of five).
 """
 
+import dataclasses
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
@@ -81,6 +82,23 @@ def scan_block(block: Block, state: Covariance, apply: Callable[[LayerRow, Covar
                 lambda value, like: jnp.broadcast_to(value, like.shape).astype(like.dtype), state, after
             )
             stacked = jax.tree.map(lambda *values: jnp.stack(values), *rows)
-            return scan(lambda carry, row: apply(row, carry), state, stacked, len(rows))
+            return _unpack(scan(lambda carry, row: _pack(apply(row, _unpack(carry))), _pack(state), stacked, len(rows)))
         state = apply(rows.pop(0), state)
     return apply(rows[0], state)
+
+
+def _pack(state: Covariance) -> tuple[Covariance, jax.Array | None]:
+    """The state with both of its large arrays in one of complex numbers: XLA makes one pass over the pairs for each array that
+    leaves a step, and repeats in it what the passes have in common.
+    """
+    if state.ntk is None or state.deficit.dtype not in (jnp.float32, jnp.float64):
+        return state, None
+    empty = jnp.zeros((), state.deficit.dtype)
+    return dataclasses.replace(state, deficit=empty, ntk=None), jax.lax.complex(state.deficit, state.ntk)
+
+
+def _unpack(packed: tuple[Covariance, jax.Array | None]) -> Covariance:
+    state, pairs = packed
+    if pairs is None:
+        return state
+    return dataclasses.replace(state, deficit=jnp.real(pairs), ntk=jnp.imag(pairs))
