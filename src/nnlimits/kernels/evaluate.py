@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from nnlimits import nn
@@ -57,7 +58,7 @@ def prepare(network: nn.Layer, dtype: Any) -> nn.Layer:
         return dense
 
     network = jax.tree.map(simplified, network, is_leaf=lambda w: isinstance(w, nn.Dense))
-    return jax.tree.map(lambda leaf: jnp.asarray(leaf, dtype), network)
+    return jax.tree.map(lambda v: jnp.asarray(v, dtype) if isinstance(v, jax.Array) else np.asarray(v, dtype), network)
 
 
 class Batch(NamedTuple):

@@ -18,7 +18,7 @@ from nnlimits.kernels.covariance import safe_sqrt
 from nnlimits.kernels.dual import Dual, Moments, dual, moments
 from nnlimits.kernels.panels import GRADED, gaussian_panels, panel_ends
 from nnlimits.kernels.per_input import per_input
-from nnlimits.kernels.series import ACCURACY, Row, pair_sums, row
+from nnlimits.kernels.series import ACCURACY, Row, missing, pair_sums, row
 from nnlimits.kernels.smooth import Side, assemble, side
 from nnlimits.kernels.smoothing import smoothed
 
@@ -56,16 +56,21 @@ def _row_and_side(activation: nn.Activation, q: Values) -> tuple[Row, Side]:
 @jax.custom_jvp
 def _moments(activation: nn.Activation, q1: Values, q2: Values, deficit: Values, row1: Row, row2: Row) -> Moments:
     """Both moments of pairs, from the variances and the rows that follow from them."""
-    same = (deficit == 0) & (q1 == q2)
-    value, slope, missing = pair_sums(row1, row2, 1 - deficit, same)
-    value = jnp.where(same, row1.root[0] * row2.root[0], value)
-    slope = jnp.where(same, row1.root[1] * row2.root[1], slope)
-    hard = (missing > ACCURACY[jnp.dtype(q1.dtype)].tolerance) & ~same
+    tolerance = ACCURACY[jnp.dtype(q1.dtype)].tolerance
+    # a jump makes the derivative's moment move by the square root of the deficit
+    same = (deficit < tolerance**2) & (q1 == q2)
+    sums = pair_sums(row1, row2, 1 - deficit, same)
+    value = jnp.where(same, row1.root[0] * row2.root[0], sums.value)
+    slope = jnp.where(same, row1.root[1] * row2.root[1], sums.slope)
 
     def one_by_one(indices):
         return _integrate(activation, *(_entries(v, indices) for v in (q1, q2, deficit)))
 
-    return Moments(*refine(hard, (value, slope), one_by_one, _CHUNK))
+    def refined(value, slope):
+        hard = (missing(row1, row2, 1 - deficit) > tolerance) & ~same
+        return refine(hard, (value, slope), one_by_one, _CHUNK)
+
+    return Moments(*jax.lax.cond(sums.worst > tolerance, refined, lambda *rough: rough, value, slope))
 
 
 def _entries(values: Values, indices: tuple[Int[Array, " chunk"], ...]) -> Float[Array, " chunk"]:

@@ -67,11 +67,11 @@ def row(activation: nn.Activation, q: Values) -> Row:
     """Coefficients and moments of an activation and its derivative at each variance `q`."""
     accuracy = ACCURACY[jnp.dtype(q.dtype)]
     z, w = (jnp.asarray(v, q.dtype) for v in graded_rule(accuracy.order))
-    table = jnp.asarray(_hermite_table(accuracy.order, accuracy.terms), q.dtype)
     root = safe_sqrt(q).ravel()
     x = z[:, None] * root
     value, slope = jax.jvp(activation, (x,), (jnp.ones_like(x),))
-    coefficients = jnp.stack([jnp.matmul(table, f, precision=jax.lax.Precision.HIGHEST) for f in (value, slope)])
+    table = _hermite_table(accuracy.order, accuracy.terms)
+    coefficients = jnp.stack([_by_parity(table, value), _by_parity(table, slope)])
     moments = _moments(x, jnp.broadcast_to(w[:, None], x.shape), value, slope)
     kinks = [k for k in activation.kinks if k != 0]
     if kinks:
@@ -87,6 +87,17 @@ def row(activation: nn.Activation, q: Values) -> Row:
     root = safe_sqrt(square)
     found = Row(coefficients, root, curvature, _tail(coefficients, square), _envelope(coefficients, root))
     return jax.tree.map(lambda v: v.reshape(*v.shape[:-1], *q.shape), found)
+
+
+def _by_parity(table: np.ndarray, values: Float[Array, "nodes rows"]) -> Float[Array, "terms rows"]:
+    """The table times the values. Its nodes lie symmetrically and `h_j(-z) = (-1)^j h_j(z)`, so half of the work is enough."""
+    half = table.shape[1] // 2
+    left, right = values[:half][::-1], values[half:]
+    parts = [
+        jnp.matmul(jnp.asarray(table[start::2, half:], values.dtype), folded, precision=jax.lax.Precision.HIGHEST)
+        for start, folded in enumerate((right + left, right - left))
+    ]
+    return jnp.stack(parts, axis=1).reshape(table.shape[0], -1)
 
 
 def _moments(x: Values, w: Values, value: Values, slope: Values) -> Float[Array, "4 rows"]:
@@ -124,13 +135,19 @@ def _tail(coefficients: Float[Array, "2 terms rows"], square: Float[Array, "2 ro
     return safe_sqrt(jnp.where(by_parseval > noise, by_parseval, 0.0) + by_decay)
 
 
-def pair_sums(first: Row, second: Row, correlation: Values, settled: Array) -> tuple[Values, Values, Values]:
-    """The two series of each pair, `sum_j a_j(q1) a_j(q2) c^j`, and the relative size of what they leave out.
+class Sums(NamedTuple):
+    """The two series of each pair, `sum_j a_j(q1) a_j(q2) c^j`."""
 
-    The truncation error is at most `|c|^terms sqrt(tail(q1) tail(q2))` (Cauchy & Schwarz) with `tail` the sum of the
-    squares of the coefficients left out. Pairs marked `settled` do not lengthen the series.
-    """
+    value: Values
+    slope: Values
+    worst: Float[Array, ""]
+    """At most this, relative to the root mean squares, is missing in any pair; see `missing`."""
+
+
+def pair_sums(first: Row, second: Row, correlation: Values, settled: Array) -> Sums:
+    """Both series, as long as the data need; pairs marked `settled` do not lengthen them."""
     a, b = first.coefficients, second.coefficients
+    largest = jnp.where(settled, 0.0, jnp.abs(correlation)).max()
 
     def body(state):
         start, sums = state
@@ -143,17 +160,25 @@ def pair_sums(first: Row, second: Row, correlation: Values, settled: Array) -> t
         return start, jax.lax.complex(value, slope)  # one array, so that a CPU makes one pass
 
     zero = jnp.zeros(jnp.broadcast_shapes(correlation.shape, a.shape[2:], b.shape[2:]), correlation.dtype)
-    start = _needed(first, second, correlation, settled), jax.lax.complex(zero, zero)
+    start = _needed(first, second, largest), jax.lax.complex(zero, zero)
     _, sums = jax.lax.while_loop(lambda state: state[0] > 0, body, start)
-    missing, missing_slope = first.tail * second.tail
-    missing = jnp.where(missing > missing_slope, missing, missing_slope)
-    return jnp.real(sums), jnp.imag(sums), jnp.abs(correlation) ** a.shape[1] * missing
+    worst = largest ** a.shape[1] * first.tail.max() * second.tail.max()
+    return Sums(jnp.real(sums), jnp.imag(sums), worst)
 
 
-def _needed(first: Row, second: Row, correlation: Values, settled: Array) -> Array:
-    """Number of terms, a multiple of the stride, after which all terms of every pair are negligible."""
+def missing(first: Row, second: Row, correlation: Values) -> Values:
+    """The relative size of what the series of each pair leave out.
+
+    At most `|c|^terms sqrt(tail(q1) tail(q2))` (Cauchy & Schwarz) with `tail` the sum of the squares of the coefficients
+    left out.
+    """
+    value, slope = first.tail * second.tail
+    return jnp.abs(correlation) ** first.coefficients.shape[1] * jnp.where(value > slope, value, slope)
+
+
+def _needed(first: Row, second: Row, largest: Array) -> Array:
+    """Number of terms, a multiple of the stride, after which all terms are negligible for correlations up to `largest`."""
     terms = first.coefficients.shape[1]
-    largest = jnp.where(settled, 0.0, jnp.abs(correlation)).max()
     starts = jnp.arange(0, terms, _STRIDE)
     sizes = (r.envelope.reshape(starts.size, -1).max(1) for r in (first, second))
     size = next(sizes) * next(sizes) * largest**starts
