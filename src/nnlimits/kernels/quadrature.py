@@ -25,7 +25,6 @@ from nnlimits.kernels.smoothing import smoothed
 Values = Float[Array, "..."]
 
 _ORDER = {jnp.dtype("float32"): 8, jnp.dtype("float64"): 12}
-_CHUNK = 32
 # The least spread of one unit given the other, in standard deviations: far below what accuracy needs, and large enough that
 # its inverse can be differentiated thrice.
 _SHARPEST = {jnp.dtype("float32"): 3e-7, jnp.dtype("float64"): 1e-14}
@@ -68,9 +67,15 @@ def _moments(activation: nn.Activation, q1: Values, q2: Values, deficit: Values,
 
     def refined(value, slope):
         hard = (missing(row1, row2, 1 - deficit) > tolerance) & ~same
-        return refine(hard, (value, slope), one_by_one, _CHUNK)
+        return refine(hard, (value, slope), one_by_one, _chunk(activation))
 
     return Moments(*jax.lax.cond(sums.worst > tolerance, refined, lambda *rough: rough, value, slope))
+
+
+def _chunk(activation: nn.Activation) -> int:
+    """How many pairs are integrated at once: some 30 MB, though never used, are asked of the system for every tile."""
+    in_closed_form = smoothed.dispatch(type(activation)) is not smoothed.dispatch(object)
+    return 32 if in_closed_form else 4
 
 
 def _entries(values: Values, indices: tuple[Int[Array, " chunk"], ...]) -> Float[Array, " chunk"]:
