@@ -17,7 +17,6 @@ from nnlimits.compute.strips import Parameters, RowFunction, Rows, Sides, Strip,
 from nnlimits.compute.workers import Workers
 
 PairFunction = Callable[[Any, Rows, Rows, jax.Array | None], tuple[jax.Array, ...]]
-PairFunction = Callable[[Any, Rows, Rows, jax.Array | None], tuple[jax.Array, ...]]
 """`f(parameters, rows1, rows2, same)`: from two batches, and where they hold one and the same example, to `(n1, n2)` arrays."""
 
 _CACHE_TILES = 256, 336

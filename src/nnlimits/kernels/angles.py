@@ -51,9 +51,14 @@ def _coefficients(name: str, degree: int) -> tuple[float, ...]:
 def _factor(name: str, m: Float[Array, "*shape"], scale: float) -> Float[Array, "*shape"]:
     """`scale` times the analytic factor."""
     coefficients = _coefficients(name, _DEGREE[name][jnp.dtype(m.dtype)])
-    value = jnp.full_like(m, scale * coefficients[-1])
+    even, odd = (_horner([scale * c for c in coefficients[start::2]], m * m) for start in (0, 1))
+    return even + odd * m
+
+
+def _horner(coefficients: list[float], x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    value = jnp.full_like(x, coefficients[-1])
     for c in coefficients[-2::-1]:
-        value = value * m + np.asarray(scale * c, m.dtype)
+        value = value * x + np.asarray(c, x.dtype)
     return value
 
 

@@ -3,6 +3,7 @@
 import math
 
 import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from nnlimits import nn
@@ -58,7 +59,7 @@ def _augmented(q1: Values, q2: Values, deficit: Values) -> tuple[Values, Values,
         lambda q: (1 / (1 + q), q / (1 + q), safe_sqrt(q / (1 + q))), q1, q2
     )
     squared = u2 + w2 * (u1 + w1 * (deficit * (2 - deficit)))
-    secant = jax.lax.rsqrt(squared)
+    secant = 1 / jnp.sqrt(squared)
     return length1 * length2 * (1 - deficit), secant, squared * secant
 
 
