@@ -18,7 +18,7 @@ Rows = Any
 RowFunction = Callable[[Any, jax.Array], Rows]
 """`f(parameters, x)`: what every pair needs to know of a batch of examples."""
 
-_BYTES = 48 * 2**20
+_BYTES = 40 * 2**20
 """Memory for all strips: some networks want to know more of an example than it has features."""
 
 

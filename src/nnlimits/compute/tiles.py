@@ -52,7 +52,8 @@ def fill(problem: Problem, *, tile: int, devices: Sequence[Any], progress: bool 
     parameters = Parameters(problem.parameters, devices)
     strips = Strips(problem.rows, parameters, problem.x1, problem.x1 if problem.x2 is None else problem.x2, tile)
     compute = _Compute(problem.pairs, parameters.structure, symmetric)
-    with Progress("Gram matrix", count, progress) as bar, Workers(len(devices), count) as workers:
+    workers = Workers(len(devices), count)
+    with Progress("Gram matrix", count, progress) as bar:
 
         def finish(place: tuple[int, int], tiles: tuple[jax.Array, ...]) -> None:
             _write(problem.outputs, [np.asarray(t) for t in tiles], place, symmetric)

@@ -4,8 +4,8 @@ import os
 import threading
 from collections import deque
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from functools import partial
+from concurrent.futures import ThreadPoolExecutor, wait
+from functools import cache, partial
 from typing import Any
 
 import jax
@@ -14,12 +14,14 @@ import numpy as np
 _MOST = 16
 
 
-class Workers(ThreadPoolExecutor):
-    """Some more threads than a machine has processors, or two for every device."""
+class Workers:
+    """Some more threads than a machine has processors, or two for every device.
+
+    They stay for the next time, as starting them takes milliseconds.
+    """
 
     def __init__(self, devices: int, items: int) -> None:
         self.count = min(_MOST, max((os.cpu_count() or 1) + 1, 2 * devices), items)
-        super().__init__(self.count)
 
     def run(self, items: Sequence[Any], start: Callable[[int, Any], Any], finish: Callable[[Any, Any], None]) -> None:
         """Every item through `start`, with its number, and `finish`, with the result; each thread starts one more before it
@@ -49,13 +51,23 @@ class Workers(ThreadPoolExecutor):
                 queue.close()
                 failures.append((number, error))
 
+        working = [_threads().submit(work) for _ in range(self.count)]
         try:
-            for done in [self.submit(work) for _ in range(self.count)]:
-                done.result()
-        finally:  # an interrupt too
+            wait(working)
+        finally:  # after an interrupt nothing may be written any more
             queue.close()
+            wait(working)
         if failures:
             raise min(failures, key=lambda failure: failure[0])[1]
+
+
+@cache
+def _threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(_MOST, thread_name_prefix="nnlimits")
+
+
+if hasattr(os, "register_at_fork"):  # threads do not live on in a forked process
+    os.register_at_fork(after_in_child=_threads.cache_clear)
 
 
 class _Queue:
