@@ -1,6 +1,7 @@
 """Threads that keep a device busy: every item once, errors in order, nothing after an interrupt."""
 
-import _thread
+import signal
+import threading
 import time
 
 import pytest
@@ -29,7 +30,7 @@ def test_nothing_is_finished_after_an_interrupt():
 
     def finish(item, result):
         if item == 5:
-            _thread.interrupt_main()
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
         time.sleep(0.01)
         finished.append(item)
 
