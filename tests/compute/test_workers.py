@@ -1,6 +1,7 @@
 """Threads that keep a device busy: every item once, errors in order, nothing after an interrupt."""
 
 import signal
+import sys
 import threading
 import time
 
@@ -25,6 +26,7 @@ def test_the_first_failure_in_order_is_raised():
         Workers(1, 3).run(range(20), lambda number, item: item, finish)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGINT to send")
 def test_nothing_is_finished_after_an_interrupt():
     finished = []
 

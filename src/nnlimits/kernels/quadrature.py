@@ -73,7 +73,7 @@ def _moments(activation: nn.Activation, q1: Values, q2: Values, deficit: Values,
 
 
 def _chunk(activation: nn.Activation) -> int:
-    """How many pairs are integrated at once: some 30 MB, though never used, are asked of the system for every tile."""
+    """How many pairs are integrated at once. Their scratch, even if never used, is asked of the system for every tile."""
     in_closed_form = smoothed.dispatch(type(activation)) is not smoothed.dispatch(object)
     return 32 if in_closed_form else 4
 

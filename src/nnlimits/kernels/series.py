@@ -180,7 +180,7 @@ def _needed(first: Row, second: Row, largest: Array) -> Array:
     """Number of terms, a multiple of the stride, after which all terms are negligible for correlations up to `largest`."""
     terms = first.coefficients.shape[1]
     starts = jnp.arange(0, terms, _STRIDE)
-    sizes = (r.envelope.reshape(starts.size, -1).max(1) for r in (first, second))
-    size = next(sizes) * next(sizes) * largest**starts
+    first_size, second_size = (r.envelope.reshape(starts.size, -1).max(1) for r in (first, second))
+    size = first_size * second_size * largest**starts
     matters = size * terms > ACCURACY[jnp.dtype(size.dtype)].tolerance
     return jnp.where(matters, starts + _STRIDE, 0).max()
