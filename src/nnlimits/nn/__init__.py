@@ -5,6 +5,8 @@ it can be traced and differentiated; `init` and `apply` are pure functions of it
 """
 
 from nnlimits.nn.activation import Activation
+from nnlimits.nn.conv import Conv
+from nnlimits.nn.conv_transpose import ConvTranspose
 from nnlimits.nn.count_parameters import count_parameters
 from nnlimits.nn.dense import Dense
 from nnlimits.nn.dropout import Dropout
@@ -16,12 +18,16 @@ from nnlimits.nn.exp import Exp, ExpNormalized
 from nnlimits.nn.flatten import Flatten
 from nnlimits.nn.gaussian import Gabor, Gaussian
 from nnlimits.nn.gelu import Gelu
+from nnlimits.nn.global_pooling import GlobalAvgPool, GlobalSumPool
 from nnlimits.nn.identity import Identity
 from nnlimits.nn.layer import Layer
 from nnlimits.nn.layer_norm import LayerNorm
+from nnlimits.nn.linear import Linear
+from nnlimits.nn.locally_connected import LocallyConnected
 from nnlimits.nn.merge import Concatenate, Merge, Product, Sum
 from nnlimits.nn.parallel import Parallel
 from nnlimits.nn.polynomial import Hermite, Monomial, Polynomial
+from nnlimits.nn.pooling import AvgPool, SumPool
 from nnlimits.nn.rectified_monomial import RectifiedMonomial
 from nnlimits.nn.relu import ABRelu, Abs, LeakyRelu, Relu
 from nnlimits.nn.repeat import Repeat
@@ -36,7 +42,10 @@ __all__ = [
     "ABRelu",
     "Abs",
     "Activation",
+    "AvgPool",
     "Concatenate",
+    "Conv",
+    "ConvTranspose",
     "Cos",
     "Dense",
     "Dropout",
@@ -49,12 +58,16 @@ __all__ = [
     "Gabor",
     "Gaussian",
     "Gelu",
+    "GlobalAvgPool",
+    "GlobalSumPool",
     "HardTanh",
     "Hermite",
     "Identity",
     "Layer",
     "LayerNorm",
     "LeakyRelu",
+    "Linear",
+    "LocallyConnected",
     "Merge",
     "Mish",
     "Monomial",
@@ -76,6 +89,7 @@ __all__ = [
     "Softplus",
     "Step",
     "Sum",
+    "SumPool",
     "Tanh",
     "count_parameters",
 ]

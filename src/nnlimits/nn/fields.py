@@ -9,6 +9,7 @@ import dataclasses
 import functools
 import math
 import operator
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -46,6 +47,31 @@ def integer_field(name: str, minimum: int, default: Any = dataclasses.MISSING) -
     return eqx.field(**_default(default), static=True, converter=functools.partial(as_integer, name, minimum))
 
 
+def sizes_field(name: str, default: Any = dataclasses.MISSING) -> Any:
+    """A static field that holds an integer, at least 1, or a tuple of such integers: one for all axes, or one an axis."""
+    return eqx.field(**_default(default), static=True, converter=functools.partial(as_sizes, name))
+
+
+def choice_field(name: str, choices: tuple[str, ...], default: str) -> Any:
+    """A static field that holds one of the strings `choices`."""
+    return eqx.field(default=default, static=True, converter=functools.partial(_as_choice, name, choices))
+
+
+def flag_field(name: str, default: bool) -> Any:
+    """A static field that holds `True` or `False`."""
+    return eqx.field(default=default, static=True, converter=functools.partial(_as_flag, name))
+
+
+def axes_field(name: str, default: tuple[int, ...]) -> Any:
+    """A static field that holds a tuple of different axes of one example."""
+    return eqx.field(default=default, static=True, converter=functools.partial(_as_axes, name))
+
+
+def static_real_field(name: str, default: float, *, minimum: float = -math.inf) -> Any:
+    """A static field that holds a finite real number, `minimum` or more: not a leaf, so it cannot be traced."""
+    return eqx.field(default=default, static=True, converter=functools.partial(_as_static_real, name, minimum))
+
+
 def as_real(name: str, value: Any) -> Any:
     """Return `value` as a Python float, or as it is (floating point) where it is traced.
 
@@ -77,6 +103,45 @@ def as_integer(name: str, minimum: int, value: Any) -> int:
     if number < minimum:
         raise ValueError(f"{name} must be an integer, at least {minimum}; received {number}")
     return number
+
+
+def as_sizes(name: str, value: Any) -> int | tuple[int, ...]:
+    """Return `value` as a Python integer or as a tuple of them, all at least 1.
+
+    **Raises:** `TypeError` unless it is an integer or a sequence of integers; `ValueError` if one is below 1, or none is
+    given.
+    """
+    if not isinstance(value, tuple | list):
+        return as_integer(name, 1, value)
+    if not value:
+        raise ValueError(f"{name} must be an integer, or a tuple of one integer an axis; received {value!r}")
+    return tuple(as_integer(f"{name}[{i}]", 1, size) for i, size in enumerate(value))
+
+
+def _as_choice(name: str, choices: tuple[str, ...], value: Any) -> str:
+    if not isinstance(value, str) or value not in choices:
+        raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}; received {value!r}")
+    return value
+
+
+def _as_flag(name: str, value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError(f"{name} must be True or False; received {value!r}")
+    return value
+
+
+def _as_axes(name: str, value: Any) -> tuple[int, ...]:
+    entries = tuple(value) if isinstance(value, tuple | list) else (value,)
+    axes = tuple(as_integer(f"{name}[{i}]", -sys.maxsize, axis) for i, axis in enumerate(entries))
+    if not axes or len(set(axes)) < len(axes):
+        raise ValueError(f"{name} must be a tuple of different axes of one example, such as (-1,); received {value!r}")
+    return axes
+
+
+def _as_static_real(name: str, minimum: float, value: Any) -> float:
+    if isinstance(value, jax.Array) and is_traced(value):
+        raise TypeError(f"{name} must be a number known before tracing; received a traced array")
+    return _as_real_where(name, lambda number: number >= minimum, f"at least {minimum:g}", value)
 
 
 def _as_real_where(name: str, holds: Callable[[float], bool], range_: str, value: Any) -> Any:

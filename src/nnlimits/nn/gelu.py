@@ -1,20 +1,13 @@
 """The Gaussian error linear unit."""
 
 import math
-from typing import Any
 
-import equinox as eqx
 import jax
 from jax import lax
 from jaxtyping import Array, Float
 
 from nnlimits.nn.activation import SmoothActivation
-
-
-def _as_bool(approximate: Any) -> bool:
-    if not isinstance(approximate, bool):
-        raise TypeError(f"approximate must be True or False; received {approximate!r}")
-    return approximate
+from nnlimits.nn.fields import flag_field
 
 
 class Gelu(SmoothActivation):
@@ -24,7 +17,7 @@ class Gelu(SmoothActivation):
     `x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2` instead.
     """
 
-    approximate: bool = eqx.field(static=True, default=False, converter=_as_bool)
+    approximate: bool = flag_field("approximate", False)
 
     def __call__(self, x: Float[Array, "..."]) -> Float[Array, "..."]:
         if self.approximate:

@@ -93,6 +93,14 @@ class Layer(Word):
         """The parameterization of the network of which this layer is the whole."""
         return DEFAULT_PARAMETERIZATION
 
+    def _axes_of(self, input_shape: tuple[int, ...], axes: tuple[int, ...]) -> tuple[int, ...]:
+        """`axes` of an example of `input_shape`, counted from 0 and in order."""
+        rank = len(input_shape)
+        counted = sorted({axis % rank for axis in axes if -rank <= axis < rank})
+        if len(counted) < len(axes):
+            raise self._shape_error(f"has axes={axes}, which are not different axes of its input {input_shape}.")
+        return tuple(counted)
+
     def _shape_error(self, problem: str) -> ShapeError:
         return ShapeError(type(self).__name__, problem)
 

@@ -1,0 +1,68 @@
+"""The convolution."""
+
+import math
+
+from jax import lax
+from jaxtyping import Array, Float
+
+from nnlimits.nn.affine import Affine
+from nnlimits.nn.context import keeps_mask, without_masked
+from nnlimits.nn.fields import Scalar, choice_field, integer_field, non_negative_field, sizes_field
+from nnlimits.nn.window import PADDINGS, Windows, windows
+
+
+class Conv(Affine):
+    """A convolution over any number of position axes: (*positions, C) to (*new positions, width).
+
+    In the NTK parameterization `y[p] = w_std / sqrt(prod(kernel_size) C) sum_k W[k] x[stride p + dilation k - low] + b_std b`,
+    all entries of W and b from N(0, 1) (Novak et al. 2019, equation 1); in the standard one the scales are drawn into W and b.
+    The parameters are `{"weight": (*kernel_size, C, width), "bias": (width,)}`.
+
+    **Arguments:** `width`, the number of output channels; `kernel_size`, `stride` and `dilation`, an integer for all position
+    axes or a tuple of one an axis; `padding`: `"same"` (zeros; ceil(size / stride) positions remain), `"valid"` (none), or
+    `"circular"` (the axes are rings; the dilated kernel must be odd and the stride divide the size); `w_std` and
+    `b_std`, the scales of weights and biases, at least 0.
+
+    Inside `Masked` it reads zeros at masked positions.
+    """
+
+    width: int = integer_field("width", 1)
+    kernel_size: int | tuple[int, ...] = sizes_field("kernel_size")
+    stride: int | tuple[int, ...] = sizes_field("stride", 1)
+    padding: str = choice_field("padding", PADDINGS, "same")
+    dilation: int | tuple[int, ...] = sizes_field("dilation", 1)
+    w_std: Scalar = non_negative_field("w_std", 1.0)
+    b_std: Scalar = non_negative_field("b_std", 0.0)
+
+    def windows(self, input_shape: tuple[int, ...]) -> Windows:
+        """The geometry of the convolution on an example of `input_shape`."""
+        return windows(self, input_shape, self.kernel_size, self.stride, self.dilation, self.padding)
+
+    def output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
+        return keeps_mask(self, input_shape, (*self.windows(input_shape).outputs, self.width))
+
+    def weight_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
+        return (*self.windows(input_shape).kernel, input_shape[-1], self.width)
+
+    def bias_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
+        return (self.width,)
+
+    def fan_in(self, input_shape: tuple[int, ...]) -> int:
+        return math.prod(self.windows(input_shape).kernel) * input_shape[-1]
+
+    def linear(self, weight: Float[Array, "..."], x: Float[Array, "n ..."]) -> Float[Array, "n ..."]:
+        window = self.windows(x.shape[1:])
+        return lax.conv_general_dilated(
+            window.wrap(without_masked(x)),
+            weight,
+            window_strides=window.stride,
+            padding=window.margins,
+            rhs_dilation=window.dilation,
+            dimension_numbers=channels_last(x.ndim - 2),
+        )
+
+
+def channels_last(axes: int) -> lax.ConvDimensionNumbers:
+    """Inputs and outputs (n, *positions, C) and weights (*kernel, C, width), with this number of position axes."""
+    images = (0, axes + 1, *range(1, axes + 1))
+    return lax.ConvDimensionNumbers(images, (axes + 1, axes, *range(axes)), images)
