@@ -37,7 +37,7 @@ def flatten(layers: LayerRow) -> LayerRow:
     for layer in layers:
         if isinstance(layer, nn.Sequential):
             row.extend(flatten(layer.layers))
-        elif not isinstance(layer, nn.Identity | nn.Flatten):
+        elif not isinstance(layer, nn.Identity):
             row.append(layer)
     return tuple(row)
 

@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from nnlimits.kernels.per_input import per_input
+from nnlimits.kernels.positions import Positions
 
 # A variance is never exactly zero: this keeps square roots differentiable at zero inputs and is far below any rounding.
 TINY = {jnp.dtype("float32"): 1e-24, jnp.dtype("float64"): 1e-200}
@@ -64,6 +65,8 @@ class Covariance(eqx.Module):
     fresh: bool = eqx.field(static=True)
     """Whether the units come from weights drawn since the present branch began, hence are independent of the other branches; true
     outside all branches."""
+    positions: Positions | None = None
+    """Where the units are, if they have positions: their axes lead those of all arrays."""
 
     @property
     def nngp(self) -> Float[Array, "..."]:

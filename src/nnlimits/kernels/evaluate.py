@@ -11,8 +11,13 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from nnlimits import nn
+from nnlimits.kernels.blocks import flatten
 from nnlimits.kernels.covariance import Covariance
+from nnlimits.kernels.displacements import Pairs
+from nnlimits.kernels.images import Images, image_covariance, image_field, image_variance, images
 from nnlimits.kernels.inputs import Rows, input_covariance, input_variance, rows
+from nnlimits.kernels.linear import contracted
+from nnlimits.kernels.mixing import first_grid, needs_all_displacements, run
 from nnlimits.kernels.per_input import Known, read, record
 from nnlimits.kernels.rules import covariance_rule
 
@@ -21,6 +26,8 @@ class Needs(eqx.Module):
     """What the output of a network requires of every layer; found from the expression before anything is computed."""
 
     parameterization: str = eqx.field(static=True)
+    displacements: bool = eqx.field(static=True)
+    """Whether it takes the covariance between different positions."""
     widths: bool = eqx.field(static=True)
     """Whether a kernel depends on the widths of the layers."""
     same: bool = eqx.field(static=True)
@@ -32,7 +39,8 @@ def needs(network: nn.Layer) -> Needs:
     parameterization = network.parameterization or "ntk" if isinstance(network, nn.Sequential) else "ntk"
     words = _words(network)
     widths = parameterization != "ntk" or any(isinstance(w, nn.Concatenate) for w in words)
-    return Needs(parameterization, widths, any(isinstance(w, nn.Dropout) for w in words))
+    everywhere = needs_all_displacements(network)
+    return Needs(parameterization, everywhere, widths, any(isinstance(w, nn.Dropout) for w in words))
 
 
 def _words(word: Any) -> list[Any]:
@@ -50,56 +58,110 @@ def prepare(network: nn.Layer, dtype: Any) -> nn.Layer:
     keep_widths = needs(network).widths
 
     def simplified(word: Any) -> Any:
-        if not isinstance(word, nn.Dense):
-            return word
-        dense = word if keep_widths else dataclasses.replace(word, width=1)
-        if isinstance(dense.b_std, float) and dense.b_std == 0.0:
-            dense = eqx.tree_at(lambda d: d.b_std, dense, None)
-        return dense
+        names = {field.name for field in dataclasses.fields(word)} if isinstance(word, nn.Layer) else set()
+        if "width" in names and not keep_widths:
+            word = dataclasses.replace(word, width=1)
+        if "b_std" in names and isinstance(word.b_std, float) and word.b_std == 0.0:
+            word = eqx.tree_at(lambda layer: layer.b_std, word, None)
+        return word
 
-    network = jax.tree.map(simplified, network, is_leaf=lambda w: isinstance(w, nn.Dense))
+    network = jax.tree.map(simplified, network, is_leaf=_is_weighted)
     return jax.tree.map(lambda v: jnp.asarray(v, dtype) if isinstance(v, jax.Array) else np.asarray(v, dtype), network)
+
+
+def _is_weighted(word: Any) -> bool:
+    return isinstance(word, nn.Layer) and any(field.name in ("width", "b_std") for field in dataclasses.fields(word))
 
 
 class Batch(NamedTuple):
     """All that belongs to single examples."""
 
-    rows: Rows
+    rows: Rows | Images
     known: Known
     """What the layers want to know of each."""
 
 
-def batch(get: tuple[str, ...], network: nn.Layer, x: Float[Array, "n ..."]) -> Batch:
+Get = tuple[str, ...]
+
+
+def batch(get: Get, network: nn.Layer, x: Float[Array, "n ..."]) -> Batch:
     """Examples made ready for `pairs`, for a network from `prepare`."""
-    inputs = rows(x)
+    inputs = _inputs(network, x)
     return Batch(inputs, record(partial(_diagonal, get, network, inputs))[1])
 
 
+def _inputs(network: nn.Layer, x: Float[Array, "n ..."]) -> Rows | Images:
+    return rows(x) if x.ndim == 2 or starts_flat(network) else images(x)
+
+
+def starts_flat(network: nn.Layer) -> bool:
+    """Whether positions of the inputs are of no account."""
+    row = flatten((network,))
+    return bool(row) and isinstance(row[0], nn.Flatten)
+
+
 def pairs(
-    get: tuple[str, ...], network: nn.Layer, batch1: Batch, batch2: Batch, same: Bool[Array, "n1 n2"] | None
+    get: Get, network: nn.Layer, batch1: Batch, batch2: Batch, same: Bool[Array, "n1 n2"] | None
 ) -> tuple[Float[Array, "n1 n2"], ...]:
     """The kernels named by `get` ("nngp", "ntk") of all pairs of two batches."""
     required = needs(network)
-    state = input_covariance(batch1.rows, batch2.rows, same, ntk="ntk" in get, keep_same=required.same)
-    shape = (batch1.rows.variance.shape[0], batch2.rows.variance.shape[0])
+    first, second = batch1.rows, batch2.rows
+    shape = (first.variance.shape[-1], second.variance.shape[-1])
+    options = {"ntk": "ntk" in get, "keep_same": required.same}
 
     def rules() -> tuple[Array, ...]:
+        if isinstance(first, Images) and isinstance(second, Images):
+            state = image_covariance(first, second, same, **options)
+        else:
+            state = input_covariance(first, second, same, **options)
         return _select(get, covariance_rule(network, state, required.parameterization), shape)
 
+    if required.displacements:
+        return _pairs_of_positions(get, network, batch1, batch2, same)
     return read(batch1.known, batch2.known, rules)
 
 
-def diagonal(get: tuple[str, ...], network: nn.Layer, x: Float[Array, "n ..."]) -> tuple[Float[Array, " n"], ...]:
+def _pairs_of_positions(
+    get: Get, network: nn.Layer, batch1: Batch, batch2: Batch, same: Bool[Array, "n1 n2"] | None
+) -> tuple[Float[Array, "n1 n2"], ...]:
+    """All pairs of two batches in one row, displacement by displacement."""
+    n1, n2 = batch1.rows.variance.shape[-1], batch2.rows.variance.shape[-1]
+    i, j = jnp.indices((n1, n2)).reshape(2, -1)
+    both = Pairs(i, j)
+    together = None if same is None else same.reshape(-1)
+
+    def rules() -> tuple[Array, ...]:
+        state = _from_positions(get, network, batch1.rows, batch2.rows, both, together)
+        return tuple(value.reshape(n1, n2) for value in _select(get, state, (n1 * n2,)))
+
+    return read(batch1.known, batch2.known, rules, both.places)
+
+
+def _from_positions(get: Get, network: nn.Layer, first, second, both: Pairs, same) -> Covariance:
+    grid = first_grid(network, first.variance.shape[:-1])
+    begun = image_field(first, second, both, same, grid, ntk="ntk" in get)
+    state = run((network,), begun, needs(network).parameterization)
+    assert isinstance(state, Covariance)
+    return state
+
+
+def diagonal(get: Get, network: nn.Layer, x: Float[Array, "n ..."]) -> tuple[Float[Array, " n"], ...]:
     """The kernels named by `get` of each example with itself, for a network from `prepare`."""
-    return record(partial(_diagonal, get, network, rows(x)))[0]
+    return record(partial(_diagonal, get, network, _inputs(network, x)))[0]
 
 
-def _diagonal(get: tuple[str, ...], network: nn.Layer, inputs: Rows) -> tuple[Array, ...]:
+def _diagonal(get: Get, network: nn.Layer, inputs: Rows | Images) -> tuple[Array, ...]:
     required = needs(network)
-    state = input_variance(inputs, ntk="ntk" in get, keep_same=required.same)
-    return _select(get, covariance_rule(network, state, required.parameterization), inputs.variance.shape)
+    n = inputs.variance.shape[-1]
+    if required.displacements:
+        alone = Pairs(jnp.arange(n), jnp.arange(n))
+        return _select(get, _from_positions(get, network, inputs, inputs, alone, jnp.ones(n, bool)), (n,))
+    options = {"ntk": "ntk" in get, "keep_same": required.same}
+    state = image_variance(inputs, **options) if isinstance(inputs, Images) else input_variance(inputs, **options)
+    return _select(get, covariance_rule(network, state, required.parameterization), (n,))
 
 
-def _select(get: tuple[str, ...], state: Covariance, shape: tuple[int, ...]) -> tuple[Array, ...]:
+def _select(get: Get, state: Covariance, shape: tuple[int, ...]) -> tuple[Array, ...]:
+    state = contracted(state)
     found = {"nngp": state.nngp, "ntk": state.ntk}
     return tuple(jnp.broadcast_to(value, shape) for value in (found[name] for name in get) if value is not None)

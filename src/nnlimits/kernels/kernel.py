@@ -122,8 +122,7 @@ def check_pair(network: nn.Layer, first: Any, *others: Any) -> list[Any]:
     """Inputs as arrays of one floating dtype and one shape that the network accepts, or an error that says what is wrong."""
     inputs = (first, *others)
     names = ["x1", "x2"] if others else ["x"]
-    rank = np.ndim(first)
-    rank = rank if rank > 2 and _takes_images(network) else 2
+    rank = max(np.ndim(first), 2)
     arrays = [check_inputs(name, x, rank=rank) for name, x in zip(names, inputs, strict=True)]
     check_same_dtype(**dict(zip(names, arrays, strict=True)))
     shapes = {a.shape[1:] for a in arrays}
@@ -131,12 +130,13 @@ def check_pair(network: nn.Layer, first: Any, *others: Any) -> list[Any]:
         raise ValueError(
             f"x1 and x2 must have the same features; received shapes {arrays[0].shape} and {arrays[1].shape}"
         )
-    network.output_shape(arrays[0].shape[1:])
+    output = network.output_shape(arrays[0].shape[1:])
+    if len(output) > 1:
+        raise ValueError(
+            f"the network's outputs have positions, {output}; a kernel needs outputs without: end it in nn.Flatten() or "
+            "nn.GlobalAvgPool() and an nn.Dense"
+        )
     return arrays
-
-
-def _takes_images(network: nn.Layer) -> bool:
-    return isinstance(network, nn.Sequential) and bool(network.layers) and isinstance(network.layers[0], nn.Flatten)
 
 
 def kernel(network: nn.Layer) -> Kernel:

@@ -1,21 +1,39 @@
-"""Kernel rules of the layers that act linearly on units: `Dense`, `Identity`, `Flatten`, `Dropout`, `LayerNorm`."""
+"""Kernel rules of the layers that act linearly on units: `Dense`, `Linear`, `Identity`, `Flatten`, `Dropout`, `LayerNorm`."""
 
 import dataclasses
+import math
+from functools import partial
 
 import jax.numpy as jnp
+from jaxtyping import Array
 
 from nnlimits import nn
 from nnlimits.kernels.covariance import Covariance, Term, safe_sqrt, sum_of_covariances, tiny
 from nnlimits.kernels.per_input import per_input
+from nnlimits.kernels.positions import Positions
 from nnlimits.kernels.rules import covariance_rule, require_gaussian
+from nnlimits.kernels.semivariance import deficit_of, visible, visible_variance
 
 
 @covariance_rule.register
 def _dense(layer: nn.Dense, covariance: Covariance, parameterization: str) -> Covariance:
-    """`K' = w_std^2 K + b_std^2`; `Theta' = K' + w_std^2 Theta` (Jacot et al. 2018, Theorem 1).
+    """`K' = w_std^2 K + b_std^2`; `Theta' = K' + w_std^2 Theta` (Jacot et al. 2018, Theorem 1)."""
+    return affine(layer, contracted(covariance), parameterization)
 
-    In the standard parameterization the weights' own part is `fan_in K + 1` in the place of `K'` (Sohl-Dickstein et al.
-    2020).
+
+@covariance_rule.register
+def _linear(layer: nn.Linear, covariance: Covariance, parameterization: str) -> Covariance:
+    """As a dense layer, over the average of the contracted positions."""
+    positions = covariance.positions
+    if positions is None or positions.flat:
+        return affine(layer, contracted(covariance), parameterization)
+    axes = layer.contracted((*positions.alive, 1))[:-1]
+    return affine(layer, averaged(covariance, axes) if axes else covariance, parameterization)
+
+
+def affine(layer: nn.Dense | nn.Linear, covariance: Covariance, parameterization: str) -> Covariance:
+    """A dense map of the units; in the standard parameterization the weights' own part of the NTK is `fan_in K + 1` in the place
+    of `K'` (Sohl-Dickstein et al. 2020).
     """
     weight = layer.w_std**2
     terms: list[Term] = [(weight * covariance.q1, weight * covariance.q2, covariance.deficit)]
@@ -38,6 +56,38 @@ def _dense(layer: nn.Dense, covariance: Covariance, parameterization: str) -> Co
     return dataclasses.replace(after, ntk=own + weight * covariance.ntk)
 
 
+def contracted(covariance: Covariance) -> Covariance:
+    """Units without positions: those of a flattened image are averaged, as every layer with weights for each does."""
+    positions = covariance.positions
+    if positions is None:
+        return covariance
+    if not positions.flat:
+        raise NotImplementedError(
+            f"nn.Dense receives positions {positions.alive}; add nn.Flatten() or a global pooling before it, or use nn.Linear"
+        )
+    return averaged(covariance, tuple(range(len(positions.alive))))
+
+
+def averaged(covariance: Covariance, axes: tuple[int, ...]) -> Covariance:
+    """The average of the covariances at equal positions along some axes, which go; the units of all of them count as width."""
+    positions = covariance.positions
+    assert positions is not None
+    assert not positions.cyclic
+    q1, q2 = per_input(lambda q: visible_variance(positions, q).mean(axes), covariance.q1, covariance.q2)
+    s, ntk = visible(covariance)
+    rest = tuple(size for axis, size in enumerate(positions.alive) if axis not in axes)
+    count = positions.count / max(math.prod(rest), 1)
+    return dataclasses.replace(
+        covariance,
+        q1=q1,
+        q2=q2,
+        deficit=deficit_of(s.mean(axes), q1, q2),
+        ntk=None if ntk is None else ntk.mean(axes),
+        width=covariance.width * count,
+        positions=Positions(rest, rest) if rest else None,
+    )
+
+
 @covariance_rule.register
 def _identity(layer: nn.Identity, covariance: Covariance, parameterization: str) -> Covariance:
     return covariance
@@ -45,7 +95,10 @@ def _identity(layer: nn.Identity, covariance: Covariance, parameterization: str)
 
 @covariance_rule.register
 def _flatten(layer: nn.Flatten, covariance: Covariance, parameterization: str) -> Covariance:
-    return covariance
+    """Positions stay apart, as units at different positions have different variances, until weights mix them."""
+    if covariance.positions is None:
+        return covariance
+    return dataclasses.replace(covariance, positions=dataclasses.replace(covariance.positions, flat=True))
 
 
 @covariance_rule.register
@@ -68,11 +121,31 @@ def _dropout(layer: nn.Dropout, covariance: Covariance, parameterization: str) -
 def _layer_norm(layer: nn.LayerNorm, covariance: Covariance, parameterization: str) -> Covariance:
     """Divides every example by its own standard deviation (mean zero for Gaussian units): the correlation stays."""
     require_gaussian(layer, covariance)
-
-    def normalized(q):
-        scale = 1 / (q + layer.epsilon + tiny(q.dtype))
-        return q * scale, safe_sqrt(scale)
-
-    (q1, gain1), (q2, gain2) = per_input(normalized, covariance.q1, covariance.q2)
+    scale = partial(_scale, _normalized_axes(layer, covariance), covariance.positions, layer.epsilon)
+    (q1, gain1), (q2, gain2) = per_input(scale, covariance.q1, covariance.q2)
     ntk = None if covariance.ntk is None else covariance.ntk * gain1 * gain2
     return dataclasses.replace(covariance, q1=q1, q2=q2, ntk=ntk)
+
+
+def _normalized_axes(layer: nn.LayerNorm, covariance: Covariance) -> tuple[int, ...]:
+    """The axes of positions over which `layer` averages."""
+    positions = covariance.positions
+    if positions is None:
+        return ()
+    rank = 1 if positions.flat else len(positions.alive) + 1
+    axes = sorted(axis % rank for axis in layer.axes)
+    if axes[-1] != rank - 1:
+        raise NotImplementedError(
+            f"{layer!r} leaves out the channels, over which alone an average settles at infinite width; add -1 to axes"
+        )
+    return tuple(range(len(positions.alive))) if positions.flat else tuple(axes[:-1])
+
+
+def _scale(axes: tuple[int, ...], positions: Positions | None, epsilon, q: Array) -> tuple[Array, Array]:
+    """The variance of each unit after, and the factor of its standard deviation."""
+    mean = q
+    if axes and positions is not None:
+        seen = positions.seen(q)
+        mean = jnp.where(seen, q, 0.0).sum(axes, keepdims=True) / seen.sum(axes, keepdims=True)
+    scale = 1 / (mean + epsilon + tiny(q.dtype))
+    return jnp.broadcast_to(q * scale, q.shape), jnp.broadcast_to(safe_sqrt(scale), q.shape)

@@ -29,6 +29,22 @@ def per_input(function: Callable[[Any], Any], first: Any, second: Any) -> tuple[
     return _present().answer(function, first, second)
 
 
+Place = Callable[[jax.Array], jax.Array]
+"""From what is known of the inputs of a batch, to arrays that go with those of the pairs."""
+
+
+def stage(at_zero: Callable[[], Any]) -> tuple[Any, Known, Known]:
+    """The result of `at_zero`, which applies rules to every input of a batch with itself, and all answers, for both batches, to be
+    read any number of times with `read`. Where the batches are recorded already, the result is `None`.
+    """
+    return _present().stage(at_zero)
+
+
+def of_examples(find: Callable[[], Any]) -> tuple[Any, Any]:
+    """What `find` computes for every example with itself, for either batch; known already where they have been recorded."""
+    return _present().of_examples(find)
+
+
 class _Compute:
     """Nothing is known."""
 
@@ -38,6 +54,12 @@ class _Compute:
 
     def scan(self, step: Callable[[Any, Any], Any], state: Any, layers: Any, length: int) -> Any:
         return jax.lax.scan(lambda carry, layer: (step(carry, layer), None), state, layers, length=length)[0]
+
+    def stage(self, at_zero: Callable[[], Any]) -> tuple[Any, Known, Known]:
+        raise RuntimeError("stages of a network are recorded first")
+
+    def of_examples(self, find: Callable[[], Any]) -> tuple[Any, Any]:
+        raise RuntimeError("what belongs to examples is recorded first")
 
 
 class _Record:
@@ -61,24 +83,45 @@ class _Record:
         self.known.append(known)
         return state
 
+    def stage(self, at_zero: Callable[[], Any]) -> tuple[Any, Known, Known]:
+        with _mode(_Record()) as inner:
+            found = at_zero()
+        self.known.append(inner.known)
+        return found, inner.known, inner.known
+
+    def of_examples(self, find: Callable[[], Any]) -> tuple[Any, Any]:
+        found = find()
+        self.known.append(found)
+        return found, found
+
 
 class _Read:
     """Two recorded batches."""
 
-    def __init__(self, first: Known, second: Known) -> None:
+    def __init__(self, first: Known, second: Known, places: tuple[Place, Place]) -> None:
         self.pairs = deque(zip(first, second, strict=True))
+        self.places = places
 
     def answer(self, function: Callable[[Any], Any], first: Any, second: Any) -> tuple[Any, Any]:
-        known1, known2 = self.pairs.popleft()
-        return jax.tree.map(_as_column, known1), jax.tree.map(_as_row, known2)
+        return self._placed()
 
     def scan(self, step: Callable[[Any, Any], Any], state: Any, layers: Any, length: int) -> Any:
         def body(carry, x):
             layer, known = x
-            with _mode(_Read(*known)):
+            with _mode(_Read(*known, self.places)):
                 return step(carry, layer), None
 
         return jax.lax.scan(body, state, (layers, self.pairs.popleft()), length=length)[0]
+
+    def stage(self, at_zero: Callable[[], Any]) -> tuple[Any, Known, Known]:
+        return None, *self.pairs.popleft()
+
+    def of_examples(self, find: Callable[[], Any]) -> tuple[Any, Any]:
+        return self._placed()
+
+    def _placed(self) -> tuple[Any, Any]:
+        known1, known2 = self.pairs.popleft()
+        return jax.tree.map(self.places[0], known1), jax.tree.map(self.places[1], known2)
 
 
 def _as_column(value: jax.Array) -> jax.Array:
@@ -114,9 +157,13 @@ def record(rules: Callable[[], Any]) -> tuple[Any, Known]:
         return rules(), mode.known
 
 
-def read(first: Known, second: Known, rules: Callable[[], Any]) -> Any:
-    """The result of `rules`, which applies the same rules to all pairs of two recorded batches, arrays of shape `(n1, n2)`."""
-    with _mode(_Read(first, second)):
+def read(
+    first: Known, second: Known, rules: Callable[[], Any], places: tuple[Place, Place] = (_as_column, _as_row)
+) -> Any:
+    """The result of `rules`, which applies the same rules to pairs of two recorded batches: all of them, in arrays of shape `(n1,
+    n2)`, or those that `places` gives.
+    """
+    with _mode(_Read(first, second, places)):
         return rules()
 
 

@@ -11,6 +11,7 @@ from functools import singledispatch
 
 from nnlimits import nn
 from nnlimits.kernels.covariance import Covariance
+from nnlimits.kernels.positions import Positions
 
 
 @singledispatch
@@ -32,3 +33,10 @@ def require_gaussian(layer: nn.Layer, covariance: Covariance) -> None:
             f"{layer!r} receives units that are not Gaussian in the infinite-width limit (the input itself, or the output of an "
             "activation, a product or a concatenation). Put an nn.Dense before it"
         )
+
+
+def positions_of(layer: nn.Layer, covariance: Covariance) -> Positions:
+    """The positions that reach `layer`, or `NotImplementedError` if there are none."""
+    if covariance.positions is None or covariance.positions.flat:
+        raise NotImplementedError(f"{layer!r} receives units without positions; it needs an image or a sequence")
+    return covariance.positions

@@ -1,0 +1,87 @@
+"""Kernel rules of the layers that see patches: `Conv` and `LocallyConnected` (Novak et al. 2019; Arora et al. 2019)."""
+
+import dataclasses
+import math
+from functools import partial
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from nnlimits import nn
+from nnlimits.kernels.covariance import Covariance
+from nnlimits.kernels.per_input import per_input
+from nnlimits.kernels.positions import Positions, Window, window_sum, windows
+from nnlimits.kernels.rules import covariance_rule, positions_of
+from nnlimits.kernels.semivariance import deficit_of, joined, parted, visible, visible_variance
+
+Values = Float[Array, "..."]
+
+
+class _Patch(NamedTuple):
+    """Of one input: the variance of a patch, per tap and unit, and of what is made of it."""
+
+    mean: Values
+    q: Values
+
+
+@covariance_rule.register
+def _conv(layer: nn.Conv, covariance: Covariance, parameterization: str) -> Covariance:
+    """A patch keeps the displacement: `K'(p, p') = w_std^2 mean_o K(p + o, p' + o) + b_std^2`, zeros beyond the edges."""
+    return _patches(layer, covariance, parameterization)
+
+
+@covariance_rule.register
+def _locally_connected(layer: nn.LocallyConnected, covariance: Covariance, parameterization: str) -> Covariance:
+    """As a convolution at one position; two positions have weights of their own and are independent."""
+    after = _patches(layer, covariance, parameterization)
+    assert after.positions is not None
+    moved = after.positions.displacement
+    if moved is None:
+        return after
+    apart = jnp.stack(moved).any()
+    ntk = None if after.ntk is None else jnp.where(apart, 0.0, after.ntk)
+    return dataclasses.replace(after, deficit=jnp.where(apart, 1.0, after.deficit), ntk=ntk)
+
+
+def _patches(layer: nn.Conv | nn.LocallyConnected, covariance: Covariance, parameterization: str) -> Covariance:
+    before = positions_of(layer, covariance)
+    through = windows(layer, before.alive)
+    taps = math.prod(window.taps for window in through)
+    weight = layer.w_std**2
+    first, second = per_input(
+        partial(_patch, before, through, weight / taps, layer.b_std), covariance.q1, covariance.q2
+    )
+    total, positions = window_sum(joined(*visible(covariance)), before, through)
+    s, ntk = parted(total / taps, covariance.ntk)
+    after = dataclasses.replace(
+        covariance,
+        q1=first.q,
+        q2=second.q,
+        deficit=deficit_of(weight * s, first.q, second.q),
+        width=jnp.asarray(float(layer.width), covariance.width.dtype),
+        same=_thinned(covariance.same, before, positions),
+        gaussian=True,
+        fresh=True,
+        positions=positions,
+    )
+    if ntk is None:
+        return after
+    if parameterization == "ntk":
+        own = after.nngp
+    else:
+        own = taps * covariance.width * ((first.mean + second.mean) / 2 - s) + 1
+    return dataclasses.replace(after, ntk=own + weight * ntk)
+
+
+def _patch(positions: Positions, through: tuple[Window, ...], gain, b_std, q: Values) -> _Patch:
+    total = window_sum(visible_variance(positions, q), positions, through)[0]
+    mean, q = total / math.prod(window.taps for window in through), gain * total
+    return _Patch(mean, q if b_std is None else q + b_std**2)
+
+
+def _thinned(same: Array | None, before: Positions, after: Positions) -> Array | None:
+    """Which pairs are of one example, for fewer positions; where they lie along an axis of positions, it is the last."""
+    if same is None or before.displacement is None:
+        return same
+    return same.reshape(before.grid[-1], -1)[: after.grid[-1]].reshape(-1)

@@ -1,0 +1,119 @@
+"""Layers that mix displacements, and networks that contain some.
+
+Such a layer gets the `Field` of its inputs and gives that of its outputs, or, where no positions are left, a
+`Covariance`. Rows of other layers between them are evaluated one displacement at a time, by their ordinary rules.
+"""
+
+import dataclasses
+from functools import singledispatch
+from itertools import groupby, takewhile
+
+from nnlimits import nn
+from nnlimits.kernels.blocks import flatten
+from nnlimits.kernels.combinators import merge_rule
+from nnlimits.kernels.covariance import Covariance
+from nnlimits.kernels.displacements import Displacement, Field, field, stored
+from nnlimits.kernels.grids import grid_for, is_ring, members, rows_of_one_grid
+from nnlimits.kernels.rules import covariance_rule
+
+State = Field | Covariance
+
+
+@singledispatch
+def mixing_rule(layer: nn.Layer, source: Field, parameterization: str) -> State:
+    """The covariances after a layer that mixes displacements.
+
+    **Raises:** `NotImplementedError` for a layer without a rule.
+    """
+    raise NotImplementedError(f"{type(layer).__name__} has no rule for the infinite-width kernel at all displacements")
+
+
+def is_mixing(layer: nn.Layer) -> bool:
+    """Whether the layer, or one inside it, cannot be evaluated one displacement at a time."""
+    if isinstance(layer, nn.Linear) and layer.axes == (-1,):
+        return False
+    inside = members(layer)
+    return any(map(is_mixing, inside)) if inside else mixing_rule.dispatch(type(layer)) is not _NO_RULE
+
+
+_NO_RULE = mixing_rule.dispatch(object)
+
+
+def needs_all_displacements(layer: nn.Layer) -> bool:
+    """Whether the diagonal of the inputs' covariance does not determine that of the outputs'."""
+    inside = members(layer)
+    if inside:
+        return any(map(needs_all_displacements, inside))
+    return is_mixing(layer) and not isinstance(layer, nn.Flatten | nn.Linear)
+
+
+def run(layers: tuple[nn.Layer, ...], state: State, parameterization: str) -> State:
+    """The covariances after a row of layers."""
+    for mixing, group in groupby(flatten(layers), is_mixing):
+        row = tuple(group)
+        if isinstance(state, Covariance):
+            state = covariance_rule(nn.Sequential(*row), state, parameterization)
+        elif mixing:
+            for layer in row:
+                state = _mixed(layer, state, parameterization)
+        else:
+            for part in rows_of_one_grid(row):
+                state = _local(part, state, parameterization)
+    return state
+
+
+def _mixed(layer: nn.Layer, state: State, parameterization: str) -> State:
+    if isinstance(state, Covariance):
+        return covariance_rule(layer, state, parameterization)
+    return mixing_rule(layer, state, parameterization)
+
+
+def _local(layers: tuple[nn.Layer, ...], source: Field, parameterization: str) -> Field:
+    """A row of layers, one displacement at a time."""
+    grid, steps = grid_for(layers, source.positions.alive)
+    if any(g % s or g < w for g, s, w in zip(source.positions.grid, steps, grid, strict=True)) or (
+        source.positions.grid != source.positions.alive and is_ring(layers)
+    ):
+        source = stored(source, grid)
+    network = nn.Sequential(*layers)
+    return field(source.pairs, lambda d: covariance_rule(network, source.image(d), parameterization), steps)
+
+
+def first_grid(network: nn.Layer, alive: tuple[int, ...]) -> tuple[int, ...]:
+    """The grid that the layers before the first one that mixes displacements need for images of a size."""
+    row = tuple(takewhile(lambda layer: not is_mixing(layer), flatten((network,))))
+    return grid_for(rows_of_one_grid(row)[0], alive)[0] if row else alive
+
+
+@mixing_rule.register
+def _repeat(layer: nn.Repeat, source: Field, parameterization: str) -> State:
+    assert isinstance(layer.depth, int)
+    return run((layer.block,) * layer.depth, source, parameterization)
+
+
+@mixing_rule.register
+def _residual(layer: nn.Residual, source: Field, parameterization: str) -> State:
+    return _parallel(nn.Parallel(layer.shortcut, layer.body, merge=nn.Sum()), source, parameterization)
+
+
+@mixing_rule.register
+def _parallel(layer: nn.Parallel, source: Field, parameterization: str) -> State:
+    source = stored(source)
+
+    def start(d: Displacement | None) -> Covariance:
+        return dataclasses.replace(source.image(d), fresh=False)
+
+    def end(states: list[Covariance]) -> Covariance:
+        merged = merge_rule(layer.merge, states)
+        return dataclasses.replace(merged, fresh=merged.fresh or source.fresh)
+
+    begun = field(source.pairs, start, (1,) * len(source.positions.grid))
+    ends = [run((branch,), begun, parameterization) for branch in layer.branches]
+    fields = [branch for branch in ends if isinstance(branch, Field)]
+    if not fields:
+        return end([branch for branch in ends if isinstance(branch, Covariance)])
+    if len(fields) < len(ends):
+        raise NotImplementedError(
+            "a merge of branches with positions and branches without; end all of them in a GlobalAvgPool or a Flatten"
+        )
+    return field(source.pairs, lambda d: end([b.image(d) for b in fields]), (1,) * len(fields[0].positions.grid))

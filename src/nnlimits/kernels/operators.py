@@ -1,0 +1,121 @@
+"""Linear maps of positions, axis by axis, of covariances at all displacements.
+
+A matrix `A` maps the units at the old positions to those at the new ones, so covariances to `A K A'`. Several matrices
+for one axis add their results: the taps of a transposed convolution, each with weights of its own.
+"""
+
+from collections.abc import Callable, Sequence
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from nnlimits.kernels.displacements import Field, Mixture, apart, every_image, join, mixed, no_displacement
+from nnlimits.kernels.positions import Positions, Window
+
+Maps = Sequence[np.ndarray]
+"""One array for each axis of positions, (number of matrices, new, old)."""
+
+
+def window_map(window: Window, alive: int) -> np.ndarray:
+    """The matrix of sums over windows, (1, new, old)."""
+    matrix = np.zeros((1, window.outputs, alive))
+    for sources in window.sources(window.outputs):
+        inside = np.ones(window.outputs, bool) if window.wrap else (sources >= 0) & (sources < alive)
+        np.add.at(matrix[0], (np.flatnonzero(inside), sources[inside] % alive), 1.0)
+    return matrix
+
+
+def averaged_positions(source: Field, maps: Maps) -> Field:
+    """The units at new positions as averages, the rows of one matrix an axis summing to one.
+
+    With such weights `a`, `a K a' = (a q + a q') / 2 - a S a'`, so the average's own semivariance is `a S a'` less half of the
+    same of either input with itself.
+    """
+    positions = _after(source.positions, maps)
+    values = mapped(every_image(source), source, maps)
+
+    def among_themselves() -> Array:
+        here = values[(0,) * len(positions.grid)]
+        here = apart(here, source.pairs.count)
+        return here.real if jnp.iscomplexobj(here) else here
+
+    def variance() -> Array:
+        assert source.zero is not None
+        return along_positions(source.zero.q1, maps) - among_themselves()
+
+    return mixed(source, Mixture(values, positions, variance, among_themselves))
+
+
+def _after(positions: Positions, maps: Maps) -> Positions:
+    sizes = tuple(each.shape[1] for each in maps)
+    return Positions(sizes, sizes, cyclic=True)
+
+
+def along_positions(q: Float[Array, "*positions n"], maps: Maps) -> Float[Array, "*new n"]:
+    """What belongs to single positions, mapped by the sum of each axis' matrices."""
+    for axis, matrices in enumerate(maps):
+        matrix = jnp.asarray(matrices.sum(0), q.dtype)
+        q = jnp.moveaxis(jnp.tensordot(matrix, q[(slice(None),) * axis + (slice(0, matrix.shape[1]),)], (1, axis)), 0, axis)
+    return q
+
+
+def mapped(values: Array, source: Field, maps: Maps) -> Array:
+    """Images at all displacements, on new positions."""
+    axes = len(maps)
+    values = apart(values, source.pairs.count)
+    for axis, matrices in enumerate(maps):
+        block = _block(matrices)
+        if block:
+            values = _blocks(values, axis, axes, matrices.shape[1], block) * matrices[0, 0, 0] ** 2
+        else:
+            values = _dense(values, axis, axes, matrices, source.positions.alive[axis])
+    return join(values)
+
+
+def _block(matrices: np.ndarray) -> int | None:
+    """The size of the blocks of old positions that the new ones are averages of, if that is what they are."""
+    count, new, old = matrices.shape
+    size = old // new
+    if count == 1 and new * size == old and np.array_equal(matrices[0], np.kron(np.eye(new), matrices[0, :1, :size])):
+        return size if (matrices[0, 0, :size] == matrices[0, 0, 0]).all() else None
+    return None
+
+
+def _blocks(values: Array, axis: int, axes: int, new: int, size: int) -> Array:
+    """Sums over blocks of `size` positions: from `size p + o` and `size p' + o'` to `p` and `p'`.
+
+    Where the new displacement takes `p` round the new ring, the old ring, which may be larger, is gone round as well.
+    """
+    grid = values.shape[axis]
+    goes_round = (np.indices((new, new)).sum(0) >= new).reshape(
+        [new if k in (axis, axis + axes) else 1 for k in range(values.ndim)]
+    )
+    total = None
+    for o in range(size):
+        first = _every(values, axis + axes, o, size, new)
+        for other in range(size):
+            straight = _every(jnp.roll(first, o - other, axis), axis, 0, size, new)
+            round_ = _every(jnp.roll(first, o - other - (grid - size * new), axis), axis, 0, size, new)
+            part = jnp.where(goes_round, round_, straight) if grid > size * new else straight
+            total = part if total is None else total + part
+    assert total is not None
+    return total
+
+
+def _every(values: Array, axis: int, start: int, step: int, count: int) -> Array:
+    return values[(slice(None),) * axis + (slice(start, start + step * (count - 1) + 1, step),)]
+
+
+def _dense(values: Array, axis: int, axes: int, matrices: np.ndarray, alive: int) -> Array:
+    """Any matrices, through all pairs of positions of the axis."""
+    values = jnp.moveaxis(values, (axis, axis + axes), (0, 1))
+    p = np.arange(alive)
+    plain = values[(p[None] - p[:, None]) % values.shape[0], p[:, None]]
+    weights = jnp.asarray(matrices, values.real.dtype)
+    # the second position first, as both are axes of one array
+    half = jnp.einsum("mjq,pq...->mjp...", weights, plain)
+    found = jnp.einsum("mip,mjp...->ij...", weights, half)
+    i = np.arange(matrices.shape[1])
+    shifted = found[i[None], (i[None] + i[:, None]) % len(i)]
+    return jnp.moveaxis(shifted, (0, 1), (axis, axis + axes))
