@@ -12,6 +12,7 @@ from nnlimits.nn.dense import Dense
 from nnlimits.nn.dropout import Dropout
 from nnlimits.nn.elementwise import Elementwise
 from nnlimits.nn.elu import Elu, Selu
+from nnlimits.nn.embedding import Embedding
 from nnlimits.nn.erf import Erf
 from nnlimits.nn.errors import ShapeError
 from nnlimits.nn.exp import Exp, ExpNormalized
@@ -20,6 +21,8 @@ from nnlimits.nn.gaussian import Gabor, Gaussian
 from nnlimits.nn.gelu import Gelu
 from nnlimits.nn.global_pooling import GlobalAvgPool, GlobalSumPool
 from nnlimits.nn.identity import Identity
+from nnlimits.nn.image_resize import ImageResize
+from nnlimits.nn.index import Index
 from nnlimits.nn.layer import Layer
 from nnlimits.nn.layer_norm import LayerNorm
 from nnlimits.nn.linear import Linear
@@ -28,10 +31,13 @@ from nnlimits.nn.merge import Concatenate, Merge, Product, Sum
 from nnlimits.nn.parallel import Parallel
 from nnlimits.nn.polynomial import Hermite, Monomial, Polynomial
 from nnlimits.nn.pooling import AvgPool, SumPool
+from nnlimits.nn.positional_embedding import PositionalEmbedding
 from nnlimits.nn.rectified_monomial import RectifiedMonomial
 from nnlimits.nn.relu import ABRelu, Abs, LeakyRelu, Relu
 from nnlimits.nn.repeat import Repeat
 from nnlimits.nn.residual import Residual
+from nnlimits.nn.rnn import Rnn
+from nnlimits.nn.self_attention import SelfAttention
 from nnlimits.nn.sequential import Sequential
 from nnlimits.nn.sigmoid import Mish, Sigmoid, Silu, Softplus
 from nnlimits.nn.sin import Cos, Rbf, Sin
@@ -51,6 +57,7 @@ __all__ = [
     "Dropout",
     "Elementwise",
     "Elu",
+    "Embedding",
     "Erf",
     "Exp",
     "ExpNormalized",
@@ -63,6 +70,8 @@ __all__ = [
     "HardTanh",
     "Hermite",
     "Identity",
+    "ImageResize",
+    "Index",
     "Layer",
     "LayerNorm",
     "LeakyRelu",
@@ -73,12 +82,15 @@ __all__ = [
     "Monomial",
     "Parallel",
     "Polynomial",
+    "PositionalEmbedding",
     "Product",
     "Rbf",
     "RectifiedMonomial",
     "Relu",
     "Repeat",
     "Residual",
+    "Rnn",
+    "SelfAttention",
     "Selu",
     "Sequential",
     "ShapeError",
