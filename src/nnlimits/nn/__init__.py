@@ -5,6 +5,7 @@ it can be traced and differentiated; `init` and `apply` are pure functions of it
 """
 
 from nnlimits.nn.activation import Activation
+from nnlimits.nn.aggregate import Aggregate
 from nnlimits.nn.conv import Conv
 from nnlimits.nn.conv_transpose import ConvTranspose
 from nnlimits.nn.count_parameters import count_parameters
@@ -20,6 +21,7 @@ from nnlimits.nn.flatten import Flatten
 from nnlimits.nn.gaussian import Gabor, Gaussian
 from nnlimits.nn.gelu import Gelu
 from nnlimits.nn.global_pooling import GlobalAvgPool, GlobalSumPool
+from nnlimits.nn.graph_network import GraphNetwork
 from nnlimits.nn.identity import Identity
 from nnlimits.nn.image_resize import ImageResize
 from nnlimits.nn.index import Index
@@ -27,6 +29,7 @@ from nnlimits.nn.layer import Layer
 from nnlimits.nn.layer_norm import LayerNorm
 from nnlimits.nn.linear import Linear
 from nnlimits.nn.locally_connected import LocallyConnected
+from nnlimits.nn.masked import Masked
 from nnlimits.nn.merge import Concatenate, Merge, Product, Sum
 from nnlimits.nn.parallel import Parallel
 from nnlimits.nn.polynomial import Hermite, Monomial, Polynomial
@@ -48,6 +51,7 @@ __all__ = [
     "ABRelu",
     "Abs",
     "Activation",
+    "Aggregate",
     "AvgPool",
     "Concatenate",
     "Conv",
@@ -67,6 +71,7 @@ __all__ = [
     "Gelu",
     "GlobalAvgPool",
     "GlobalSumPool",
+    "GraphNetwork",
     "HardTanh",
     "Hermite",
     "Identity",
@@ -77,6 +82,7 @@ __all__ = [
     "LeakyRelu",
     "Linear",
     "LocallyConnected",
+    "Masked",
     "Merge",
     "Mish",
     "Monomial",
