@@ -5,6 +5,7 @@ it can be traced and differentiated; `init` and `apply` are pure functions of it
 """
 
 from nnlimits.nn.activation import Activation
+from nnlimits.nn.aggregate import Aggregate
 from nnlimits.nn.conv import Conv
 from nnlimits.nn.conv_transpose import ConvTranspose
 from nnlimits.nn.count_parameters import count_parameters
@@ -12,6 +13,7 @@ from nnlimits.nn.dense import Dense
 from nnlimits.nn.dropout import Dropout
 from nnlimits.nn.elementwise import Elementwise
 from nnlimits.nn.elu import Elu, Selu
+from nnlimits.nn.embedding import Embedding
 from nnlimits.nn.erf import Erf
 from nnlimits.nn.errors import ShapeError
 from nnlimits.nn.exp import Exp, ExpNormalized
@@ -19,19 +21,26 @@ from nnlimits.nn.flatten import Flatten
 from nnlimits.nn.gaussian import Gabor, Gaussian
 from nnlimits.nn.gelu import Gelu
 from nnlimits.nn.global_pooling import GlobalAvgPool, GlobalSumPool
+from nnlimits.nn.graph_network import GraphNetwork
 from nnlimits.nn.identity import Identity
+from nnlimits.nn.image_resize import ImageResize
+from nnlimits.nn.index import Index
 from nnlimits.nn.layer import Layer
 from nnlimits.nn.layer_norm import LayerNorm
 from nnlimits.nn.linear import Linear
 from nnlimits.nn.locally_connected import LocallyConnected
+from nnlimits.nn.masked import Masked
 from nnlimits.nn.merge import Concatenate, Merge, Product, Sum
 from nnlimits.nn.parallel import Parallel
 from nnlimits.nn.polynomial import Hermite, Monomial, Polynomial
 from nnlimits.nn.pooling import AvgPool, SumPool
+from nnlimits.nn.positional_embedding import PositionalEmbedding
 from nnlimits.nn.rectified_monomial import RectifiedMonomial
 from nnlimits.nn.relu import ABRelu, Abs, LeakyRelu, Relu
 from nnlimits.nn.repeat import Repeat
 from nnlimits.nn.residual import Residual
+from nnlimits.nn.rnn import Rnn
+from nnlimits.nn.self_attention import SelfAttention
 from nnlimits.nn.sequential import Sequential
 from nnlimits.nn.sigmoid import Mish, Sigmoid, Silu, Softplus
 from nnlimits.nn.sin import Cos, Rbf, Sin
@@ -42,6 +51,7 @@ __all__ = [
     "ABRelu",
     "Abs",
     "Activation",
+    "Aggregate",
     "AvgPool",
     "Concatenate",
     "Conv",
@@ -51,6 +61,7 @@ __all__ = [
     "Dropout",
     "Elementwise",
     "Elu",
+    "Embedding",
     "Erf",
     "Exp",
     "ExpNormalized",
@@ -60,25 +71,32 @@ __all__ = [
     "Gelu",
     "GlobalAvgPool",
     "GlobalSumPool",
+    "GraphNetwork",
     "HardTanh",
     "Hermite",
     "Identity",
+    "ImageResize",
+    "Index",
     "Layer",
     "LayerNorm",
     "LeakyRelu",
     "Linear",
     "LocallyConnected",
+    "Masked",
     "Merge",
     "Mish",
     "Monomial",
     "Parallel",
     "Polynomial",
+    "PositionalEmbedding",
     "Product",
     "Rbf",
     "RectifiedMonomial",
     "Relu",
     "Repeat",
     "Residual",
+    "Rnn",
+    "SelfAttention",
     "Selu",
     "Sequential",
     "ShapeError",

@@ -69,7 +69,7 @@ def axes_field(name: str, default: tuple[int, ...]) -> Any:
 
 def static_real_field(name: str, default: float, *, minimum: float = -math.inf) -> Any:
     """A static field that holds a finite real number, `minimum` or more: not a leaf, so it cannot be traced."""
-    return eqx.field(default=default, static=True, converter=functools.partial(_as_static_real, name, minimum))
+    return eqx.field(default=default, static=True, converter=functools.partial(as_static_real, name, minimum=minimum))
 
 
 def as_real(name: str, value: Any) -> Any:
@@ -105,6 +105,17 @@ def as_integer(name: str, minimum: int, value: Any) -> int:
     return number
 
 
+def as_static_real(name: str, value: Any, *, minimum: float = -math.inf) -> float:
+    """Return `value` as a Python float.
+
+    **Raises:** `TypeError` unless it is one real number that is not traced; `ValueError` if it is not finite, or below
+    `minimum`.
+    """
+    if is_traced(value):
+        raise TypeError(f"{name} must be a number known before tracing; received a traced array")
+    return _as_real_where(name, lambda number: number >= minimum, f"at least {minimum:g}", value)
+
+
 def as_sizes(name: str, value: Any) -> int | tuple[int, ...]:
     """Return `value` as a Python integer or as a tuple of them, all at least 1.
 
@@ -136,12 +147,6 @@ def _as_axes(name: str, value: Any) -> tuple[int, ...]:
     if not axes or len(set(axes)) < len(axes):
         raise ValueError(f"{name} must be a tuple of different axes of one example, such as (-1,); received {value!r}")
     return axes
-
-
-def _as_static_real(name: str, minimum: float, value: Any) -> float:
-    if isinstance(value, jax.Array) and is_traced(value):
-        raise TypeError(f"{name} must be a number known before tracing; received a traced array")
-    return _as_real_where(name, lambda number: number >= minimum, f"at least {minimum:g}", value)
 
 
 def _as_real_where(name: str, holds: Callable[[float], bool], range_: str, value: Any) -> Any:

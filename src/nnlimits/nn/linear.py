@@ -58,4 +58,4 @@ class Linear(Affine):
         axes = [axis + 1 for axis in self.contracted(x.shape[1:])]
         if len(axes) > 1:
             x = without_masked(x)
-        return jnp.tensordot(x, weight, (axes, range(len(axes))))
+        return jnp.tensordot(x, weight, (axes, list(range(len(axes)))))
