@@ -1,6 +1,20 @@
 """Infinite width, kernel regime: the NNGP and NTK of a network, as an interpreter of its expression."""
 
-from nnlimits.kernels import combinators, convolution, error_function, exponential, hermite, linear, operators, piecewise, pooling, quadrature
+from nnlimits.kernels import (
+    attention,
+    combinators,
+    convolution,
+    embedding,
+    error_function,
+    exponential,
+    hermite,
+    linear,
+    piecewise,
+    pooling,
+    quadrature,
+    recurrence,
+    resampling,
+)
 from nnlimits.kernels.covariance import Covariance
 from nnlimits.kernels.dual import Dual, Moments, dual, moments
 from nnlimits.kernels.kernel import Kernel, KernelPair, kernel
@@ -21,4 +35,18 @@ __all__ = [
 ]
 
 # Importing these modules registers their rules.
-_RULES = (combinators, convolution, error_function, exponential, hermite, linear, operators, piecewise, pooling, quadrature)
+_RULES = (
+    attention,
+    combinators,
+    convolution,
+    embedding,
+    error_function,
+    exponential,
+    hermite,
+    linear,
+    piecewise,
+    pooling,
+    quadrature,
+    recurrence,
+    resampling,
+)

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
@@ -11,11 +12,15 @@ from jaxtyping import Array, Float
 from nnlimits import nn
 from nnlimits.kernels.covariance import Covariance
 from nnlimits.kernels.per_input import per_input
-from nnlimits.kernels.positions import Positions, Window, window_sum, windows
+from nnlimits.kernels.positions import Positions, window_sum, windows
 from nnlimits.kernels.rules import covariance_rule, positions_of
 from nnlimits.kernels.semivariance import deficit_of, joined, parted, visible, visible_variance
 
 Values = Float[Array, "..."]
+
+
+Sum = Callable[[Array, Positions], tuple[Array, Positions]]
+"""Sums over what the outputs see through every tap, at equal displacement, and the positions of the outputs."""
 
 
 class _Patch(NamedTuple):
@@ -28,31 +33,40 @@ class _Patch(NamedTuple):
 @covariance_rule.register
 def _conv(layer: nn.Conv, covariance: Covariance, parameterization: str) -> Covariance:
     """A patch keeps the displacement: `K'(p, p') = w_std^2 mean_o K(p + o, p' + o) + b_std^2`, zeros beyond the edges."""
-    return _patches(layer, covariance, parameterization)
+    return patches(layer, covariance, parameterization, *_windows(layer, covariance))
 
 
 @covariance_rule.register
 def _locally_connected(layer: nn.LocallyConnected, covariance: Covariance, parameterization: str) -> Covariance:
     """As a convolution at one position; two positions have weights of their own and are independent."""
-    after = _patches(layer, covariance, parameterization)
+    after = patches(layer, covariance, parameterization, *_windows(layer, covariance))
     assert after.positions is not None
     moved = after.positions.displacement
     if moved is None:
         return after
     apart = jnp.stack(moved).any()
     ntk = None if after.ntk is None else jnp.where(apart, 0.0, after.ntk)
-    return dataclasses.replace(after, deficit=jnp.where(apart, 1.0, after.deficit), ntk=ntk)
+    deficit = jnp.where(apart, 1.0, after.deficit)
+    return dataclasses.replace(after, deficit=deficit, ntk=ntk)
 
 
-def _patches(layer: nn.Conv | nn.LocallyConnected, covariance: Covariance, parameterization: str) -> Covariance:
+def _windows(layer: nn.Conv | nn.LocallyConnected, covariance: Covariance) -> tuple[Sum, int]:
+    through = windows(layer, positions_of(layer, covariance).alive)
+    return partial(window_sum, through=through), math.prod(window.taps for window in through)
+
+
+def patches(
+    layer: nn.Conv | nn.LocallyConnected | nn.ConvTranspose,
+    covariance: Covariance,
+    parameterization: str,
+    sums: Sum,
+    taps: int,
+) -> Covariance:
+    """The covariance after weights of variance `w_std^2 / taps` for every tap."""
     before = positions_of(layer, covariance)
-    through = windows(layer, before.alive)
-    taps = math.prod(window.taps for window in through)
     weight = layer.w_std**2
-    first, second = per_input(
-        partial(_patch, before, through, weight / taps, layer.b_std), covariance.q1, covariance.q2
-    )
-    total, positions = window_sum(joined(*visible(covariance)), before, through)
+    first, second = per_input(partial(_patch, before, sums, taps, layer), covariance.q1, covariance.q2)
+    total, positions = sums(joined(*visible(covariance)), before)
     s, ntk = parted(total / taps, covariance.ntk)
     after = dataclasses.replace(
         covariance,
@@ -60,7 +74,7 @@ def _patches(layer: nn.Conv | nn.LocallyConnected, covariance: Covariance, param
         q2=second.q,
         deficit=deficit_of(weight * s, first.q, second.q),
         width=jnp.asarray(float(layer.width), covariance.width.dtype),
-        same=_thinned(covariance.same, before, positions),
+        same=thinned(covariance.same, before, positions),
         gaussian=True,
         fresh=True,
         positions=positions,
@@ -74,13 +88,15 @@ def _patches(layer: nn.Conv | nn.LocallyConnected, covariance: Covariance, param
     return dataclasses.replace(after, ntk=own + weight * ntk)
 
 
-def _patch(positions: Positions, through: tuple[Window, ...], gain, b_std, q: Values) -> _Patch:
-    total = window_sum(visible_variance(positions, q), positions, through)[0]
-    mean, q = total / math.prod(window.taps for window in through), gain * total
-    return _Patch(mean, q if b_std is None else q + b_std**2)
+def _patch(
+    positions: Positions, sums: Sum, taps: int, layer: nn.Conv | nn.LocallyConnected | nn.ConvTranspose, q: Values
+) -> _Patch:
+    mean = sums(visible_variance(positions, q), positions)[0] / taps
+    q = layer.w_std**2 * mean
+    return _Patch(mean, q if layer.b_std is None else q + layer.b_std**2)
 
 
-def _thinned(same: Array | None, before: Positions, after: Positions) -> Array | None:
+def thinned(same: Array | None, before: Positions, after: Positions) -> Array | None:
     """Which pairs are of one example, for fewer positions; where they lie along an axis of positions, it is the last."""
     if same is None or before.displacement is None:
         return same

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int
 
+from nnlimits import nn
 from nnlimits.kernels.covariance import Covariance
 from nnlimits.kernels.per_input import Place, of_examples, per_input, read, stage
 from nnlimits.kernels.positions import Positions
@@ -52,6 +53,8 @@ class Field:
     positions: Positions
     fresh: bool
     """As of a `Covariance`."""
+    graphs: Array | None
+    """While a batch of graphs is recorded: their adjacency matrices, (nodes, nodes, n); later, zero."""
     zero: Covariance | None
     """While a batch is recorded: of every example with itself at displacement zero, arrays of shape (*grid, n)."""
     at: Callable[[Displacement], Covariance]
@@ -70,7 +73,12 @@ class Field:
         return self.zero
 
 
-def field(pairs: Pairs, compute: Callable[[Displacement | None], Covariance], strides: tuple[int, ...]) -> Field:
+def field(
+    pairs: Pairs,
+    compute: Callable[[Displacement | None], Covariance],
+    strides: tuple[int, ...],
+    graphs: Array | None = None,
+) -> Field:
     """The field of images that `compute` makes of a displacement, or, of `None`, of every example with itself.
 
     `compute` receives displacements multiplied by the strides of its layers, axis by axis.
@@ -88,7 +96,14 @@ def field(pairs: Pairs, compute: Callable[[Displacement | None], Covariance], st
         places = (lambda v: v, lambda v: _moved(v, before, grid, pairs.count))
         return read(first, second, lambda: compute(before), places)
 
-    return Field(pairs, positions, kind.fresh, zero, at)
+    return Field(pairs, positions, kind.fresh, graphs, zero, at)
+
+
+def derived(
+    source: Field, compute: Callable[[Displacement | None], Covariance], strides: tuple[int, ...] | None = None
+) -> Field:
+    """A `field` of the same inputs as another."""
+    return field(source.pairs, compute, (1,) * source.axes if strides is None else strides, source.graphs)
 
 
 class _Kind(eqx.Module):
@@ -164,7 +179,7 @@ def shown(source: Field) -> Field:
         q1, q2 = per_input(partial(visible_variance, image.positions), image.q1, image.q2)
         return dataclasses.replace(image, q1=q1, q2=q2)
 
-    return source if source.positions.all_seen else field(source.pairs, compute, (1,) * source.axes)
+    return source if source.positions.all_seen else derived(source, compute)
 
 
 def both(image: Covariance, beyond: float = 1.0) -> Array:
@@ -194,6 +209,24 @@ def every_image(source: Field, beyond: float = 1.0) -> Array:
     return found.reshape(*grid, *found.shape[1:])
 
 
+def every_covariance(source: Field) -> Array:
+    """NNGP, with zeros where a position is not seen, and NTK at all displacements, as `every_image`."""
+    source = shown(source)
+
+    def covariances(d: Array) -> Array:
+        image = source.at(tuple(d))
+        ntk = jnp.imag(both(image)) if image.ntk is not None else None
+        return joined(safe_root(image.q1) * safe_root(image.q2) * (1 - image.deficit), ntk)
+
+    found = jax.lax.map(covariances, _all(source.positions.grid))
+    return found.reshape(*source.positions.grid, *found.shape[1:])
+
+
+def at_zero(values: Array, pairs: int) -> Array:
+    """The real part of images at all displacements, of none: (*grid, pairs)."""
+    return apart(jnp.real(values[(0,) * ((values.ndim) // 2)]), pairs)
+
+
 def total(source: Field) -> Array:
     """The sum of `both` over all pairs of positions that are seen: one row of pairs."""
     axes, pairs = len(source.positions.grid), source.pairs.count
@@ -220,17 +253,28 @@ class Mixture:
     """While a batch is recorded: of every example, (*grid, n)."""
     less: Callable[[], Array] = lambda: jnp.zeros(())
     """While a batch is recorded: the part of the semivariance that is too much for every example, (*grid, n)."""
-    fresh: bool | None = None
-    gaussian: bool | None = None
-    width: Array | None = None
+    layer: nn.Layer | None = None
+    """The layer with fresh Gaussian weights that the units leave, if one does."""
 
 
-def mixed(source: Field, mixture: Mixture) -> Field:
-    """The field of what a layer has made of all displacements."""
+def from_covariances(values: Array, positions: Positions, pairs: int, layer: nn.Layer | None = None) -> Mixture:
+    """A mixture from NNGP and NTK at all displacements: its semivariance is the mean of the variances, less the NNGP."""
+    ntk = jnp.imag(values) if jnp.iscomplexobj(values) else None
+
+    def variance() -> Array:
+        return at_zero(values, pairs)
+
+    return Mixture(joined(-jnp.real(values), ntk), positions, variance, lambda: -variance(), layer)
+
+
+def mixed(source: Field, mixture: Mixture, masks: Field | None = None) -> Field:
+    """The field of what a layer has made of all displacements; positions are masked as those of `masks`, or of the source."""
+    masks = source if masks is None else masks
     axes, pairs = len(mixture.positions.grid), source.pairs.count
     like = source.at(no_displacement(len(source.positions.grid)))
-    kept = {name: getattr(mixture, name) for name in ("fresh", "gaussian", "width")}
-    like = dataclasses.replace(like, **{name: value for name, value in kept.items() if value is not None})
+    if mixture.layer is not None:
+        width = jnp.asarray(float(mixture.layer.width), like.width.dtype)
+        like = dataclasses.replace(like, fresh=True, gaussian=True, width=width)
 
     def compute(d: Displacement | None) -> Covariance:
         q, less = (mixture.variance(), mixture.less()) if d is None else (like.q1, like.q1)
@@ -246,11 +290,21 @@ def mixed(source: Field, mixture: Mixture) -> Field:
             here = jnp.ones(pairs, bool) if d is None else like.same[..., -pairs:].reshape(-1)[-pairs:]
             same = here if d is None else jnp.tile(here, mixture.positions.grid[-1]) & ~jnp.stack(d).any()
             deficit = jnp.where(same, 0.0, deficit)
-        mask = source.zero.positions.mask if d is None and mixture.positions.masked else None
+        mask = _mask(masks, mixture.positions) if d is None and mixture.positions.masked else None
         positions = dataclasses.replace(mixture.positions, displacement=d, mask=mask)
         return dataclasses.replace(like, q1=q1, q2=q2, deficit=deficit, ntk=ntk, same=same, positions=positions)
 
-    return field(source.pairs, compute, (1,) * axes)
+    return derived(source, compute, (1,) * axes)
+
+
+def _mask(source: Field, positions: Positions) -> Array:
+    """Where the examples of a batch that is recorded mask positions, on another grid of the same image."""
+    assert source.zero is not None
+    assert source.zero.positions is not None
+    assert source.zero.positions.mask is not None
+    mask = source.zero.positions.mask[tuple(slice(0, size) for size in positions.alive)]
+    more = [(0, grid - alive) for grid, alive in zip(positions.grid, positions.alive, strict=True)]
+    return jnp.pad(mask, [*more, (0, 0)])
 
 
 def _number(d: Displacement | None, grid: tuple[int, ...]) -> Array:

@@ -14,12 +14,21 @@ from nnlimits import nn
 from nnlimits.kernels.blocks import flatten
 from nnlimits.kernels.covariance import Covariance
 from nnlimits.kernels.displacements import Pairs
-from nnlimits.kernels.images import Images, image_covariance, image_field, image_variance, images
+from nnlimits.kernels.images import (
+    Images,
+    image_covariance,
+    image_field,
+    image_variance,
+    images,
+    takes_tokens,
+    unwrapped,
+)
 from nnlimits.kernels.inputs import Rows, input_covariance, input_variance, rows
 from nnlimits.kernels.linear import contracted
 from nnlimits.kernels.mixing import first_grid, needs_all_displacements, run
 from nnlimits.kernels.per_input import Known, read, record
 from nnlimits.kernels.rules import covariance_rule
+from nnlimits.validation import is_traced
 
 
 class Needs(eqx.Module):
@@ -73,6 +82,24 @@ def _is_weighted(word: Any) -> bool:
     return isinstance(word, nn.Layer) and any(field.name in ("width", "b_std") for field in dataclasses.fields(word))
 
 
+def check_values(network: nn.Layer, arrays: dict[str, Any]) -> None:
+    """Raise what the first layers would of inputs that they cannot take, as tokens beyond the vocabulary; nothing while tracing."""
+    row = flatten((network,))
+    for x in arrays.values():
+        rest, values, mask = row, x, None
+        while rest and isinstance(rest[0], nn.Masked | nn.GraphNetwork | nn.Embedding) and not is_traced(values):
+            first = rest[0]
+            if isinstance(first, nn.Masked):
+                mask = first.mask(values)
+                rest = flatten((*first.layers, *rest[1:]))
+            elif isinstance(first, nn.GraphNetwork):
+                values = first.split(values)[1]
+                rest = flatten((*first.layers, *rest[1:]))
+            else:
+                first.check_tokens(values if mask is None else np.where(mask, 0, values))
+                break
+
+
 class Batch(NamedTuple):
     """All that belongs to single examples."""
 
@@ -91,13 +118,9 @@ def batch(get: Get, network: nn.Layer, x: Float[Array, "n ..."]) -> Batch:
 
 
 def _inputs(network: nn.Layer, x: Float[Array, "n ..."]) -> Rows | Images:
-    return rows(x) if x.ndim == 2 or starts_flat(network) else images(x)
-
-
-def starts_flat(network: nn.Layer) -> bool:
-    """Whether positions of the inputs are of no account."""
-    row = flatten((network,))
-    return bool(row) and isinstance(row[0], nn.Flatten)
+    row = flatten((unwrapped(network),))
+    flat = bool(row) and isinstance(row[0], nn.Flatten)  # then positions are of no account
+    return rows(x) if flat or (x.ndim == 2 and not takes_tokens(row)) else images(network, x)
 
 
 def pairs(
@@ -114,7 +137,7 @@ def pairs(
             state = image_covariance(first, second, same, **options)
         else:
             state = input_covariance(first, second, same, **options)
-        return _select(get, covariance_rule(network, state, required.parameterization), shape)
+        return _select(get, covariance_rule(unwrapped(network), state, required.parameterization), shape)
 
     if required.displacements:
         return _pairs_of_positions(get, network, batch1, batch2, same)
@@ -138,9 +161,9 @@ def _pairs_of_positions(
 
 
 def _from_positions(get: Get, network: nn.Layer, first, second, both: Pairs, same) -> Covariance:
-    grid = first_grid(network, first.variance.shape[:-1])
+    grid = first_grid(unwrapped(network), first.variance.shape[:-1])
     begun = image_field(first, second, both, same, grid, ntk="ntk" in get)
-    state = run((network,), begun, needs(network).parameterization)
+    state = run((unwrapped(network),), begun, needs(network).parameterization)
     assert isinstance(state, Covariance)
     return state
 
@@ -158,7 +181,7 @@ def _diagonal(get: Get, network: nn.Layer, inputs: Rows | Images) -> tuple[Array
         return _select(get, _from_positions(get, network, inputs, inputs, alone, jnp.ones(n, bool)), (n,))
     options = {"ntk": "ntk" in get, "keep_same": required.same}
     state = image_variance(inputs, **options) if isinstance(inputs, Images) else input_variance(inputs, **options)
-    return _select(get, covariance_rule(network, state, required.parameterization), (n,))
+    return _select(get, covariance_rule(unwrapped(network), state, required.parameterization), (n,))
 
 
 def _select(get: Get, state: Covariance, shape: tuple[int, ...]) -> tuple[Array, ...]:

@@ -11,7 +11,7 @@ Sizes = tuple[int, ...]
 
 def members(layer: nn.Layer) -> tuple[nn.Layer, ...]:
     """The layers inside a combinator; none for a single layer."""
-    if isinstance(layer, nn.Sequential):
+    if isinstance(layer, nn.Sequential | nn.Masked | nn.GraphNetwork):
         return layer.layers
     if isinstance(layer, nn.Parallel):
         return layer.branches

@@ -1,13 +1,14 @@
 """The covariance of raw inputs that have positions: images, sequences and sets of features."""
 
 import dataclasses
-import math
-from typing import NamedTuple
 
+import equinox as eqx
 import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Bool, Float
 
+from nnlimits import nn
+from nnlimits.kernels.blocks import flatten
 from nnlimits.kernels.covariance import Covariance, tiny
 from nnlimits.kernels.displacements import Displacement, Field, Pairs, field, join, slice_at
 from nnlimits.kernels.per_input import per_input
@@ -17,18 +18,49 @@ from nnlimits.kernels.semivariance import deficit_of
 _FEW = 8
 
 
-class Images(NamedTuple):
+class Images(eqx.Module):
     """A batch of inputs with positions as the kernel sees them."""
 
     values: Float[Array, "channels *positions n"]
     variance: Float[Array, "*positions n"]
-    """Mean square of the channels."""
+    """Mean square of the channels; of tokens, one."""
+    mask: Bool[Array, "*positions n"] | None
+    """Where positions are masked, if any may be."""
+    adjacency: Float[Array, "nodes nodes n"] | None
+    """Of graphs."""
+    tokens: bool = eqx.field(static=True)
+    """Whether the values are numbers of tokens."""
 
 
-def images(x: Float[Array, "n *positions channels"]) -> Images:
-    """Positions first, examples last."""
+def unwrapped(network: nn.Layer) -> nn.Layer:
+    """The layers within `Masked` and `GraphNetwork`, with those after them."""
+    row = flatten((network,))
+    while row and isinstance(row[0], nn.Masked | nn.GraphNetwork):
+        row = flatten((*row[0].layers, *row[1:]))
+    return nn.Sequential(*row)
+
+
+def images(network: nn.Layer, x: Float[Array, "n ..."]) -> Images:
+    """Positions first, examples last; masks and graphs as the first layers of the network say."""
+    row, mask, adjacency = flatten((network,)), None, None
+    while row and isinstance(row[0], nn.Masked | nn.GraphNetwork):
+        if isinstance(row[0], nn.Masked):
+            mask = jnp.moveaxis(row[0].mask(x), 0, -1)
+        else:
+            adjacency, x = row[0].split(x)
+            adjacency = jnp.moveaxis(adjacency, 0, -1)
+        row = flatten((*row[0].layers, *row[1:]))
+    tokens = takes_tokens(row)
+    if tokens:
+        values = jnp.moveaxis(x, 0, -1)[None]
+        return Images(values, jnp.ones_like(values[0]), mask, adjacency, tokens)
     values = jnp.moveaxis(jnp.moveaxis(x, -1, 0), 1, -1)
-    return Images(values, jnp.mean(values**2, axis=0) + tiny(x.dtype))
+    return Images(values, jnp.mean(values**2, axis=0) + tiny(x.dtype), mask, adjacency, tokens)
+
+
+def takes_tokens(row: tuple[nn.Layer, ...]) -> bool:
+    """Whether the first layer of a row sees tokens."""
+    return bool(row) and isinstance(row[0], nn.Embedding)
 
 
 def image_covariance(
@@ -36,8 +68,10 @@ def image_covariance(
 ) -> Covariance:
     """The diagonal `p = p'` of all pairs of inputs, arrays of shape (*positions, n1, n2)."""
     q1, q2 = per_input(lambda q: q, first.variance[..., :, None], second.variance[..., None, :])
-    s = _half_mean_square(first.values[..., :, None], second.values[..., None, :])
-    return _state(first, q1, q2, deficit_of(s, q1, q2), same if keep_same else None, ntk=ntk)
+    s = _semivariance(first, first.values[..., :, None], second.values[..., None, :])
+    alive = first.variance.shape[:-1]
+    positions = Positions(alive, alive, masked=first.mask is not None)
+    return _state(first, q1, q2, deficit_of(s, q1, q2), same if keep_same else None, positions, ntk=ntk)
 
 
 def image_variance(batch: Images, *, ntk: bool, keep_same: bool) -> Covariance:
@@ -45,11 +79,19 @@ def image_variance(batch: Images, *, ntk: bool, keep_same: bool) -> Covariance:
     q1, q2 = per_input(lambda q: q, batch.variance, batch.variance)
     zero = jnp.zeros_like(q1)
     deficit_of(zero, q1, q2)
-    return _state(batch, q1, q2, zero, jnp.ones(zero.shape[-1:], bool) if keep_same else None, ntk=ntk)
-
-
-def _state(batch: Images, q1: Array, q2: Array, deficit: Array, same: Array | None, *, ntk: bool) -> Covariance:
+    same = jnp.ones(zero.shape[-1:], bool) if keep_same else None
     alive = batch.variance.shape[:-1]
+    return _state(batch, q1, q2, zero, same, _of_one_input(batch, alive), ntk=ntk)
+
+
+def _of_one_input(batch: Images, alive: tuple[int, ...]) -> Positions:
+    grid = batch.variance.shape[:-1]
+    return Positions(alive, grid, mask=batch.mask, masked=batch.mask is not None)
+
+
+def _state(
+    batch: Images, q1: Array, q2: Array, deficit: Array, same: Array | None, positions: Positions, *, ntk: bool
+) -> Covariance:
     return Covariance(
         q1=q1,
         q2=q2,
@@ -59,8 +101,16 @@ def _state(batch: Images, q1: Array, q2: Array, deficit: Array, same: Array | No
         same=same,
         gaussian=False,
         fresh=True,
-        positions=Positions(alive, alive),
+        positions=positions,
     )
+
+
+def _semivariance(
+    batch: Images, a: Float[Array, "channels ..."], b: Float[Array, "channels ..."]
+) -> Float[Array, "..."]:
+    if batch.tokens:
+        return (a[0] != b[0]).astype(a.dtype)
+    return _half_mean_square(a, b)
 
 
 def _half_mean_square(a: Float[Array, "channels ..."], b: Float[Array, "channels ..."]) -> Float[Array, "..."]:
@@ -89,24 +139,21 @@ def image_field(
 
     def compute(d: Displacement | None) -> Covariance:
         q1, q2 = per_input(lambda q: q, first.variance, first.variance)
+        positions = dataclasses.replace(_of_one_input(first, alive), cyclic=True)
         if d is None:
             s, same_here = jnp.zeros_like(q1), None if same is None else jnp.ones(q1.shape[-1:], bool)
         else:
-            starts = [0, *d[:-1], d[-1] * pairs.count]
-            s = _half_mean_square(values1, slice_at(values2, starts, values1.shape))
+            s = _semivariance(first, values1, slice_at(values2, [0, *d[:-1], d[-1] * pairs.count], values1.shape))
             same_here = None if same is None else jnp.tile(same, grid[-1]) & ~jnp.stack(d).any()
-        state = _state(first, q1, q2, deficit_of(s, q1, q2), same_here, ntk=ntk)
-        return dataclasses.replace(state, positions=Positions(alive, grid, d, cyclic=True))
+            positions = dataclasses.replace(positions, displacement=d, mask=None)
+        return _state(first, q1, q2, deficit_of(s, q1, q2), same_here, positions, ntk=ntk)
 
-    return field(pairs, compute, (1,) * len(alive))
+    return field(pairs, compute, (1,) * len(alive), first.adjacency)
 
 
 def _on(grid: tuple[int, ...], batch: Images) -> Images:
     """With zeros beyond the image."""
-    more = [(0, g - size) for g, size in zip(grid, batch.variance.shape[:-1], strict=True)]
-    if math.prod(grid) == math.prod(batch.variance.shape[:-1]):
-        return batch
-    return Images(
-        jnp.pad(batch.values, [(0, 0), *more, (0, 0)]),
-        jnp.pad(batch.variance, [*more, (0, 0)], constant_values=tiny(batch.variance.dtype)),
-    )
+    more = [*((0, g - size) for g, size in zip(grid, batch.variance.shape[:-1], strict=True)), (0, 0)]
+    mask = None if batch.mask is None else jnp.pad(batch.mask, more)
+    variance = jnp.pad(batch.variance, more, constant_values=tiny(batch.variance.dtype))
+    return Images(jnp.pad(batch.values, [(0, 0), *more]), variance, mask, batch.adjacency, batch.tokens)

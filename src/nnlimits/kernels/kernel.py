@@ -131,6 +131,7 @@ def check_pair(network: nn.Layer, first: Any, *others: Any) -> list[Any]:
             f"x1 and x2 must have the same features; received shapes {arrays[0].shape} and {arrays[1].shape}"
         )
     output = network.output_shape(arrays[0].shape[1:])
+    evaluate.check_values(network, dict(zip(names, arrays, strict=True)))
     if len(output) > 1:
         raise ValueError(
             f"the network's outputs have positions, {output}; a kernel needs outputs without: end it in nn.Flatten() or "

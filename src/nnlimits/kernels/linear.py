@@ -84,7 +84,7 @@ def averaged(covariance: Covariance, axes: tuple[int, ...]) -> Covariance:
         deficit=deficit_of(s.mean(axes), q1, q2),
         ntk=None if ntk is None else ntk.mean(axes),
         width=covariance.width * count,
-        positions=Positions(rest, rest) if rest else None,
+        positions=dataclasses.replace(positions, alive=rest, grid=rest, mask=None, masked=False) if rest else None,
     )
 
 

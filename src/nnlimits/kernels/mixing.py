@@ -12,7 +12,7 @@ from nnlimits import nn
 from nnlimits.kernels.blocks import flatten
 from nnlimits.kernels.combinators import merge_rule
 from nnlimits.kernels.covariance import Covariance
-from nnlimits.kernels.displacements import Displacement, Field, field, stored
+from nnlimits.kernels.displacements import Displacement, Field, derived, stored
 from nnlimits.kernels.grids import grid_for, is_ring, members, rows_of_one_grid
 from nnlimits.kernels.rules import covariance_rule
 
@@ -42,9 +42,11 @@ _NO_RULE = mixing_rule.dispatch(object)
 def needs_all_displacements(layer: nn.Layer) -> bool:
     """Whether the diagonal of the inputs' covariance does not determine that of the outputs'."""
     inside = members(layer)
+    if isinstance(layer, nn.Masked) and any(isinstance(member, nn.Rnn) for member in flatten(inside)):
+        return True  # the last states are at positions that differ
     if inside:
         return any(map(needs_all_displacements, inside))
-    return is_mixing(layer) and not isinstance(layer, nn.Flatten | nn.Linear)
+    return is_mixing(layer) and not isinstance(layer, nn.Flatten | nn.Linear | nn.Index | nn.ConvTranspose | nn.Rnn)
 
 
 def run(layers: tuple[nn.Layer, ...], state: State, parameterization: str) -> State:
@@ -76,7 +78,7 @@ def _local(layers: tuple[nn.Layer, ...], source: Field, parameterization: str) -
     ):
         source = stored(source, grid)
     network = nn.Sequential(*layers)
-    return field(source.pairs, lambda d: covariance_rule(network, source.image(d), parameterization), steps)
+    return derived(source, lambda d: covariance_rule(network, source.image(d), parameterization), steps)
 
 
 def first_grid(network: nn.Layer, alive: tuple[int, ...]) -> tuple[int, ...]:
@@ -107,7 +109,7 @@ def _parallel(layer: nn.Parallel, source: Field, parameterization: str) -> State
         merged = merge_rule(layer.merge, states)
         return dataclasses.replace(merged, fresh=merged.fresh or source.fresh)
 
-    begun = field(source.pairs, start, (1,) * len(source.positions.grid))
+    begun = derived(source, start)
     ends = [run((branch,), begun, parameterization) for branch in layer.branches]
     fields = [branch for branch in ends if isinstance(branch, Field)]
     if not fields:
@@ -116,4 +118,6 @@ def _parallel(layer: nn.Parallel, source: Field, parameterization: str) -> State
         raise NotImplementedError(
             "a merge of branches with positions and branches without; end all of them in a GlobalAvgPool or a Flatten"
         )
-    return field(source.pairs, lambda d: end([b.image(d) for b in fields]), (1,) * len(fields[0].positions.grid))
+    grid = tuple(map(max, zip(*(branch.positions.grid for branch in fields), strict=True)))
+    fields = [branch if branch.positions.grid == grid else stored(branch, grid) for branch in fields]
+    return derived(source, lambda d: end([b.image(d) for b in fields]), (1,) * len(grid))

@@ -4,13 +4,13 @@ A matrix `A` maps the units at the old positions to those at the new ones, so co
 for one axis add their results: the taps of a transposed convolution, each with weights of its own.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from nnlimits.kernels.displacements import Field, Mixture, apart, every_image, join, mixed, no_displacement
+from nnlimits.kernels.displacements import Field, Mixture, apart, at_zero, every_image, join, mixed
 from nnlimits.kernels.positions import Positions, Window
 
 Maps = Sequence[np.ndarray]
@@ -32,13 +32,11 @@ def averaged_positions(source: Field, maps: Maps) -> Field:
     With such weights `a`, `a K a' = (a q + a q') / 2 - a S a'`, so the average's own semivariance is `a S a'` less half of the
     same of either input with itself.
     """
-    positions = _after(source.positions, maps)
+    positions = new_positions(source.positions, maps)
     values = mapped(every_image(source), source, maps)
 
     def among_themselves() -> Array:
-        here = values[(0,) * len(positions.grid)]
-        here = apart(here, source.pairs.count)
-        return here.real if jnp.iscomplexobj(here) else here
+        return at_zero(values, source.pairs.count)
 
     def variance() -> Array:
         assert source.zero is not None
@@ -47,7 +45,8 @@ def averaged_positions(source: Field, maps: Maps) -> Field:
     return mixed(source, Mixture(values, positions, variance, among_themselves))
 
 
-def _after(positions: Positions, maps: Maps) -> Positions:
+def new_positions(positions: Positions, maps: Maps) -> Positions:
+    """The positions after the maps: a ring of their own size."""
     sizes = tuple(each.shape[1] for each in maps)
     return Positions(sizes, sizes, cyclic=True)
 
@@ -56,7 +55,9 @@ def along_positions(q: Float[Array, "*positions n"], maps: Maps) -> Float[Array,
     """What belongs to single positions, mapped by the sum of each axis' matrices."""
     for axis, matrices in enumerate(maps):
         matrix = jnp.asarray(matrices.sum(0), q.dtype)
-        q = jnp.moveaxis(jnp.tensordot(matrix, q[(slice(None),) * axis + (slice(0, matrix.shape[1]),)], (1, axis)), 0, axis)
+        q = jnp.moveaxis(
+            jnp.tensordot(matrix, q[(slice(None),) * axis + (slice(0, matrix.shape[1]),)], (1, axis)), 0, axis
+        )
     return q
 
 

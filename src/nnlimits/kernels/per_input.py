@@ -13,6 +13,7 @@ from contextvars import ContextVar
 from typing import Any, TypeVar
 
 import jax
+import jax.numpy as jnp
 
 Known = list[Any]
 """The answers of one batch, in the order of the questions: PyTrees of scalars and of arrays whose last axis is the batch."""
@@ -31,6 +32,10 @@ def per_input(function: Callable[[Any], Any], first: Any, second: Any) -> tuple[
 
 Place = Callable[[jax.Array], jax.Array]
 """From what is known of the inputs of a batch, to arrays that go with those of the pairs."""
+
+
+Step = Callable[[Any, Any], tuple[Any, Any]]
+"""`state, result = step(state, x)`, as `lax.scan` takes it."""
 
 
 def stage(at_zero: Callable[[], Any]) -> tuple[Any, Known, Known]:
@@ -54,6 +59,9 @@ class _Compute:
 
     def scan(self, step: Callable[[Any, Any], Any], state: Any, layers: Any, length: int) -> Any:
         return jax.lax.scan(lambda carry, layer: (step(carry, layer), None), state, layers, length=length)[0]
+
+    def steps(self, step: Step, state: Any, xs: Any, by_step: Place) -> tuple[Any, Any]:
+        return jax.lax.scan(step, state, xs)
 
     def stage(self, at_zero: Callable[[], Any]) -> tuple[Any, Known, Known]:
         raise RuntimeError("stages of a network are recorded first")
@@ -82,6 +90,19 @@ class _Record:
         state, known = jax.lax.scan(body, state, layers, length=length)
         self.known.append(known)
         return state
+
+    def steps(self, step: Step, state: Any, xs: Any, by_step: Place) -> tuple[Any, Any]:
+        def body(carry, x):
+            with _mode(_Record()) as inner:
+                return step(carry, x), inner.known
+
+        def recorded(carry, x):
+            (carry, y), known = body(carry, x)
+            return carry, (y, known)
+
+        state, (ys, known) = jax.lax.scan(recorded, state, xs)
+        self.known.append(jax.tree.map(lambda v: jnp.moveaxis(v, 0, -2) if v.ndim > 1 else v, known))
+        return state, ys
 
     def stage(self, at_zero: Callable[[], Any]) -> tuple[Any, Known, Known]:
         with _mode(_Record()) as inner:
@@ -113,6 +134,16 @@ class _Read:
 
         return jax.lax.scan(body, state, (layers, self.pairs.popleft()), length=length)[0]
 
+    def steps(self, step: Step, state: Any, xs: Any, by_step: Place) -> tuple[Any, Any]:
+        known = jax.tree.map(by_step, self._placed())
+
+        def body(carry, x):
+            here, (known1, known2) = x
+            with _mode(_Read(known1, known2, (_as_it_is, _as_it_is))):
+                return step(carry, here)
+
+        return jax.lax.scan(body, state, (xs, known))
+
     def stage(self, at_zero: Callable[[], Any]) -> tuple[Any, Known, Known]:
         return None, *self.pairs.popleft()
 
@@ -122,6 +153,10 @@ class _Read:
     def _placed(self) -> tuple[Any, Any]:
         known1, known2 = self.pairs.popleft()
         return jax.tree.map(self.places[0], known1), jax.tree.map(self.places[1], known2)
+
+
+def _as_it_is(value: jax.Array) -> jax.Array:
+    return value
 
 
 def _as_column(value: jax.Array) -> jax.Array:
@@ -176,3 +211,11 @@ def without_record(rules: Callable[[], Any]) -> Any:
 def scan(step: Callable[[Any, Any], Any], state: Any, layers: Any, length: int) -> Any:
     """`state` after `state = step(state, layer)` for `length` layers, stacked along the first axis of `layers`' arrays."""
     return _present().scan(step, state, layers, length)
+
+
+def steps(step: Step, state: Any, xs: Any, by_step: Place) -> tuple[Any, Any]:
+    """`lax.scan` along the first of two axes (steps, batch) of positions, by rules that ask `per_input`.
+
+    `by_step` brings the steps of what is known, placed with the pairs, to the first axis.
+    """
+    return _present().steps(step, state, xs, by_step)

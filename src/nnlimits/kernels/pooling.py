@@ -9,7 +9,17 @@ from jaxtyping import Array
 
 from nnlimits import nn
 from nnlimits.kernels.covariance import Covariance
-from nnlimits.kernels.displacements import Displacement, Field, apart, both, field, join, no_displacement, shown, total
+from nnlimits.kernels.displacements import (
+    Displacement,
+    Field,
+    apart,
+    both,
+    derived,
+    join,
+    no_displacement,
+    shown,
+    total,
+)
 from nnlimits.kernels.linear import affine
 from nnlimits.kernels.mixing import mixing_rule
 from nnlimits.kernels.operators import averaged_positions, window_map
@@ -108,12 +118,14 @@ def rescaled(source: Field, gain: np.ndarray) -> Field:
 
     def compute(d: Displacement | None) -> Covariance:
         image = source.image(d)
-        known = gain if d is not None else jnp.broadcast_to(jnp.asarray(gain, image.q1.dtype)[..., None], image.q1.shape)
+        known = (
+            gain if d is not None else jnp.broadcast_to(jnp.asarray(gain, image.q1.dtype)[..., None], image.q1.shape)
+        )
         gain1, gain2 = per_input(lambda v: v, known, known)
         q1, q2 = per_input(lambda q: q, image.q1 * gain1**2, image.q2 * gain2**2)
         return dataclasses.replace(image, q1=q1, q2=q2, ntk=None if image.ntk is None else image.ntk * gain1 * gain2)
 
-    return field(source.pairs, compute, (1,) * len(source.positions.grid))
+    return derived(source, compute)
 
 
 @mixing_rule.register
@@ -130,7 +142,7 @@ def _linear(layer: nn.Linear, source: Field, parameterization: str) -> Field | C
     averaged = positions_averaged(source, layer.contracted((*source.positions.alive, 1))[:-1])
     if isinstance(averaged, Covariance):
         return affine(layer, averaged, parameterization)
-    return field(source.pairs, lambda d: affine(layer, averaged.image(d), parameterization), (1,) * averaged.axes)
+    return derived(averaged, lambda d: affine(layer, averaged.image(d), parameterization))
 
 
 def positions_averaged(source: Field, axes: tuple[int, ...]) -> Field | Covariance:
@@ -146,7 +158,7 @@ def positions_averaged(source: Field, axes: tuple[int, ...]) -> Field | Covarian
         return _averaged(source.at(full), axes, source.pairs.count)
 
     if rest:
-        return field(source.pairs, compute, (1,) * len(rest))
+        return derived(source, compute, (1,) * len(rest))
     return compute(None) if source.zero is not None else compute(())
 
 

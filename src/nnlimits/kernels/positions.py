@@ -77,7 +77,9 @@ class Window:
         return self.stride * np.arange(outputs) + self.dilation * np.arange(self.taps)[:, None] - self.low
 
 
-def windows(layer: nn.Conv | nn.LocallyConnected | nn.AvgPool | nn.SumPool, alive: tuple[int, ...]) -> tuple[Window, ...]:
+def windows(
+    layer: nn.Conv | nn.LocallyConnected | nn.AvgPool | nn.SumPool, alive: tuple[int, ...]
+) -> tuple[Window, ...]:
     """The windows of a layer over an image, axis by axis."""
     found = layer.windows((*alive, 1))
     axes = zip(found.kernel, found.stride, found.dilation, found.low, found.outputs, strict=True)

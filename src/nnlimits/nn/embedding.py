@@ -4,7 +4,7 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray, PyTree
+from jaxtyping import Array, Float, PRNGKeyArray, PyTree, Shaped
 
 from nnlimits.nn.affine import check_parameters, draw, scaled
 from nnlimits.nn.context import mask_of
@@ -59,8 +59,13 @@ class Embedding(Layer):
                 f"Embedding computes in {tokens.dtype}, which holds integers exactly up to {largest}, fewer than its "
                 f"vocabulary of {self.vocabulary}; give its parameters a wider dtype"
             )
+        self.check_tokens(tokens)
+        return tokens
+
+    def check_tokens(self, tokens: Shaped[Array | np.ndarray, "n ..."]) -> None:
+        """Raise `ValueError` for tokens that are not in the vocabulary, where values are known."""
         if is_traced(tokens):
-            return tokens
+            return
         values = np.asarray(tokens, np.float64)
         wrong = ~((values >= 0) & (values < self.vocabulary) & (values == np.floor(values)))
         if wrong.any():
@@ -69,4 +74,3 @@ class Embedding(Layer):
                 f"Embedding expects tokens, integers from 0 to {self.vocabulary - 1}; x has {values[place]:g} at index {place} "
                 f"({int(wrong.sum())} such entries)"
             )
-        return tokens
