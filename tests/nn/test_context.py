@@ -13,11 +13,13 @@ MASK = jnp.array([[True, False], [False, False]])
 
 
 def test_blocks_nest_and_end_with_errors():
-    with pytest.raises(RuntimeError), surrounded(nodes=3):
+    with surrounded(nodes=3):
         with surrounded(positions=(2,), mask=MASK):
             assert surroundings() == Context(positions=(2,), nodes=3, mask=MASK)
         assert surroundings() == Context(nodes=3)
-        raise RuntimeError
+        with pytest.raises(nn.ShapeError):
+            nn.Masked(nn.AvgPool(2)).output_shape((4, 3))
+        assert surroundings() == Context(nodes=3)
     assert surroundings() == Context()
 
 
