@@ -2,6 +2,7 @@
 
 import itertools
 
+import jax
 import numpy as np
 import pytest
 
@@ -37,3 +38,15 @@ def _patches(x, kernel, stride, dilation, padding):
 def patches():
     """`patches(x, kernel, stride, dilation, padding)`: what each window sees, (n, *outputs, *kernel, C), tuples given."""
     return _patches
+
+
+def _standard_normal(net, shape, dtype=None):
+    generator = np.random.default_rng(7)
+    abstract = jax.eval_shape(lambda key: net.init(key, shape), jax.random.key(0))
+    return jax.tree.map(lambda leaf: generator.normal(size=leaf.shape).astype(dtype or leaf.dtype), abstract)
+
+
+@pytest.fixture
+def standard_normal():
+    """`standard_normal(net, shape)`: parameters like those of `init`, drawn by NumPy, which has nothing to compile."""
+    return _standard_normal

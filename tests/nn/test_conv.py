@@ -32,11 +32,11 @@ EVEN = [((7, 3), (2,), (1,), (1,)), ((7, 8, 2), (4, 2), (2, 3), (1, 2)), ((5, 1)
     ],
     ids=str,
 )
-def test_formula(padding, geometry, patches, x64):
+def test_formula(padding, geometry, patches, x64, standard_normal):
     shape, kernel, stride, dilation = geometry
     layer = nn.Conv(4, kernel, stride=stride, padding=padding, dilation=dilation, w_std=1.5, b_std=0.5)
     x = np.random.default_rng(0).normal(size=(2, *shape))
-    params = layer.init(KEY, shape)
+    params = standard_normal(layer, shape)
     y = layer.apply(params, x)
     seen = patches(x, kernel, stride, dilation, padding)
     axes = tuple(range(-len(kernel) - 1, 0))
@@ -46,15 +46,15 @@ def test_formula(padding, geometry, patches, x64):
     assert layer.output_shape(shape) == y.shape[1:]
 
 
-def test_an_integer_is_for_all_axes():
+def test_an_integer_is_for_all_axes(standard_normal):
     whole, each = nn.Conv(2, 3, stride=2, dilation=2), nn.Conv(2, (3, 3), stride=(2, 2), dilation=(2, 2))
-    params, x = whole.init(KEY, (6, 7, 2)), jnp.linspace(-1, 1, 84).reshape(1, 6, 7, 2)
+    params, x = standard_normal(whole, (6, 7, 2)), jnp.linspace(-1, 1, 84).reshape(1, 6, 7, 2)
     np.testing.assert_array_equal(whole.apply(params, x), each.apply(params, x))
 
 
-def test_a_circular_convolution_commutes_with_rotations():
+def test_a_circular_convolution_commutes_with_rotations(standard_normal):
     layer = nn.Conv(2, 3, padding="circular", b_std=1.0)
-    params, x = layer.init(KEY, (5, 4, 2)), jnp.linspace(-1, 1, 40).reshape(1, 5, 4, 2) ** 2
+    params, x = standard_normal(layer, (5, 4, 2)), jnp.linspace(-1, 1, 40).reshape(1, 5, 4, 2) ** 2
     rotated = layer.apply(params, jnp.roll(x, (2, -1), (1, 2)))
     np.testing.assert_allclose(rotated, jnp.roll(layer.apply(params, x), (2, -1), (1, 2)), rtol=1e-5, atol=1e-6)
 

@@ -46,9 +46,9 @@ def transposed(x, weight, stride, padding):
     ],
     ids=str,
 )
-def test_formula(shape, kernel, stride, padding, x64):
+def test_formula(shape, kernel, stride, padding, x64, standard_normal):
     layer = nn.ConvTranspose(4, kernel, stride=stride, padding=padding, w_std=1.5, b_std=0.5)
-    params, x = layer.init(KEY, shape), np.random.default_rng(0).normal(size=(2, *shape))
+    params, x = standard_normal(layer, shape), np.random.default_rng(0).normal(size=(2, *shape))
     y = layer.apply(params, x)
     expected = transposed(x, np.asarray(params["weight"]), stride, padding)
     expected = 1.5 / np.sqrt(np.prod(kernel) * shape[-1]) * expected + 0.5 * np.asarray(params["bias"])
@@ -56,7 +56,7 @@ def test_formula(shape, kernel, stride, padding, x64):
     assert layer.output_shape(shape) == y.shape[1:]
 
 
-def test_same_padding_is_that_of_lax(x64):
+def test_same_padding_is_that_of_lax(x64, standard_normal):
     for kernel, stride in [
         (1, 2),
         (2, 1),
@@ -72,17 +72,17 @@ def test_same_padding_is_that_of_lax(x64):
         (7, 3),
     ]:
         layer = nn.ConvTranspose(3, kernel, stride=stride)
-        params, x = layer.init(KEY, (4, 2)), np.random.default_rng(0).normal(size=(2, 4, 2))
+        params, x = standard_normal(layer, (4, 2)), np.random.default_rng(0).normal(size=(2, 4, 2))
         peer = jax.lax.conv_transpose(
             jnp.asarray(x), params["weight"][::-1], (stride,), "SAME", dimension_numbers=("NHC", "HIO", "NHC")
         )
         np.testing.assert_allclose(layer.apply(params, x), peer / np.sqrt(2 * kernel), rtol=1e-12, atol=1e-13)
 
 
-def test_it_is_the_transpose_of_a_convolution(x64):
+def test_it_is_the_transpose_of_a_convolution(x64, standard_normal):
     """`<y, conv(x)> = <conv_transpose(y), x>` where both windows read the same entries: circular and odd."""
     conv, back = nn.Conv(1, 3, stride=2, padding="circular"), nn.ConvTranspose(1, 3, stride=2, padding="circular")
-    params = conv.init(KEY, (8, 1))
+    params = standard_normal(conv, (8, 1))
     x, y = (np.random.default_rng(seed).normal(size=(1, size, 1)) for seed, size in [(0, 8), (1, 4)])
     inner = np.sum(y * np.asarray(conv.apply(params, x)))
     assert np.sum(np.asarray(back.apply(params, y)) * x) == pytest.approx(inner, rel=1e-12)

@@ -12,6 +12,19 @@ def test_counts_every_weight_and_bias():
     assert nn.count_parameters(net, (2, 3)) == (6 * 5 + 5) + 4 * (5 * 5 + 5) + (5 * 2 + 2)
 
 
+def test_counts_over_positions():
+    net = nn.Sequential(
+        nn.Conv(4, 3),
+        nn.LocallyConnected(5, (1, 3)),
+        nn.PositionalEmbedding(),
+        nn.SelfAttention(6, 2, 3, 4),
+        nn.Flatten(),
+    )
+    convolutions = (9 * 2 * 4 + 4) + 30 * (3 * 4 * 5 + 5)
+    attention = 2 * (2 * 5 * 3) + 2 * 5 * 4 + 2 * 4 * 6 + 6
+    assert nn.count_parameters(net, (5, 6, 2)) == convolutions + 30 * 5 + attention
+
+
 def test_draws_nothing():
     assert nn.count_parameters(nn.Dense(10_000_000), (10_000,)) == 10_001 * 10_000_000
 

@@ -47,12 +47,12 @@ def test_formula(normalize, self_loops, x64):
         np.testing.assert_array_equal(y[0, 2], 0)
 
 
-def test_layers_see_the_features_and_the_graph(x64):
+def test_layers_see_the_features_and_the_graph(x64, standard_normal):
     adjacency, features = _graphs()
     net = nn.GraphNetwork(
         nn.Linear(5, b_std=0.5), nn.Residual(nn.Sequential(nn.Relu(), nn.Aggregate())), nn.GlobalSumPool(), nn.Dense(2)
     )
-    params, x = net.init(KEY, (NODES, NODES + FEATURES)), np.concatenate([adjacency, features], axis=-1)
+    params, x = standard_normal(net, (NODES, NODES + FEATURES)), np.concatenate([adjacency, features], axis=-1)
     hidden = np.asarray(nn.Linear(5, b_std=0.5).apply(params[0], features))
     hidden = hidden + _aggregated(adjacency, np.maximum(hidden, 0), "none", False)
     expected = nn.Dense(2).apply(params[3], hidden.sum(1))
@@ -75,7 +75,7 @@ def test_repeats_share_the_graph(x64):
     "wrap", [lambda *ls: nn.Masked(nn.GraphNetwork(*ls)), lambda *ls: nn.GraphNetwork(nn.Masked(*ls))]
 )
 @pytest.mark.parametrize("normalize", ["none", "mean", "symmetric"])
-def test_masked_nodes_are_absent(wrap, normalize, x64):
+def test_masked_nodes_are_absent(wrap, normalize, x64, standard_normal):
     """A graph padded by two nodes, whose columns hold what they like, equals the graph itself."""
     adjacency, features = _graphs(isolated=False)
     layers = (nn.Linear(5, b_std=0.5), nn.Aggregate(normalize, self_loops=True), nn.Tanh(), nn.GlobalAvgPool())
@@ -83,7 +83,7 @@ def test_masked_nodes_are_absent(wrap, normalize, x64):
     padded[:, :NODES, :6] = np.random.default_rng(1).uniform(size=(2, NODES, 6))
     padded[:, :NODES, :NODES], padded[:, :NODES, 6:] = adjacency, features
     padded_net, net = wrap(*layers), nn.GraphNetwork(*layers)
-    (params,) = padded_net.init(KEY, padded.shape[1:])
+    (params,) = standard_normal(padded_net, padded.shape[1:])
     expected = net.apply(params, np.concatenate([adjacency, features], axis=-1))
     np.testing.assert_allclose(padded_net.apply((params,), padded), expected, rtol=1e-12)
 

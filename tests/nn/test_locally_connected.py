@@ -22,9 +22,9 @@ KEY = jax.random.key(0)
     ],
     ids=str,
 )
-def test_formula(shape, kernel, stride, padding, patches, x64):
+def test_formula(shape, kernel, stride, padding, patches, x64, standard_normal):
     layer = nn.LocallyConnected(4, kernel, stride=stride, padding=padding, w_std=1.5, b_std=0.5)
-    params, x = layer.init(KEY, shape), np.random.default_rng(0).normal(size=(2, *shape))
+    params, x = standard_normal(layer, shape), np.random.default_rng(0).normal(size=(2, *shape))
     seen = patches(x, kernel, stride, (1,) * len(kernel), padding)
     assert params["weight"].shape == (*seen.shape[1:], 4)
     weight, bias = np.asarray(params["weight"]), np.asarray(params["bias"])

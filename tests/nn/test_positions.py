@@ -51,9 +51,9 @@ def _inputs(shape):
 
 
 @pytest.mark.parametrize(("layer", "shape"), CASES, ids=IDS)
-def test_double_precision_jit_and_shapes(layer, shape):
+def test_double_precision_jit_and_shapes(layer, shape, standard_normal):
     """Without the global flag; single precision and jit agree with it to single precision."""
-    params = layer.init(KEY, shape, dtype=np.float64)
+    params = standard_normal(layer, shape, np.float64)
     x = _inputs(shape).astype(np.float64)
     y = layer.apply(params, x)
     assert y.dtype == np.float64
@@ -66,11 +66,12 @@ def test_double_precision_jit_and_shapes(layer, shape):
 
 @pytest.mark.parametrize(("layer", "shape"), CASES, ids=IDS)
 def test_the_parameterizations_are_one_function_of_the_same_draws(layer, shape, x64):
-    ntk, standard = nn.Sequential(layer), nn.Sequential(layer, parameterization="standard")
-    params, scaled = ntk.init(KEY, shape), standard.init(KEY, shape)
     x = _inputs(shape).astype(np.float64)
-    np.testing.assert_allclose(standard.apply(scaled, x), ntk.apply(params, x), rtol=1e-11, atol=1e-12)
-    assert nn.count_parameters(ntk, shape) == sum(leaf.size for leaf in jax.tree.leaves(params))
+    ntk, standard = (
+        net.apply(net.init(KEY, shape), x)
+        for net in (nn.Sequential(layer), nn.Sequential(layer, parameterization="standard"))
+    )
+    np.testing.assert_allclose(standard, ntk, rtol=1e-11, atol=1e-12)
 
 
 @pytest.mark.parametrize(("layer", "shape"), CASES, ids=IDS)
@@ -87,7 +88,7 @@ def test_refuses_parameters_of_another_layer():
 
 
 @pytest.mark.parametrize("scale", ["w_std", "b_std", "u_std", "w_query_std", "w_out_std", "std"])
-def test_scales_can_be_traced(scale):
+def test_scales_can_be_traced(scale, standard_normal):
     """`y` is linear in the last scale of each layer: its derivative is the difference of two values."""
     build, shape = {
         "w_std": (lambda s: nn.Conv(2, 3, w_std=s), (4, 2)),
@@ -97,6 +98,6 @@ def test_scales_can_be_traced(scale):
         "w_out_std": (lambda s: nn.SelfAttention(2, w_out_std=s), (4, 2)),
         "std": (lambda s: nn.PositionalEmbedding(std=s), (4, 2)),
     }[scale]
-    params, x = build(1.0).init(KEY, shape), jnp.linspace(-1, 2, 8).reshape(1, *shape)
+    params, x = standard_normal(build(1.0), shape), jnp.linspace(-1, 2, 8).reshape(1, *shape)
     value = jax.jit(lambda s: build(s).apply(params, x).sum())
     assert jax.grad(value)(1.0) == pytest.approx(float(value(2.0) - value(1.0)), rel=1e-4)

@@ -3,7 +3,7 @@
 import inspect
 import runpy
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ def resolve(name: str, options: Mapping[str, Any]) -> nn.Layer:
         if given:
             raise ValueError(f"{_spelled(given)} belong to presets; {name} says everything about its network itself")
         return _from_file(Path(name))
-    functions = preset_functions()
+    functions = presets.FLAT
     if name not in functions:
         raise ValueError(
             f"there is no preset {name!r}; there are {', '.join(sorted(functions))}; for a network of your own, give "
@@ -36,15 +36,6 @@ def resolve(name: str, options: Mapping[str, Any]) -> nn.Layer:
     if unknown := {key: value for key, value in given.items() if key not in accepted}:
         raise ValueError(f"the preset {name} takes no {_spelled(unknown)}")
     return functions[name](**given)
-
-
-def preset_functions() -> dict[str, Callable[..., nn.Layer]]:
-    """All presets by name."""
-    return {
-        name: function
-        for name, function in inspect.getmembers(presets, inspect.isfunction)
-        if function.__module__ == presets.__name__ and not name.startswith("_")
-    }
 
 
 def activation(name: str) -> nn.Layer:

@@ -1,6 +1,5 @@
 """The networks among which an estimator chooses."""
 
-import inspect
 import itertools
 from collections.abc import Sequence
 from numbers import Integral, Real
@@ -91,17 +90,12 @@ def _with_scales(network: nn.Layer, w_std: Any, b_std: Any) -> nn.Layer:
 
 
 def _preset(name: Any) -> Any:
-    available = {
-        key: function
-        for key, function in inspect.getmembers(presets, inspect.isfunction)
-        if function.__module__ == presets.__name__ and not key.startswith("_")
-    }
-    if not isinstance(name, str) or name not in available:
+    if not isinstance(name, str) or name not in presets.FLAT:
         raise ValueError(
-            f"network must be an expression of nnlimits.nn or the name of a preset ({', '.join(sorted(available))}); "
+            f"network must be an expression of nnlimits.nn or the name of a preset ({', '.join(sorted(presets.FLAT))}); "
             f"received {name!r}"
         )
-    return available[name]
+    return presets.FLAT[name]
 
 
 def _options(name: str, value: Any) -> list[Any]:

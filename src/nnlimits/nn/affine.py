@@ -5,10 +5,15 @@ import math
 from typing import Any
 
 import jax
+import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from nnlimits.nn.fields import Scalar
 from nnlimits.nn.layer import Layer
+
+Parameter = Float[Array | np.ndarray, "..."]
+"""An array of parameters: of JAX, or of NumPy, as it comes from a file."""
 
 
 def draw(
@@ -19,8 +24,9 @@ def draw(
     return scale * values if parameterization == "standard" else values
 
 
-def scaled(values: Float[Array, "..."], scale: Scalar, parameterization: str) -> Float[Array, "..."]:
+def scaled(values: Parameter, scale: Scalar, parameterization: str) -> Float[Array, "..."]:
     """`scale * values`, or `values` in the standard parameterization, where the parameters carry the scale."""
+    values = jnp.asarray(values)
     return values if parameterization == "standard" else scale * values
 
 
@@ -85,6 +91,6 @@ class Affine(Layer, _Scaled):
         shape = x.shape[1:]
         expected = {"weight": self.weight_shape(shape), "bias": self.bias_shape(shape)}
         check_parameters(self, params, expected, shape)
-        linear = self.linear(params["weight"], x)
+        linear = self.linear(jnp.asarray(params["weight"]), x)
         linear = scaled(linear, self.w_std / math.sqrt(self.fan_in(shape)), parameterization)
         return linear + scaled(params["bias"], self.b_std, parameterization)

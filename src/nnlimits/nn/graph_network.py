@@ -17,8 +17,10 @@ class GraphNetwork(Layer):
 
     One example is an array (nodes, nodes + features): row p is the p-th row of the adjacency matrix A, followed by the
     features of node p. `A[p, q]` weighs what node p receives from node q. Graphs of several sizes are padded with rows and
-    columns of zeros, in an `nn.Masked`. The layers run one after another as in `Sequential`, starting from the features
-    (nodes, features); the parameters are a tuple, one entry a layer.
+    columns of zeros, in an `nn.Masked` (where a node without edges whose features are all zero is padding too).
+
+    The layers run one after another as in `Sequential`, starting from the features (nodes, features); the parameters are a
+    tuple, one entry a layer.
 
     **Arguments:** the layers.
     """

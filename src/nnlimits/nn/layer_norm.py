@@ -18,7 +18,7 @@ class LayerNorm(Layer):
     example, counted from 0 or, if negative, from the end: `(-1,)` are the channels of each position by itself,
     `(0, 1, -1)` a whole image, `(0, 1)` each of its channels by itself.
 
-    Inside `Masked`, mean and variance over positions are those of the unmasked ones.
+    Inside `Masked`, mean and variance over positions are those of the unmasked ones, and masked ones become zeros.
     """
 
     epsilon: Scalar = non_negative_field("epsilon", 1e-12)
@@ -36,6 +36,8 @@ class LayerNorm(Layer):
         axes = tuple(axis + 1 for axis in self._axes_of(x.shape[1:], self.axes))
         unmasked = self._unmasked(x, axes)
         centred = x - _mean(x, axes, unmasked)
+        if unmasked is not None:
+            centred = jnp.where(unmasked, centred, 0)
         variance = _mean(centred**2, axes, unmasked)
         return centred * lax.rsqrt(variance + self.epsilon)
 

@@ -1,4 +1,4 @@
-"""Ready-made networks."""
+"""The fully connected network."""
 
 import math
 

@@ -1,0 +1,11 @@
+"""Ready-made networks."""
+
+from nnlimits.presets.convolutional import cnn, myrtle, wide_resnet
+from nnlimits.presets.fully_connected import mlp
+from nnlimits.presets.graphs import gcn
+from nnlimits.presets.sequences import rnn, transformer_encoder
+
+__all__ = ["cnn", "gcn", "mlp", "myrtle", "rnn", "transformer_encoder", "wide_resnet"]
+
+FLAT = {"mlp": mlp}
+"""The presets for flat inputs, such as the rows of a table, by name."""
