@@ -77,7 +77,7 @@ def test_half_of_a_symmetric_kernel_is_the_transpose_of_the_other(outputs, monke
 
 
 @pytest.mark.parametrize("algorithm", ["jacobian", "structured"])
-@pytest.mark.parametrize("working_bytes", [1, 20_000])
+@pytest.mark.parametrize("working_bytes", [1, pytest.param(20_000, marks=pytest.mark.slow)])
 def test_batches(algorithm, working_bytes, monkeypatch):
     """Memory for one example, or a few of them: batches that do not divide the examples, outputs a few at a time."""
     monkeypatch.setattr(batches, "WORKING_BYTES", working_bytes)

@@ -32,6 +32,7 @@ class Task(NamedTuple):
 
 def choose_algorithm(task: Task, structure: Structure, leaf_sizes: list[int]) -> Algorithm:
     """The algorithm with the fewest predicted operations among those whose derivatives of a pair of examples fit."""
+    examples = max(task.n1, task.n2 or 0)
     most = max(batches.WORKING_BYTES, task.result_bytes)
     held = {
         "jacobian": jacobian_bytes(task, leaf_sizes),
@@ -40,10 +41,10 @@ def choose_algorithm(task: Task, structure: Structure, leaf_sizes: list[int]) ->
     costs: dict[Algorithm, float] = {"vector_products": _vector_products(task, structure)}
     if 2 * held["jacobian"] <= most:
         costs["jacobian"] = _jacobian(
-            task, structure, leaf_sizes, batches.batch_size(held["jacobian"], task.n1, task.result_bytes)
+            task, structure, leaf_sizes, batches.batch_size(held["jacobian"], examples, task.result_bytes)
         )
     if structure.uses and 2 * held["structured"] <= most:
-        size = batches.batch_size(held["structured"], task.n1, task.result_bytes)
+        size = batches.batch_size(held["structured"], examples, task.result_bytes)
         costs["structured"] = _structured(task, structure, leaf_sizes, size)
     return min(costs, key=lambda name: costs[name])
 
@@ -69,8 +70,8 @@ def _prepared(task: Task, size: int) -> float:
     n2 = 0 if task.n2 is None else task.n2
     if task.matched or size >= max(task.n1, n2):
         return float(task.n1 + n2)
-    batches = math.ceil(task.n1 / size)
-    return task.n1 + batches * (task.n1 / 2 if task.n2 is None else n2)
+    count = math.ceil(task.n1 / size)
+    return float(task.n1 + count * (task.n1 / 2 if task.n2 is None else n2))
 
 
 def _jacobian(task: Task, structure: Structure, leaf_sizes: list[int], size: int) -> float:
@@ -81,7 +82,7 @@ def _jacobian(task: Task, structure: Structure, leaf_sizes: list[int], size: int
 def _vector_products(task: Task, structure: Structure) -> float:
     one_side = task.n1 if task.n2 is None else task.n2
     forward = 1 if task.matched else task.n1
-    return one_side * task.n_outputs * (2 + 2 * forward) * structure.program.flops
+    return float(one_side) * task.n_outputs * (2 + 2 * forward) * structure.program.flops
 
 
 def _structured(task: Task, structure: Structure, leaf_sizes: list[int], size: int) -> float:
@@ -92,4 +93,4 @@ def _structured(task: Task, structure: Structure, leaf_sizes: list[int], size: i
     n2 = task.n1 if task.n2 is None else task.n2
     pairs = (1, 1) if task.matched else (task.n1, n2)
     contracted = sum(cheapest_order(use.sizes, *pairs, n_outputs, task.outputs)[1] for use in structure.uses)
-    return total + contracted * (task.n1 if task.matched else 1)
+    return float(total) + contracted * (task.n1 if task.matched else 1)

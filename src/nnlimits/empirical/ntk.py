@@ -19,6 +19,7 @@ from nnlimits.empirical.arguments import (
 from nnlimits.empirical.cost import Task, choose_algorithm, jacobian_bytes
 from nnlimits.empirical.pairs import Outputs
 from nnlimits.empirical.structured import bytes_per_example, structure_of
+from nnlimits.empirical.torch_models import TorchFunction, torch_ntk
 
 Pairs = Literal["all", "matched"]
 
@@ -32,7 +33,7 @@ def ntk(
     outputs: str = "full",
     pairs: str = "all",
     algorithm: str | None = None,
-) -> Float[Array, "..."]:
+) -> Float[Any, "..."]:
     """The empirical neural tangent kernel `J(x1) J(x2)^T`, with `J` the derivative of the outputs in all parameters.
 
     Three algorithms give it (Novak, Sohl-Dickstein & Schoenholz 2022). With n examples, O outputs, P parameters and a
@@ -69,6 +70,8 @@ def ntk(
     check_choice("outputs", outputs, ("full", "trace", "diagonal"))
     check_choice("pairs", pairs, ("all", "matched"))
     check_choice("algorithm", algorithm, ("jacobian", "vector_products", "structured", None))
+    if isinstance(f, TorchFunction):
+        return torch_ntk(f, params, x1, x2, outputs, pairs, algorithm)
     with precision_of_parameters(params):
         params, x1, x2 = check_arguments(f, params, x1, x2)
         if pairs == "matched" and x2 is not None and len(x1) != len(x2):

@@ -75,7 +75,8 @@ class _Search(NamedTuple):
     users: dict[int, tuple[Equation, int]]
 
     def use_of(self, leaf: int) -> WeightUse | None:
-        number, scale, repeated = self.program.inputs[leaf], (), frozenset()
+        number, repeated = self.program.inputs[leaf], frozenset()
+        scale: tuple[Any, ...] = ()
         while (user := self._only_user(number)) is not None:
             equation, position = user
             factor = self._scaling(equation, position)
@@ -120,7 +121,7 @@ class _Search(NamedTuple):
         if equation.name == "transpose":
             order = equation.params["permutation"]
             return frozenset(new for new, old in enumerate(order) if old in repeated)
-        if equation.name != "broadcast_in_dim" or len(equation.inputs) > 1:
+        if equation.name != "broadcast_in_dim":
             return None
         before, after = self._shape(equation.inputs[0]), self._shape(equation.outputs[0])
         kept = {int(new): old for old, new in enumerate(equation.params["broadcast_dimensions"])}
@@ -170,7 +171,8 @@ class _Search(NamedTuple):
 
     def _site(self, number: int) -> tuple[int, tuple[Any, ...], tuple[tuple[str, Any], ...]]:
         """The furthest value that is this one, scaled, rearranged, and with other things added; and the way back."""
-        scale, back = (), ()
+        scale: tuple[Any, ...] = ()
+        back: tuple[tuple[str, Any], ...] = ()
         while (user := self._only_user(number)) is not None:
             equation, position = user
             shape = self._shape(number)
