@@ -79,7 +79,7 @@ def test_names_stay_what_they_are_whatever_is_imported():
         "for module in pkgutil.walk_packages(nl.__path__, 'nnlimits.'):\n"
         "    if not module.name.endswith('__main__'):\n"
         "        importlib.import_module(module.name)\n"
-        "packages = {'compute', 'datasets', 'estimators', 'kernels', 'nn', 'plots', 'predict', 'presets'}\n"
+        "packages = {'compute', 'datasets', 'empirical', 'estimators', 'kernels', 'nn', 'plots', 'predict', 'presets'}\n"
         "found = {name for name in nl.__all__ if isinstance(getattr(nl, name), types.ModuleType)}\n"
         "assert found == packages, found ^ packages\n"
         "for package in packages:\n"

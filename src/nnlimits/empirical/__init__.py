@@ -1,0 +1,11 @@
+"""Finite networks seen as kernels.
+
+Every function takes `f(params, x)` and its `params`; `as_function` makes them of a model.
+"""
+
+from nnlimits.empirical.as_function import as_function
+from nnlimits.empirical.linearize import linearize, taylor
+from nnlimits.empirical.nngp import nngp
+from nnlimits.empirical.ntk import ntk
+
+__all__ = ["as_function", "linearize", "nngp", "ntk", "taylor"]
