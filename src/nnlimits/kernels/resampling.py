@@ -109,10 +109,8 @@ def _picked(covariance: Covariance, through: tuple[Window, ...]) -> Covariance:
     q1, q2 = per_input(lambda q: window_sum(q, before, through)[0], covariance.q1, covariance.q2)
     values, positions = window_sum(joined(covariance.deficit, covariance.ntk), before, through)
     deficit, ntk = parted(values, covariance.ntk)
-    if positions.mask is not None:
-        positions = dataclasses.replace(
-            positions, mask=window_sum(positions.mask.astype(q1.dtype), before, through)[0] > 0
-        )
+    # a position that is picked counts, masked or not: a recurrent network keeps its last state there
+    positions = dataclasses.replace(positions, mask=None, masked=False)
     same = thinned(covariance.same, before, positions)
     return dataclasses.replace(covariance, q1=q1, q2=q2, deficit=deficit, ntk=ntk, same=same, positions=positions)
 
