@@ -11,6 +11,7 @@ import numpy as np
 
 from nnlimits.compute.precision import precision_of
 from nnlimits.compute.tiles import tile_size
+from nnlimits.kernels.evaluate import load
 from nnlimits.kernels.kernel import Kernel, check_pair, fill_pairs
 from nnlimits.validation import is_traced
 
@@ -57,7 +58,9 @@ def gram(
     x2 = rest[0] if rest else None
     n1, n2 = x1.shape[0], (x1 if x2 is None else x2).shape[0]
     devices = _checked_devices(devices)
-    tile = tile_size(n1, n2, devices) if tile is None else min(_checked_tile(tile), max(n1, n2))
+    if tile is None:
+        tile = tile_size(n1, n2, devices, load(kernel.network, x1.shape[1:]))
+    tile = min(_checked_tile(tile), max(n1, n2))
     order = tuple(sorted(names))
     with contextlib.ExitStack() as stack:
         arrays = {

@@ -34,11 +34,16 @@ class Problem(NamedTuple):
     outputs: Sequence[np.ndarray]
 
 
-def tile_size(n1: int, n2: int, devices: Sequence[Any]) -> int:
-    """One of few sizes, so that few shapes are ever compiled: one that suits the device and pads least, or enough for all."""
+def tile_size(n1: int, n2: int, devices: Sequence[Any], load: float = 1.0) -> int:
+    """Of few sizes, so that few shapes are ever compiled: one that suits the device and pads least, or enough for all.
+
+    `load`: how much memory a pair takes, in pairs of the simplest kind.
+    """
     sizes = _CACHE_TILES if devices[0].platform == "cpu" else _ACCELERATOR_TILES
+    sizes = tuple(max(1, round(size / load**0.5)) for size in sizes)
     size = min(sizes, key=lambda tile: (-(-n1 // tile) * tile) * (-(-n2 // tile) * tile))
-    return min(size, max(16, 1 << (max(n1, n2) - 1).bit_length()))
+    least = 16 if load == 1 else 1
+    return min(size, max(least, 1 << (max(n1, n2) - 1).bit_length()))
 
 
 def fill(problem: Problem, *, tile: int, devices: Sequence[Any], progress: bool | None) -> None:

@@ -1,6 +1,7 @@
 """The kernel of a network as pure functions of its hyper-parameters and inputs: what is jitted, differentiated and tiled."""
 
 import dataclasses
+import math
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -98,6 +99,19 @@ def check_values(network: nn.Layer, arrays: dict[str, Any]) -> None:
             else:
                 first.check_tokens(values if mask is None else np.where(mask, 0, values))
                 break
+
+
+# One displacement of many pairs is computed at a time, and over again for each: the nearer cache suits it.
+_NEARER = 16
+
+
+def load(network: nn.Layer, input_shape: tuple[int, ...]) -> float:
+    """How much memory a pair of inputs takes while it is computed, in pairs of inputs without positions."""
+    row = flatten((unwrapped(network),))
+    if len(input_shape) < 2 and not takes_tokens(row):
+        return 1.0
+    positions = math.prod(input_shape if takes_tokens(row) else input_shape[:-1])
+    return float(positions * (_NEARER if needs(network).displacements else 1))
 
 
 class Batch(NamedTuple):

@@ -83,7 +83,8 @@ class Kernel(eqx.Module):
         outputs = [aligned_empty((n1, n2), x1.dtype) for _ in get]
         devices = [jax.devices()[0]]
         with precision_of(x1, x2):
-            fill_pairs(get, self.network, x1, x2, outputs, tile_size(n1, n2, devices), devices, None)
+            tile = tile_size(n1, n2, devices, evaluate.load(self.network, x1.shape[1:]))
+            fill_pairs(get, self.network, x1, x2, outputs, tile, devices, None)
             return [adopt(output) for output in outputs]
 
 

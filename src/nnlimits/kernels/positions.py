@@ -118,23 +118,29 @@ def _layout(shape: tuple[int, ...], grid: tuple[int, ...], new: tuple[int, ...])
     return (*new, *shape[len(grid) :])
 
 
+def _found(x: Array) -> Array:
+    """`x` in memory: XLA would repeat what leads to it for every end that is attached and for every tap."""
+    return lax.optimization_barrier(x)
+
+
 def _along(x: Shaped[Array, "before grid after"], window: Window, outputs: int, *, ring: bool) -> Shaped[Array, "..."]:
     """Sum over the taps along the middle axis; beyond its ends it goes on from the other end, or with zeros."""
     before, grid, after = x.shape
     sources = window.sources(outputs)
     low, high = max(-int(sources.min()), 0), max(int(sources.max()) + 1 - grid, 0)
+    x = x.reshape(before, -1)  # one long axis in the place of two, the last of them perhaps short
+    x = _found(x)
     if low or high:
         if ring:
-            first, last = x[:, grid - low :], x[:, :high]
+            first, last = x[:, (grid - low) * after :], x[:, : high * after]
         else:
-            first, last = (jnp.zeros((before, size, after), x.dtype) for size in (low, high))
+            first, last = (jnp.zeros((before, size * after), x.dtype) for size in (low, high))
         x = jnp.concatenate([first, x, last], axis=1)
-    if window.taps > 1:
-        x = lax.optimization_barrier(x)  # or XLA would repeat, for every tap, all that leads to it
-    if window.stride == 1:  # one long axis in the place of two, the last of them perhaps short
-        x = x.reshape(before, -1)
-        parts = (x[:, start * after : (start + outputs) * after] for start in (sources[:, 0] + low).tolist())
-    else:
-        end = window.stride * (outputs - 1) + 1
-        parts = (x[:, start : start + end : window.stride] for start in (sources[:, 0] + low).tolist())
+    x = _found(x)
+    starts = (sources[:, 0] + low).tolist()
+    if window.stride == 1:
+        return functools.reduce(operator.add, (x[:, start * after : (start + outputs) * after] for start in starts))
+    x = x.reshape(before, -1, after)
+    end = window.stride * (outputs - 1) + 1
+    parts = (x[:, start : start + end : window.stride] for start in starts)
     return functools.reduce(operator.add, parts)
