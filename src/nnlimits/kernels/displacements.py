@@ -6,6 +6,7 @@ diagonal alone, the sum over all, or all of them side by side.
 """
 
 import dataclasses
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -207,6 +208,44 @@ def every_image(source: Field, beyond: float = 1.0) -> Array:
     source = shown(source)
     found = jax.lax.map(lambda d: both(source.at(tuple(d)), beyond), _all(grid))
     return found.reshape(*grid, *found.shape[1:])
+
+
+def every_block(source: Field, sizes: tuple[int, ...]) -> Array:
+    """`both` at all displacements, summed over blocks of positions, of either input; the sizes divide the ring.
+
+    With the displacement `size e + r` of position `size p + o`, the partner is in block `p + e`, or in the next one where `o +
+    r` is not below the size. So an image adds to two displacements of the blocks, along each axis.
+    """
+    source, pairs = shown(source), source.pairs.count
+    blocks = tuple(g // size for g, size in zip(source.positions.grid, sizes, strict=True))
+    shape = (math.prod(blocks), *blocks[:-1], blocks[-1] * pairs)
+
+    def add(found: Array, d: Array) -> tuple[Array, None]:
+        images = [apart(both(source.at(tuple(d))), pairs)]
+        for axis, (step, size) in enumerate(zip(d, sizes, strict=True)):
+            images = [part for image in images for part in _parted(image, axis, size, step % size)]
+        for carry, image in zip(np.ndindex(*(2,) * len(sizes)), images, strict=True):
+            e = [(step // size + next_) % grid for step, size, next_, grid in zip(d, sizes, carry, blocks, strict=True)]
+            place = _number(tuple(e), blocks)
+            here = jax.lax.dynamic_index_in_dim(found, place, keepdims=False)
+            found = jax.lax.dynamic_update_index_in_dim(found, here + join(image), place, 0)
+        return found, None
+
+    like = jax.eval_shape(lambda: both(source.at(no_displacement(source.axes))))
+    found = jax.lax.scan(add, jnp.zeros(shape, like.dtype), _all(source.positions.grid))[0]
+    return found.reshape(*blocks, *shape[1:])
+
+
+def _parted(image: Array, axis: int, size: int, r: Array) -> list[Array]:
+    """Sums along blocks of an axis: over the places from which the displacement stays in the block, and over the others."""
+    image = jax.lax.optimization_barrier(image)  # or XLA would repeat what leads to it for every place
+    split = image.reshape(math.prod(image.shape[:axis]), -1, size, math.prod(image.shape[axis + 1 :]))
+    shape = (*image.shape[:axis], -1, *image.shape[axis + 1 :])
+    sums = []
+    for next_ in range(2):
+        parts = [jnp.where((o + r) // size == next_, split[:, :, o], 0) for o in range(size)]
+        sums.append(sum(parts[1:], parts[0]).reshape(shape))
+    return sums
 
 
 def every_covariance(source: Field) -> Array:

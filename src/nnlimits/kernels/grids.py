@@ -4,7 +4,7 @@ import math
 from functools import reduce
 
 from nnlimits import nn
-from nnlimits.kernels.positions import windows
+from nnlimits.kernels.positions import Window, windows
 
 Sizes = tuple[int, ...]
 
@@ -49,10 +49,26 @@ def _step(layer: nn.Layer, state: _State) -> _State:
         after = tuple(step * window.stride for step, window in zip(steps, through, strict=True))
         grown = zip(need, steps, alive, reach, after, left, strict=True)
         return tuple(max(n, s * (a + r), t * o) for n, s, a, r, t, o in grown), left, after
+    if isinstance(layer, nn.AvgPool | nn.SumPool):
+        need, alive, steps = state
+        sizes = blocks_of(windows(layer, alive), alive)
+        assert sizes is not None
+        left = tuple(size // block for size, block in zip(alive, sizes, strict=True))
+        after = tuple(step * block for step, block in zip(steps, sizes, strict=True))
+        return tuple(max(n, t * o) for n, t, o in zip(need, after, left, strict=True)), left, after
     if isinstance(layer, nn.Parallel | nn.Residual):
         ends = [_step(member, state) for member in members(layer)]
         return tuple(map(max, zip(*(end[0] for end in ends), strict=True))), *ends[0][1:]
     return _walk(members(layer), state)
+
+
+def blocks_of(through: tuple[Window, ...], alive: Sizes) -> Sizes | None:
+    """The sizes of the blocks that windows part an image into without rest; `None` if they do not."""
+    whole = all(
+        w.taps == w.stride and w.dilation == 1 and w.low == 0 and size == w.stride * w.outputs
+        for w, size in zip(through, alive, strict=True)
+    )
+    return tuple(window.stride for window in through) if whole else None
 
 
 def _reach(sources, size: int) -> int:
@@ -74,17 +90,18 @@ def _kinds(layers: tuple[nn.Layer, ...]) -> set[str]:
     return found
 
 
-def rows_of_one_grid(layers: tuple[nn.Layer, ...]) -> list[tuple[nn.Layer, ...]]:
-    """A row of layers, parted where circular and other convolutions meet, which need different grids."""
-    rows: list[list[nn.Layer]] = [[]]
+def row_of_one_grid(layers: tuple[nn.Layer, ...], alive: Sizes) -> tuple[nn.Layer, ...]:
+    """The first of some layers that one grid serves: to where circular and other convolutions meet, or pooling not in blocks."""
+    row: list[nn.Layer] = []
     for layer in layers:
-        kinds = _kinds((*rows[-1], layer))
         if len(_kinds((layer,))) > 1:
             raise NotImplementedError(
                 f"{type(layer).__name__} holds both circular and other convolutions, whose kernels before a pooling are not "
                 "implemented in one block; give all of them one padding"
             )
-        if len(kinds) > 1:
-            rows.append([])
-        rows[-1].append(layer)
-    return [tuple(row) for row in rows]
+        pools = isinstance(layer, nn.AvgPool | nn.SumPool)
+        if len(_kinds((*row, layer))) > 1 or (pools and blocks_of(windows(layer, alive), alive) is None):
+            break
+        row.append(layer)
+        alive = _step(layer, (alive, alive, (1,) * len(alive)))[1]
+    return tuple(row)

@@ -6,14 +6,14 @@ Such a layer gets the `Field` of its inputs and gives that of its outputs, or, w
 
 import dataclasses
 from functools import singledispatch
-from itertools import groupby, takewhile
+from itertools import takewhile
 
 from nnlimits import nn
 from nnlimits.kernels.blocks import flatten
 from nnlimits.kernels.combinators import merge_rule
 from nnlimits.kernels.covariance import Covariance
 from nnlimits.kernels.displacements import Displacement, Field, derived, stored
-from nnlimits.kernels.grids import grid_for, is_ring, members, rows_of_one_grid
+from nnlimits.kernels.grids import Sizes, grid_for, is_ring, members, row_of_one_grid
 from nnlimits.kernels.rules import covariance_rule
 
 State = Field | Covariance
@@ -51,40 +51,40 @@ def needs_all_displacements(layer: nn.Layer) -> bool:
 
 def run(layers: tuple[nn.Layer, ...], state: State, parameterization: str) -> State:
     """The covariances after a row of layers."""
-    for mixing, group in groupby(flatten(layers), is_mixing):
-        row = tuple(group)
-        if isinstance(state, Covariance):
-            state = covariance_rule(nn.Sequential(*row), state, parameterization)
-        elif mixing:
-            for layer in row:
-                state = _mixed(layer, state, parameterization)
+    rest = flatten(layers)
+    while rest and isinstance(state, Field):
+        if is_mixing(rest[0]):
+            state, rest = mixing_rule(rest[0], state, parameterization), rest[1:]
         else:
-            for part in rows_of_one_grid(row):
-                state = _local(part, state, parameterization)
-    return state
+            ahead = row_ahead(rest, state.positions.alive)
+            row = tuple(takewhile(lambda layer: not is_mixing(layer), ahead))
+            state, rest = _local(row, state, ahead, parameterization), rest[len(row) :]
+    return covariance_rule(nn.Sequential(*rest), state, parameterization) if isinstance(state, Covariance) else state
 
 
-def _mixed(layer: nn.Layer, state: State, parameterization: str) -> State:
-    if isinstance(state, Covariance):
-        return covariance_rule(layer, state, parameterization)
-    return mixing_rule(layer, state, parameterization)
+def row_ahead(layers: tuple[nn.Layer, ...], alive: Sizes) -> tuple[nn.Layer, ...]:
+    """The first of some layers that one grid serves: those that keep displacements, and pooling in blocks between them."""
+    pools = nn.AvgPool | nn.SumPool
+    return row_of_one_grid(
+        tuple(takewhile(lambda layer: isinstance(layer, pools) or not is_mixing(layer), layers)), alive
+    )
 
 
-def _local(layers: tuple[nn.Layer, ...], source: Field, parameterization: str) -> Field:
-    """A row of layers, one displacement at a time."""
+def _local(layers: tuple[nn.Layer, ...], source: Field, ahead: tuple[nn.Layer, ...], parameterization: str) -> Field:
+    """A row of layers, one displacement at a time; `ahead`: with those after it that the same grid serves."""
     grid, steps = grid_for(layers, source.positions.alive)
-    if any(g % s or g < w for g, s, w in zip(source.positions.grid, steps, grid, strict=True)) or (
-        source.positions.grid != source.positions.alive and is_ring(layers)
+    now = source.positions.grid
+    if any(g % s or g < w for g, s, w in zip(now, steps, grid, strict=True)) or (
+        now != source.positions.alive and is_ring(layers)
     ):
-        source = stored(source, grid)
+        source = stored(source, grid_for(ahead, source.positions.alive)[0])
     network = nn.Sequential(*layers)
     return derived(source, lambda d: covariance_rule(network, source.image(d), parameterization), steps)
 
 
-def first_grid(network: nn.Layer, alive: tuple[int, ...]) -> tuple[int, ...]:
-    """The grid that the layers before the first one that mixes displacements need for images of a size."""
-    row = tuple(takewhile(lambda layer: not is_mixing(layer), flatten((network,))))
-    return grid_for(rows_of_one_grid(row)[0], alive)[0] if row else alive
+def first_grid(network: nn.Layer, alive: Sizes) -> Sizes:
+    """The grid on which a network begins with images of a size."""
+    return grid_for(row_ahead(flatten((network,)), alive), alive)[0]
 
 
 @mixing_rule.register

@@ -4,6 +4,7 @@ A matrix `A` maps the units at the old positions to those at the new ones, so co
 for one axis add their results: the taps of a transposed convolution, each with weights of its own.
 """
 
+import dataclasses
 from collections.abc import Sequence
 
 import jax.numpy as jnp
@@ -26,21 +27,28 @@ def window_map(window: Window, alive: int) -> np.ndarray:
     return matrix
 
 
-def averaged_positions(source: Field, maps: Maps) -> Field:
+def averaged_positions(
+    source: Field, maps: Maps, values: Array | None = None, grid: tuple[int, ...] | None = None
+) -> Field:
     """The units at new positions as averages, the rows of one matrix an axis summing to one.
 
     With such weights `a`, `a K a' = (a q + a q') / 2 - a S a'`, so the average's own semivariance is `a S a'` less half of the
-    same of either input with itself.
+    same of either input with itself. `values`: those averages, if they are known already, on a ring of size `grid`.
     """
     positions = new_positions(source.positions, maps)
-    values = mapped(every_image(source), source, maps)
+    if values is None or grid is None:
+        values = mapped(every_image(source), source, maps)
+    else:
+        positions = dataclasses.replace(positions, grid=grid)
 
     def among_themselves() -> Array:
         return at_zero(values, source.pairs.count)
 
     def variance() -> Array:
         assert source.zero is not None
-        return along_positions(source.zero.q1, maps) - among_themselves()
+        mean = along_positions(source.zero.q1, maps)
+        more = [(0, g - alive) for g, alive in zip(positions.grid, positions.alive, strict=True)]
+        return jnp.pad(mean, [*more, (0, 0)]) - among_themselves()
 
     return mixed(source, Mixture(values, positions, variance, among_themselves))
 
@@ -66,46 +74,8 @@ def mapped(values: Array, source: Field, maps: Maps) -> Array:
     axes = len(maps)
     values = apart(values, source.pairs.count)
     for axis, matrices in enumerate(maps):
-        block = _block(matrices)
-        if block:
-            values = _blocks(values, axis, axes, matrices.shape[1], block) * matrices[0, 0, 0] ** 2
-        else:
-            values = _dense(values, axis, axes, matrices, source.positions.alive[axis])
+        values = _dense(values, axis, axes, matrices, source.positions.alive[axis])
     return join(values)
-
-
-def _block(matrices: np.ndarray) -> int | None:
-    """The size of the blocks of old positions that the new ones are averages of, if that is what they are."""
-    count, new, old = matrices.shape
-    size = old // new
-    if count == 1 and new * size == old and np.array_equal(matrices[0], np.kron(np.eye(new), matrices[0, :1, :size])):
-        return size if (matrices[0, 0, :size] == matrices[0, 0, 0]).all() else None
-    return None
-
-
-def _blocks(values: Array, axis: int, axes: int, new: int, size: int) -> Array:
-    """Sums over blocks of `size` positions: from `size p + o` and `size p' + o'` to `p` and `p'`.
-
-    Where the new displacement takes `p` round the new ring, the old ring, which may be larger, is gone round as well.
-    """
-    grid = values.shape[axis]
-    goes_round = (np.indices((new, new)).sum(0) >= new).reshape(
-        [new if k in (axis, axis + axes) else 1 for k in range(values.ndim)]
-    )
-    total = None
-    for o in range(size):
-        first = _every(values, axis + axes, o, size, new)
-        for other in range(size):
-            straight = _every(jnp.roll(first, o - other, axis), axis, 0, size, new)
-            round_ = _every(jnp.roll(first, o - other - (grid - size * new), axis), axis, 0, size, new)
-            part = jnp.where(goes_round, round_, straight) if grid > size * new else straight
-            total = part if total is None else total + part
-    assert total is not None
-    return total
-
-
-def _every(values: Array, axis: int, start: int, step: int, count: int) -> Array:
-    return values[(slice(None),) * axis + (slice(start, start + step * (count - 1) + 1, step),)]
 
 
 def _dense(values: Array, axis: int, axes: int, matrices: np.ndarray, alive: int) -> Array:

@@ -1,6 +1,7 @@
 """Kernel rules of the layers that average over positions, or remove them: pooling and `Flatten`."""
 
 import dataclasses
+import functools
 import math
 
 import jax.numpy as jnp
@@ -15,11 +16,13 @@ from nnlimits.kernels.displacements import (
     apart,
     both,
     derived,
+    every_block,
     join,
     no_displacement,
     shown,
     total,
 )
+from nnlimits.kernels.grids import blocks_of
 from nnlimits.kernels.linear import affine
 from nnlimits.kernels.mixing import mixing_rule
 from nnlimits.kernels.operators import averaged_positions, window_map
@@ -108,7 +111,18 @@ def _pooled(source: Field, through: tuple[Window, ...], scale: float) -> Field:
     maps = [window_map(window, alive) for window, alive in zip(through, source.positions.alive, strict=True)]
     seen = [each.sum((0, 2)) for each in maps]
     means = [each / size[:, None] for each, size in zip(maps, seen, strict=True)]
-    return rescaled(averaged_positions(source, means), scale * math.prod(np.ix_(*seen)))
+    sizes = blocks_of(through, source.positions.alive)
+    if sizes is not None and all(g % size == 0 for g, size in zip(source.positions.grid, sizes, strict=True)):
+        values = every_block(source, sizes) / math.prod(sizes) ** 2
+        grid = tuple(g // size for g, size in zip(source.positions.grid, sizes, strict=True))
+        pooled = averaged_positions(source, means, values, grid)
+    else:
+        pooled = averaged_positions(source, means)
+    return rescaled(pooled, scale * functools.reduce(np.multiply.outer, _on_grid(seen, pooled.positions.grid)))
+
+
+def _on_grid(seen: list[np.ndarray], grid: tuple[int, ...]) -> list[np.ndarray]:
+    return [np.pad(each, (0, size - len(each)), mode="edge") for each, size in zip(seen, grid, strict=True)]
 
 
 def rescaled(source: Field, gain: np.ndarray) -> Field:
