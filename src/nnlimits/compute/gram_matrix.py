@@ -9,6 +9,7 @@ from typing import Any, Literal
 import jax
 import numpy as np
 
+from nnlimits.compute.journal import Journal, fingerprint, journal
 from nnlimits.compute.precision import precision_of
 from nnlimits.compute.tiles import tile_size
 from nnlimits.kernels.evaluate import load
@@ -28,6 +29,7 @@ def gram(
     tile: int | None = None,
     devices: Sequence[Any] | None = None,
     progress: bool | None = None,
+    resume: bool = False,
 ) -> Any:
     """Kernel matrices of two batches as NumPy arrays, with memory for the result and little more.
 
@@ -41,11 +43,13 @@ def gram(
     - `tile`: rows and columns of one tile; chosen for the device if absent. Need not divide the number of rows.
     - `devices`: JAX devices that share the work; all local ones if absent.
     - `progress`: show a progress bar; if absent, when a person is watching and it takes more than a moment.
+    - `resume`: leave what is done beside the path if the computation is interrupted, as `.partial` and `.journal` files, and
+      go on from what an earlier call with the same arguments left. Every `out` must be a path.
 
     **Returns:** one array, or a tuple of arrays if `get` is a tuple.
 
-    **Raises:** `ValueError` or `TypeError` for bad inputs, an `out` of another shape or dtype, an unknown `get`, or
-    traced inputs; `FileNotFoundError` if the folder of a path does not exist.
+    **Raises:** `ValueError` or `TypeError` for bad inputs, an `out` of another shape or dtype, an unknown `get`, traced
+    inputs, or files that another computation left; `FileNotFoundError` if the folder of a path does not exist.
     """
     if not isinstance(kernel, Kernel):
         raise TypeError(f"kernel must come from nnlimits.kernel(network); received {type(kernel).__name__}")
@@ -63,12 +67,17 @@ def gram(
     tile = min(_checked_tile(tile), max(n1, n2))
     order = tuple(sorted(names))
     with contextlib.ExitStack() as stack:
+        found = None
+        if resume:
+            identity = fingerprint(order, tile, repr(kernel.network), kernel, x1, x2)
+            found = stack.enter_context(journal(_journal_path(targets), identity))
         arrays = {
-            name: stack.enter_context(_target(name, target, (n1, n2), np.dtype(x1.dtype)))
+            name: stack.enter_context(_target(name, target, (n1, n2), np.dtype(x1.dtype), found))
             for name, target in zip(names, targets, strict=True)
         }
         with precision_of(x1, x2):
-            fill_pairs(order, kernel.network, x1, x2, [arrays[name] for name in order], tile, devices, progress)
+            outputs = [arrays[name] for name in order]
+            fill_pairs(order, kernel.network, x1, x2, outputs, tile, devices, progress, found)
     results = tuple(_reopened(target, arrays[name]) for name, target in zip(names, targets, strict=True))
     return results[0] if isinstance(get, str) else results
 
@@ -114,13 +123,22 @@ def _checked_tile(tile: Any) -> int:
     return int(tile)
 
 
+def _journal_path(targets: tuple[Any, ...]) -> Path:
+    if not all(isinstance(target, str | os.PathLike) for target in targets):
+        raise ValueError("resume=True needs a path for every out, where what is done can stay")
+    path = Path(targets[0])
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"out is {path}, but there is no folder {path.parent}; make it first")
+    return path.with_name(path.name + ".journal")
+
+
 def _target(
-    name: str, target: Any, shape: tuple[int, int], dtype: np.dtype
+    name: str, target: Any, shape: tuple[int, int], dtype: np.dtype, found: Journal | None
 ) -> contextlib.AbstractContextManager[np.ndarray]:
     if target is None:
         return contextlib.nullcontext(np.empty(shape, dtype))
     if isinstance(target, str | os.PathLike):
-        return _new_file(Path(target), shape, dtype)
+        return _new_file(Path(target), shape, dtype, found)
     if not isinstance(target, np.ndarray):
         raise TypeError(f"out must be a NumPy array, a memory map or a path; received {type(target).__name__}")
     if target.shape != shape or target.dtype != dtype:
@@ -133,20 +151,29 @@ def _target(
 
 
 @contextlib.contextmanager
-def _new_file(path: Path, shape: tuple[int, int], dtype: np.dtype) -> Iterator[np.ndarray]:
-    """A memory map that takes its name when it is complete, and is removed if the computation fails."""
+def _new_file(path: Path, shape: tuple[int, int], dtype: np.dtype, found: Journal | None) -> Iterator[np.ndarray]:
+    """A memory map that takes its name when it is complete.
+
+    If the computation fails it is removed; with a journal it stays, and one that is there is continued.
+    """
     if path.is_dir():
         raise ValueError(f"out must be the path of a .npy file; {path} is a folder")
     if not path.parent.is_dir():
         raise FileNotFoundError(f"out is {path}, but there is no folder {path.parent}; make it first")
     partial = path.with_name(path.name + ".partial")
     try:
-        array = np.lib.format.open_memmap(partial, mode="w+", dtype=dtype, shape=shape)
+        if found is not None and found.done:
+            if not partial.exists():
+                raise ValueError(f"{partial} is gone, though its journal is there; remove the journal to begin anew")
+            array = np.lib.format.open_memmap(partial, mode="r+")
+        else:
+            array = np.lib.format.open_memmap(partial, mode="w+", dtype=dtype, shape=shape)
         yield array
         array.flush()
         partial.replace(path)
     finally:
-        partial.unlink(missing_ok=True)
+        if found is None:
+            partial.unlink(missing_ok=True)
 
 
 def _reopened(target: Any, array: np.ndarray) -> np.ndarray:

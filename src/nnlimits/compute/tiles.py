@@ -12,6 +12,7 @@ import jax
 import numpy as np
 
 from nnlimits.compute.compilation import wide_jit
+from nnlimits.compute.journal import Journal
 from nnlimits.compute.progress import Progress
 from nnlimits.compute.strips import Parameters, RowFunction, Rows, Sides, Strip, Strips
 from nnlimits.compute.workers import Workers
@@ -46,28 +47,34 @@ def tile_size(n1: int, n2: int, devices: Sequence[Any], load: float = 1.0) -> in
     return min(size, max(least, 1 << (max(n1, n2) - 1).bit_length()))
 
 
-def fill(problem: Problem, *, tile: int, devices: Sequence[Any], progress: bool | None) -> None:
+def fill(
+    problem: Problem, *, tile: int, devices: Sequence[Any], progress: bool | None, journal: Journal | None = None
+) -> None:
     """Write `pairs` of all rows into `outputs`; of `x1` with itself if `x2` is `None`, mirrored.
 
-    Tiles are padded to one shape, so any number of rows goes with any tile size.
+    Tiles are padded to one shape, so any number of rows goes with any tile size. Those in the journal are done already.
     """
     n1, n2 = problem.outputs[0].shape
     symmetric = problem.x2 is None
-    count = len(list(_places((0, n1), (0, n2), tile, symmetric)))
+    done = journal.done if journal is not None else frozenset()
+    count = sum(place not in done for place in _places((0, n1), (0, n2), tile, symmetric))
     parameters = Parameters(problem.parameters, devices)
     strips = Strips(problem.rows, parameters, problem.x1, problem.x1 if problem.x2 is None else problem.x2, tile)
     compute = _Compute(problem.pairs, parameters.structure, symmetric)
-    workers = Workers(len(devices), count)
+    workers = Workers(len(devices), max(count, 1))
     with Progress("Gram matrix", count, progress) as bar:
 
         def finish(place: tuple[int, int], tiles: tuple[jax.Array, ...]) -> None:
             _write(problem.outputs, [np.asarray(t) for t in tiles], place, symmetric)
+            if journal is not None:
+                journal.add(place)
             bar.advance()
 
         for i, j in _places((0, n1), (0, n2), strips.extent, symmetric):
-            start = partial(_start, compute, parameters, strips.sides(i, j, workers))
             ends = min(i + strips.extent, n1), min(j + strips.extent, n2)
-            workers.run(list(_places((i, ends[0]), (j, ends[1]), tile, symmetric)), start, finish)
+            places = [place for place in _places((i, ends[0]), (j, ends[1]), tile, symmetric) if place not in done]
+            if places:
+                workers.run(places, partial(_start, compute, parameters, strips.sides(i, j, workers)), finish)
 
 
 def _places(rows: tuple[int, int], columns: tuple[int, int], step: int, symmetric: bool) -> Iterator[tuple[int, int]]:

@@ -1,4 +1,4 @@
-"""Kernel rules of the layers that mix positions as the inputs tell: `SelfAttention` (Hron et al. 2020) and `Aggregate` (Du et al. 2019)."""
+"""Kernel rules of `SelfAttention` (Hron et al. 2020) and `Aggregate` (Du et al. 2019): the inputs tell what is mixed."""
 
 import jax
 import jax.numpy as jnp
@@ -20,6 +20,7 @@ from nnlimits.kernels.mixing import mixing_rule
 from nnlimits.kernels.per_input import of_examples
 from nnlimits.kernels.positions import Positions
 from nnlimits.kernels.semivariance import joined, parted
+from nnlimits.nn.fields import Scalar
 
 Plain = Float[Array, "pairs t t"]
 """Covariances between all positions of the first input and all of the second."""
@@ -41,12 +42,12 @@ def _displaced(nngp: Plain, ntk: Plain | None, alive: tuple[int, ...]) -> Array:
     """Images at all displacements of a ring of the image's size."""
     first = np.indices(alive).reshape(len(alive), -1)
     moved = (first[:, :, None] + first[:, None, :]) % np.reshape(alive, (-1, 1, 1))
-    second = np.ravel_multi_index(tuple(moved), alive)
-    values = jnp.moveaxis(joined(nngp, ntk), 0, -1)[np.arange(second.shape[1])[None], second]
+    second = np.asarray(np.ravel_multi_index(tuple(moved), alive))
+    values = jnp.moveaxis(joined(nngp, ntk), 0, -1)[np.arange(len(second))[None], second]
     return join(values.reshape(*alive, *alive, -1))
 
 
-def mixture_of(source: Field, nngp: Plain, ntk: Plain | None, layer: nn.Layer | None = None) -> Mixture:
+def mixture_of(source: Field, nngp: Plain, ntk: Plain | None, layer: nn.SelfAttention | None = None) -> Mixture:
     """What a layer made of all pairs of positions, which stay as they are."""
     alive = source.positions.alive
     positions = Positions(alive, alive, cyclic=True, masked=source.positions.masked)
@@ -99,14 +100,14 @@ def _self_attention(layer: nn.SelfAttention, source: Field, parameterization: st
     return mixed(source, mixture_of(source, _gain(layer) * value + bias, below, layer))
 
 
-def _gain(layer: nn.SelfAttention) -> Array:
+def _gain(layer: nn.SelfAttention) -> Scalar:
     gain = layer.w_out_std**2 * layer.w_value_std**2
     return gain if layer.scaling == "linear" else gain * layer.w_query_std**2 * layer.w_key_std**2
 
 
 def _by_average(
     layer: nn.SelfAttention, source: Field, nngp: Plain, ntk: Plain | None, parameterization: str
-) -> tuple[Plain, Plain | None, Array]:
+) -> tuple[Plain, Plain | None, Scalar]:
     """Logits divided by the width of the keys settle: `K' = A K A'` with each input's own attention A.
 
     Returns the covariance up to the layer's gain, the part of the NTK that comes from below, and the factor of the
@@ -137,8 +138,11 @@ def _attention(layer: nn.SelfAttention, source: Field, nngp: Plain) -> Plain:
 
 def _by_chance(
     layer: nn.SelfAttention, source: Field, nngp: Plain, ntk: Plain | None, parameterization: str
-) -> tuple[Plain, Plain | None, Array]:
-    """Logits divided by the root of the keys' width stay random: without a softmax `K' = K(p, p') sum K(q, q')^2`; as `_by_average`."""
+) -> tuple[Plain, Plain | None, Scalar]:
+    """Logits divided by the root of the keys' width stay random: without a softmax `K' = K(p, p') sum K(q, q')^2`.
+
+    Returns the same as `_by_average`.
+    """
     if layer.attention != "identity":
         raise NotImplementedError(
             f"{layer!r} has no kernel in closed form: with scaling='sqrt' its attention stays random, and the mean over its "

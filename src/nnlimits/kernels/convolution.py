@@ -6,7 +6,6 @@ from collections.abc import Callable
 from functools import partial
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
@@ -82,10 +81,8 @@ def patches(
     )
     if ntk is None:
         return after
-    if parameterization == "ntk":
-        own = after.nngp
-    else:
-        own = taps * covariance.width * ((first.mean + second.mean) / 2 - s) + 1
+    nngp = (first.mean + second.mean) / 2 - s
+    own = after.nngp if parameterization == "ntk" else taps * covariance.width * nngp + 1
     return dataclasses.replace(after, ntk=own + weight * ntk)
 
 

@@ -292,11 +292,13 @@ class Mixture:
     """While a batch is recorded: of every example, (*grid, n)."""
     less: Callable[[], Array] = lambda: jnp.zeros(())
     """While a batch is recorded: the part of the semivariance that is too much for every example, (*grid, n)."""
-    layer: nn.Layer | None = None
+    layer: nn.ConvTranspose | nn.SelfAttention | None = None
     """The layer with fresh Gaussian weights that the units leave, if one does."""
 
 
-def from_covariances(values: Array, positions: Positions, pairs: int, layer: nn.Layer | None = None) -> Mixture:
+def from_covariances(
+    values: Array, positions: Positions, pairs: int, layer: nn.ConvTranspose | nn.SelfAttention | None = None
+) -> Mixture:
     """A mixture from NNGP and NTK at all displacements: its semivariance is the mean of the variances, less the NNGP."""
     ntk = jnp.imag(values) if jnp.iscomplexobj(values) else None
 

@@ -71,7 +71,8 @@ def prepare(network: nn.Layer, dtype: Any) -> nn.Layer:
         names = {field.name for field in dataclasses.fields(word)} if isinstance(word, nn.Layer) else set()
         if "width" in names and not keep_widths:
             word = dataclasses.replace(word, width=1)
-        if "b_std" in names and isinstance(word.b_std, float) and word.b_std == 0.0:
+        b_std = getattr(word, "b_std", None)
+        if isinstance(b_std, float) and b_std == 0.0:
             word = eqx.tree_at(lambda layer: layer.b_std, word, None)
         return word
 
@@ -84,7 +85,7 @@ def _is_weighted(word: Any) -> bool:
 
 
 def check_values(network: nn.Layer, arrays: dict[str, Any]) -> None:
-    """Raise what the first layers would of inputs that they cannot take, as tokens beyond the vocabulary; nothing while tracing."""
+    """Raise what the first layers raise of inputs that they cannot take, such as unknown tokens, where values are known."""
     row = flatten((network,))
     for x in arrays.values():
         rest, values, mask = row, x, None
@@ -147,10 +148,12 @@ def pairs(
     options = {"ntk": "ntk" in get, "keep_same": required.same}
 
     def rules() -> tuple[Array, ...]:
-        if isinstance(first, Images) and isinstance(second, Images):
-            state = image_covariance(first, second, same, **options)
-        else:
+        if isinstance(first, Rows) and isinstance(second, Rows):
             state = input_covariance(first, second, same, **options)
+        else:
+            assert isinstance(first, Images)
+            assert isinstance(second, Images)
+            state = image_covariance(first, second, same, **options)
         return _select(get, covariance_rule(unwrapped(network), state, required.parameterization), shape)
 
     if required.displacements:

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
 from nnlimits import nn
+from nnlimits.compute.journal import Journal
 from nnlimits.compute.precision import adopt, aligned_empty, precision_of
 from nnlimits.compute.tiles import Problem, fill, tile_size
 from nnlimits.kernels import evaluate
@@ -101,11 +102,13 @@ def _traced(get: tuple[str, ...], network: nn.Layer, x1: jax.Array, x2: jax.Arra
     return evaluate.pairs(get, network, batch1, evaluate.batch(get, network, x2), None)
 
 
-def fill_pairs(get, network, x1, x2, outputs, tile: int, devices, progress: bool | None) -> None:
+def fill_pairs(
+    get, network, x1, x2, outputs, tile: int, devices, progress: bool | None, journal: Journal | None = None
+) -> None:
     """Compute concrete kernels by tiles into `outputs`."""
     others = None if x2 is None else np.asarray(x2)
     problem = Problem(*_FUNCTIONS[get], evaluate.prepare(network, x1.dtype), np.asarray(x1), others, outputs)
-    fill(problem, tile=tile, devices=devices, progress=progress)
+    fill(problem, tile=tile, devices=devices, progress=progress, journal=journal)
 
 
 # one pair of function objects for each choice of kernels, so that JAX compiles it once

@@ -39,8 +39,9 @@ Step = Callable[[Any, Any], tuple[Any, Any]]
 
 
 def stage(at_zero: Callable[[], Any]) -> tuple[Any, Known, Known]:
-    """The result of `at_zero`, which applies rules to every input of a batch with itself, and all answers, for both batches, to be
-    read any number of times with `read`. Where the batches are recorded already, the result is `None`.
+    """The result of `at_zero`, which applies rules to every input of a batch with itself, and all answers, for both batches.
+
+    The answers are for any number of calls of `read`. Where the batches are recorded already, the result is `None`.
     """
     return _present().stage(at_zero)
 
@@ -129,7 +130,8 @@ class _Read:
     def scan(self, step: Callable[[Any, Any], Any], state: Any, layers: Any, length: int) -> Any:
         def body(carry, x):
             layer, known = x
-            with _mode(_Read(*known, self.places)):
+            first, second = known
+            with _mode(_Read(first, second, self.places)):
                 return step(carry, layer), None
 
         return jax.lax.scan(body, state, (layers, self.pairs.popleft()), length=length)[0]
