@@ -14,10 +14,12 @@ B_STD = math.sqrt(0.1)
 
 @dataclasses.dataclass(frozen=True)
 class Case:
-    """One comparison: a fully-connected network of `depth` hidden layers on `n` standard-normal examples.
+    """One comparison: a network of `depth` hidden layers on `n` standard-normal examples of a `shape`.
 
     `ours` lists the activations timed on our side, each against the peer's best variant of `peer` (None: ours alone).
-    `output` is "memory", both kernels at once, or "memmap", the NTK written to a file by `nnlimits.gram`.
+    `output` is "memory", both kernels at once, or "memmap", the NTK written to a file by `nnlimits.gram`. With
+    `empirical`, it is the empirical NTK of a finite network of a `width` instead: "full" for all pairs of its outputs, or
+    their "trace"; examples of three axes are given to a convolutional one.
     """
 
     name: str
@@ -30,15 +32,25 @@ class Case:
     output: str = "memory"
     w_std: float = W_STD
     b_std: float = B_STD
+    shape: tuple[int, ...] = (FEATURES,)
+    empirical: str | None = None
+    width: int = 512
 
     @property
     def output_bytes(self) -> int:
+        if self.empirical:
+            return self.n**2 * (100 if self.empirical == "full" else 1) * 4
         kernels = 1 if self.output == "memmap" else 2
         return kernels * self.n**2 * (8 if self.dtype == "float64" else 4)
 
 
 def _in_both_precisions(name, ours, peer, depth, n, target):
     return [Case(f"{name}-{bits}", ours, peer, depth, n, f"float{bits}", target) for bits in (32, 64)]
+
+
+def _empirical(name, n, shape, depth, width):
+    options = {"dtype": "float32", "target": 1.0, "shape": shape, "width": width}
+    return [Case(f"{name}-{e}", ("relu",), "relu", depth, n, empirical=e, **options) for e in ("full", "trace")]
 
 
 CASES = (
@@ -49,6 +61,8 @@ CASES = (
     *_in_both_precisions("gelu-3-5000", ("gelu",), "gelu", 3, 5_000, 2.5),
     *_in_both_precisions("quadrature-3-1000", ("elementwise-tanh", "tanh"), "numerical-tanh", 3, 1_000, 100.0),
     Case("relu-10-20000-memmap", ("relu",), None, 10, 20_000, "float32", None, output="memmap"),
+    *_empirical("empirical-mlp-200", 200, (784,), 3, 512),
+    *_empirical("empirical-conv-50", 50, (32, 32, 3), 4, 64),
 )
 
 

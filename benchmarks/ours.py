@@ -7,6 +7,7 @@ import pathlib
 import tempfile
 
 import numpy as np
+from finite_networks import finite_network
 from worker import serve
 
 
@@ -33,6 +34,9 @@ def build(case, activation, variant, x):
 
     import nnlimits as nl
 
+    if case.empirical:
+        f, params = finite_network(case)
+        return lambda: (None, jax.block_until_ready(nl.empirical.ntk(f, params, x, outputs=case.empirical)))
     kernel = nl.kernel(network(case, activation))
     if case.output == "memmap":
         return lambda: (None, to_memory_map(nl, kernel, x))

@@ -6,13 +6,17 @@ Variants:
 - `batch-B`: `neural_tangents.batch(kernel_fn, B)`, its serial tiling, results kept on the device;
 - `devices-B`: the same over two XLA devices of the CPU, in parallel.
 
-Each asks for both kernels in one pass, `get=("nngp", "ntk")`.
+Each asks for both kernels in one pass, `get=("nngp", "ntk")`. For empirical kernels:
+
+- `implementation-I`: `nt.empirical_ntk_fn` by Jacobian contraction (1), NTK-vector products (2) or structured derivatives
+  (3), under `jax.jit`, with the examples declared independent of each other.
 """
 
 import os
 import sys
 
 import tensorflow_stand_in
+from finite_networks import finite_network
 from worker import serve
 
 NODES = 25  # the number of quadrature nodes its documentation recommends for smooth functions
@@ -47,6 +51,8 @@ def build(case, activation, variant, x):
     import jax
     import neural_tangents as nt
 
+    if case.empirical:
+        return empirical(nt, case, variant, x)
     _, _, kernel_fn = network(case, activation)
     both = ("nngp", "ntk")
     x = jax.block_until_ready(jax.numpy.asarray(x))
@@ -57,6 +63,16 @@ def build(case, activation, variant, x):
     devices = 2 if kind == "devices" else 0
     tiled = nt.batch(kernel_fn, batch_size=int(size), device_count=devices, store_on_device=True)
     return lambda: jax.block_until_ready(tuple(tiled(x, None, both)))
+
+
+def empirical(nt, case, variant, x):
+    import jax
+
+    f, params = finite_network(case)
+    implementation = nt.NtkImplementation(int(variant.removeprefix("implementation-")))
+    axes = () if case.empirical == "full" else (-1,)
+    kernel = jax.jit(nt.empirical_ntk_fn(f, trace_axes=axes, vmap_axes=0, implementation=implementation))
+    return lambda: (None, jax.block_until_ready(kernel(x, None, params)))
 
 
 if __name__ == "__main__":

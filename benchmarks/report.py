@@ -56,7 +56,7 @@ def _size(count):
 
 
 def show(results: list[dict], console: Console):
-    table = Table(title="nnlimits against neural-tangents, both kernels, 784 features")
+    table = Table(title="nnlimits against neural-tangents")
     for index, column in enumerate(COLUMNS):
         table.add_column(column, justify="left" if index < 2 else "right", no_wrap=index == 0)
     for row in rows(results):

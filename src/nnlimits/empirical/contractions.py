@@ -29,9 +29,12 @@ _ROW_PRODUCTS = {"full": "janf,jbnf->jab", "trace": "janf,janf->j", "diagonal": 
 Order = Literal["grams", "inputs' gram", "jacobian"]
 
 
-def cheapest_order(sizes: Sizes, n1: int, n2: int, n_outputs: int, outputs: Outputs) -> tuple[Order, float]:
-    """How to contract one parameter, and the multiplications and additions that it takes."""
-    examples, pairs = n1 + n2, n1 * n2
+def cheapest_order(sizes: Sizes, n1: int, n2: int | None, n_outputs: int, outputs: Outputs) -> tuple[Order, float]:
+    """How to contract one parameter, and the multiplications and additions that it takes.
+
+    **Arguments:** numbers of examples, `n2=None` for the first batch with itself; `n_outputs`, of one example.
+    """
+    examples, pairs = (n1, n1 * n1) if n2 is None else (n1 + n2, n1 * n2)
     entries = pairs * n_outputs * (n_outputs if outputs == "full" else 1)
     B, M, K, F = sizes
     if B * M == 1:
@@ -49,7 +52,7 @@ def contract(
     """The part of the kernel that is due to structured uses, one array for each block of pairs."""
     by_order: dict[Order, list[tuple[int, WeightUse]]] = {"grams": [], "inputs' gram": [], "jacobian": []}
     n1, n_outputs = next(iter(left[1].values())).shape[:2]
-    n2 = n1 if right is None else len(next(iter(right[1].values())))
+    n2 = None if right is None else len(next(iter(right[1].values())))
     for index, use in enumerate(uses):
         by_order[cheapest_order(use.sizes, n1, n2, n_outputs, outputs)[0]].append((index, use))
     totals: list[Any] = []

@@ -46,8 +46,9 @@ def ntk(
       width F `n^2 (K + O^2 F)`. Other parameters' Jacobians are contracted.
 
     The default takes the one with the fewest operations, counted from the shapes of the products and convolutions in
-    the program of `f`, among those whose derivatives of two examples fit in 1 GiB or the size of the result. Where the
-    derivatives of all examples do not fit in that, the kernel is computed by batches of as many as do.
+    the program of `f`, among those whose derivatives of two examples fit in 1 GiB or the size of the result; Jacobians
+    only where nothing has structure. Where the derivatives of all examples do not fit in that, the kernel is computed by
+    batches of as many as do.
 
     **Arguments:**
 
