@@ -19,7 +19,8 @@ class Case:
     `ours` lists the activations timed on our side, each against the peer's best variant of `peer` (None: ours alone).
     `output` is "memory", both kernels at once, or "memmap", the NTK written to a file by `nnlimits.gram`. With
     `empirical`, it is the empirical NTK of a finite network of a `width` instead: "full" for all pairs of its outputs, or
-    their "trace"; examples of three axes are given to a convolutional one.
+    their "trace"; examples of three axes are given to a convolutional one. With a `readout` the layers are 3x3 convolutions
+    that keep the size, and it is "flatten" or "average", of all positions.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Case:
     shape: tuple[int, ...] = (FEATURES,)
     empirical: str | None = None
     width: int = 512
+    readout: str | None = None
 
     @property
     def output_bytes(self) -> int:
@@ -53,6 +55,13 @@ def _empirical(name, n, shape, depth, width):
     return [Case(f"{name}-{e}", ("relu",), "relu", depth, n, empirical=e, **options) for e in ("full", "trace")]
 
 
+def _convolutions(name, n, shape, readout, target):
+    options = {"shape": shape, "readout": readout}
+    return [
+        Case(f"{name}-{bits}", ("relu",), "relu", 5, n, f"float{bits}", target, **options) for bits in (32, 64)
+    ]
+
+
 CASES = (
     *_in_both_precisions("relu-3-5000", ("relu",), "relu", 3, 5_000, 3.0),
     *_in_both_precisions("relu-10-5000", ("relu",), "relu", 10, 5_000, 8.0),
@@ -61,6 +70,9 @@ CASES = (
     *_in_both_precisions("gelu-3-5000", ("gelu",), "gelu", 3, 5_000, 2.5),
     *_in_both_precisions("quadrature-3-1000", ("elementwise-tanh", "tanh"), "numerical-tanh", 3, 1_000, 100.0),
     Case("relu-10-20000-memmap", ("relu",), None, 10, 20_000, "float32", None, output="memmap"),
+    *_convolutions("conv-flatten-200", 200, (32, 32, 3), "flatten", 5.0),
+    *_convolutions("conv-average-8x8-100", 100, (8, 8, 1), "average", 20.0),
+    *_convolutions("conv-average-32x32-10", 10, (32, 32, 3), "average", 20.0),
     *_empirical("empirical-mlp-200", 200, (784,), 3, 512),
     *_empirical("empirical-conv-50", 50, (32, 32, 3), 4, 64),
 )

@@ -101,8 +101,8 @@ def peer_variants(case: Case) -> list[str]:
     """
     if case.empirical:
         return [f"implementation-{number}" for number in (1, 2, 3)]
-    sizes = [case.n // 20, case.n // 10, case.n // 4]
-    return ["jit", *(f"batch-{size}" for size in sizes), f"devices-{sizes[1]}"]
+    sizes = [max(1, case.n // parts) for parts in (20, 10, 4) if case.n < parts or case.n % parts == 0]
+    return ["jit", *dict.fromkeys(f"batch-{size}" for size in sizes), f"devices-{sizes[1]}"]
 
 
 def measure(case: Case, peer_python: str, folder: pathlib.Path, repeats: int, step) -> dict:

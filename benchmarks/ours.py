@@ -23,6 +23,10 @@ def network(case, activation):
         "tanh": nn.Tanh,
         "elementwise-tanh": lambda: nn.Elementwise(jnp.tanh),
     }
+    if case.readout:
+        layers = (nn.Conv(512, 3, w_std=case.w_std, b_std=case.b_std), activations[activation]())
+        end = nn.Flatten() if case.readout == "flatten" else nn.GlobalAvgPool()
+        return nn.Sequential(*layers * case.depth, end, nn.Dense(1, w_std=case.w_std, b_std=case.b_std))
     hidden = []
     for _ in range(case.depth):
         hidden += [nn.Dense(512, w_std=case.w_std, b_std=case.b_std), activations[activation]()]

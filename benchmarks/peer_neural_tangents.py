@@ -41,6 +41,13 @@ def network(case, activation):
         "gelu": stax.Gelu,
         "numerical-tanh": lambda: stax.ElementwiseNumerical(jnp.tanh, deg=NODES),
     }
+    if case.readout:
+        hidden = []
+        for _ in range(case.depth):
+            convolution = stax.Conv(512, (3, 3), padding="SAME", W_std=case.w_std, b_std=case.b_std)
+            hidden += [convolution, layers[activation]()]
+        end = stax.Flatten() if case.readout == "flatten" else stax.GlobalAvgPool()
+        return stax.serial(*hidden, end, stax.Dense(1, W_std=case.w_std, b_std=case.b_std))
     hidden = []
     for _ in range(case.depth):
         hidden += [stax.Dense(512, W_std=case.w_std, b_std=case.b_std), layers[activation]()]
