@@ -1,4 +1,4 @@
-"""All golden values of fully connected networks, and which side is right where the two differ.
+"""All golden values, of fully connected and of convolutional networks, and which side is right where the two differ.
 
 The golden file's own errors, each shown below: (a) the peer forms `sqrt(q1 q2 - k^2)`, which cancels on the diagonal, so
 its NTK diagonal with a kinked activation, and with Sign its NNGP diagonal, are off by 1e-9 and more; (b) its Hermite
@@ -65,6 +65,35 @@ CASES = [
 LIMITS = [case for case in CASES if "hermite" not in case]
 
 
+
+def convolutional():
+    """The golden file describes its networks in words; where those leave something open, the values were tried: the
+    convolutions with erf have weights of scale 1.2 and biases of scale 0.3, and the network with LayerNorm ends in an
+    average over the positions.
+    """
+
+    def conv(**options):
+        return nn.Conv(32, 3, w_std=math.sqrt(2), **options)
+
+    relu, pool, end, average = nn.Relu(), nn.AvgPool(2), nn.Flatten(), nn.GlobalAvgPool()
+    erf = (nn.Conv(32, 3, w_std=1.2, b_std=0.3), nn.Erf())
+    bodies = {
+        "relu_d2_flatten": (conv(), relu, conv(), relu, end),
+        "relu_d2_gap": (conv(), relu, conv(), relu, average),
+        "valid_stride2_flatten": (conv(padding="valid"), relu, conv(padding="valid", stride=2), relu, end),
+        "avgpool_gap": (conv(), relu, pool, conv(), relu, average),
+        "erf_flatten": (*erf, *erf, end),
+        "myrtle5_8x8": (conv(), relu, conv(), relu, pool, conv(), relu, pool, conv(), relu, pool, average),
+        "layernorm": (conv(), nn.LayerNorm(), relu, conv(), relu, average),
+    }
+    return {f"conv|{name}": nn.Sequential(*body, nn.Dense(1)) for name, body in bodies.items()}
+
+
+CONVOLUTIONAL = convolutional()
+# compiling each takes seconds
+IN_ALL_RUNS = ("conv|valid_stride2_flatten", "conv|layernorm", "conv|avgpool_gap")
+
+
 @pytest.fixture(scope="module")
 def golden(shared_data):
     with np.load(shared_data / "golden" / "golden.npz") as file:
@@ -86,7 +115,7 @@ def kernels(golden):
 
 
 def test_every_case_is_covered(golden):
-    assert {key.rsplit("|", 2)[0] for key in golden if key.startswith("fc|")} == set(CASES)
+    assert {key.rsplit("|", 2)[0] for key in golden if key.startswith(("fc|", "conv|"))} == {*CASES, *CONVOLUTIONAL}
 
 
 @pytest.mark.parametrize("case", LIMITS)
@@ -99,6 +128,21 @@ def test_golden_values(case, golden, kernels):
             np.fill_diagonal(xx, np.diag(ours[:6, :6]))
         np.testing.assert_allclose(ours[:6, :6], xx, rtol=0, atol=tolerance * np.abs(xx).max())
         np.testing.assert_allclose(ours[:6, 6:], xz, rtol=0, atol=tolerance * np.abs(xz).max())
+
+
+@pytest.mark.parametrize(
+    "case", [c if c in IN_ALL_RUNS else pytest.param(c, marks=pytest.mark.slow) for c in CONVOLUTIONAL]
+)
+def test_golden_values_of_convolutional_networks(case, golden):
+    """To 1e-9, as far as the golden diagonals of kinked activations are right."""
+    images = np.concatenate([golden["I"], golden["J"]])
+    pair = nl.kernel(CONVOLUTIONAL[case])(images)
+    for which in ("nngp", "ntk"):
+        ours = np.asarray(getattr(pair, which))
+        assert ours.dtype == np.float64
+        for block, found in (("xx", ours[:3, :3]), ("xz", ours[:3, 3:])):
+            expected = golden[f"{case}|{block}|{which}"]
+            np.testing.assert_allclose(found, expected, rtol=0, atol=1e-9 * np.abs(expected).max())
 
 
 def exact_diagonal(case, x):

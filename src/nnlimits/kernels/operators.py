@@ -9,10 +9,11 @@ from collections.abc import Sequence
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Inexact
 
 from nnlimits.kernels.displacements import Field, Mixture, apart, at_zero, every_image, join, mixed
 from nnlimits.kernels.positions import Positions, Window
+from nnlimits.kernels.semivariance import visible_variance
 
 Maps = Sequence[np.ndarray]
 """One array for each axis of positions, (number of matrices, new, old)."""
@@ -46,7 +47,7 @@ def averaged_positions(
 
     def variance() -> Array:
         assert source.zero is not None
-        mean = along_positions(source.zero.q1, maps)
+        mean = along_positions(visible_variance(source.zero.positions, source.zero.q1), maps)
         more = [(0, g - alive) for g, alive in zip(positions.grid, positions.alive, strict=True)]
         return jnp.pad(mean, [*more, (0, 0)]) - among_themselves()
 
@@ -54,12 +55,12 @@ def averaged_positions(
 
 
 def new_positions(positions: Positions, maps: Maps) -> Positions:
-    """The positions after the maps: a ring of their own size."""
+    """The positions after the maps: a ring of their own size, masked as before (then they are as many as before)."""
     sizes = tuple(each.shape[1] for each in maps)
-    return Positions(sizes, sizes, cyclic=True)
+    return Positions(sizes, sizes, masked=positions.masked, cyclic=True)
 
 
-def along_positions(q: Float[Array, "*positions n"], maps: Maps) -> Float[Array, "*new n"]:
+def along_positions(q: Inexact[Array, "*positions n"], maps: Maps) -> Inexact[Array, "*new n"]:
     """What belongs to single positions, mapped by the sum of each axis' matrices."""
     for axis, matrices in enumerate(maps):
         matrix = jnp.asarray(matrices.sum(0), q.dtype)

@@ -31,7 +31,9 @@ from nnlimits.kernels.semivariance import joined, parted
 
 @mixing_rule.register
 def _resize(layer: nn.ImageResize, source: Field, parameterization: str) -> Field:
-    """Averages of the nearest positions."""
+    """Averages of the nearest positions; to their own number, it leaves them as they are, masked ones as well."""
+    if layer.shape == source.positions.alive:
+        return source
     return averaged_positions(source, [matrix[None] for matrix in layer.matrices(source.positions.alive)])
 
 
