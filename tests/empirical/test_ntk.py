@@ -61,7 +61,7 @@ def test_forms_of_the_result(algorithm):
             np.testing.assert_allclose(matched, expected[np.arange(4), np.arange(4)], rtol=1e-10, atol=1e-12)
 
 
-@pytest.mark.parametrize("outputs", ["full", "trace", "diagonal"])
+@pytest.mark.parametrize("outputs", ["full", *(pytest.param(o, marks=pytest.mark.slow) for o in ("trace", "diagonal"))])
 def test_half_of_a_symmetric_kernel_is_the_transpose_of_the_other(outputs, monkeypatch):
     monkeypatch.setattr("nnlimits.empirical.pairs._ROWS_WORTH_STRIPS", 1)
     f, params, shape = mlp()
@@ -121,7 +121,7 @@ def test_never_the_jacobian_of_all_examples():
     assert temporary(budget) < 2 * max(budget, result) + result
 
 
-@pytest.mark.parametrize("algorithm", [*ALGORITHMS, None])
+@pytest.mark.parametrize("algorithm", [None, *(pytest.param(name, marks=pytest.mark.slow) for name in ALGORITHMS)])
 def test_under_transformations(algorithm):
     f, params, shape = mlp()
     params, x = to_dtype(params, np.float32), draw(8, 3, *shape, dtype=np.float32)
