@@ -66,7 +66,9 @@ def load(options) -> tuple[np.ndarray, ...]:
 
 def matrices(kernel, x1, x2, options, part: str) -> dict[str, np.ndarray]:
     names = tuple(options.kernels)
-    paths = tuple(options.folder / f"{options.network}-{len(x1)}-{part}-{name}.npy" for name in names)
+    paths = tuple(
+        options.folder / f"{options.network}-{options.train}-{options.test}-{part}-{name}.npy" for name in names
+    )
     if not all(path.exists() for path in paths):
         nl.gram(kernel, x1, x2, get=names, out=paths, resume=True)
     return {name: np.load(path) for name, path in zip(names, paths, strict=True)}

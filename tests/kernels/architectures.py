@@ -140,7 +140,9 @@ def step(draw, place, depth):
     kinds += ["residual", "strided", "parallel", "repeat"] if depth else []
     kind = draw(st.sampled_from(kinds))
     if kind in ("residual", "strided", "parallel", "repeat"):
-        found = draw({"residual": residual, "strided": strided, "parallel": parallel, "repeat": repeat}[kind](place, depth))
+        found = draw(
+            {"residual": residual, "strided": strided, "parallel": parallel, "repeat": repeat}[kind](place, depth)
+        )
         if found is not None:
             return found
         kind = "fallback"

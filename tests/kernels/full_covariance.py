@@ -300,9 +300,7 @@ def _locally_connected(layer: nn.LocallyConnected, state, parameterization):
 def _conv_transpose(layer: nn.ConvTranspose, state, parameterization):
     state = begun(state).seen()
     axes, each = len(state.sizes), []
-    for size, f, s in zip(
-        state.sizes, _per_axis(layer.kernel_size, axes), _per_axis(layer.stride, axes), strict=True
-    ):
+    for size, f, s in zip(state.sizes, _per_axis(layer.kernel_size, axes), _per_axis(layer.stride, axes), strict=True):
         whole = np.zeros((f, (size - 1) * s + f, size))
         for i in range(size):
             for o in range(f):
@@ -336,10 +334,8 @@ def _positional_embedding(layer: nn.PositionalEmbedding, state, parameterization
     state = begun(state)
     place = np.indices(state.sizes).reshape(len(state.sizes), -1)
     square = ((place[:, :, None] - place[:, None]) ** 2).sum(0)
-    if layer.length_scale:
-        correlation = np.exp(-square / (2 * layer.length_scale**2))
-    else:
-        correlation = (square == 0).astype(float)
+    scale = layer.length_scale
+    correlation = np.exp(-square / (2 * scale**2)) if scale else (square == 0).astype(float)
     correlation = correlation[None, :, None]
     own = layer.std**2 if parameterization == "ntk" else 1.0
     return dataclasses.replace(state, k=state.k + layer.std**2 * correlation, t=state.t + own * correlation)
