@@ -140,7 +140,9 @@ def step(draw, place, depth):
     kinds += ["residual", "strided", "parallel", "repeat"] if depth else []
     kind = draw(st.sampled_from(kinds))
     if kind in ("residual", "strided", "parallel", "repeat"):
-        found = draw({"residual": residual, "strided": strided, "parallel": parallel, "repeat": repeat}[kind](place, depth))
+        found = draw(
+            {"residual": residual, "strided": strided, "parallel": parallel, "repeat": repeat}[kind](place, depth)
+        )
         if found is not None:
             return found
         kind = "fallback"
@@ -260,7 +262,7 @@ def examples(draw, kind, masked):
     elif "token" in kind:
         x = rng.integers(1, 4, (4, *sizes)).astype(float)
     else:
-        x = rng.standard_normal((4, *sizes, draw(st.integers(1, 3))))
+        x = rng.standard_normal((4, *sizes, draw(st.integers(2, 3))))
     if draw(st.booleans()) and not masked:
         x[3] = x[0]
     if masked:

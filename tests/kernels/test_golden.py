@@ -65,7 +65,6 @@ CASES = [
 LIMITS = [case for case in CASES if "hermite" not in case]
 
 
-
 def convolutional():
     """The golden file describes its networks in words; where those leave something open, the values were tried: the
     convolutions with erf have weights of scale 1.2 and biases of scale 0.3, and the network with LayerNorm ends in an

@@ -1,4 +1,4 @@
-"""Kernel rules of the layers that mix positions as the inputs tell: `SelfAttention` (Hron et al. 2020) and `Aggregate` (Du et al. 2019)."""
+"""Kernel rules of layers that mix positions as the inputs tell: attention (Hron et al. 2020), graphs (Du et al. 2019)."""
 
 import jax
 import jax.numpy as jnp
@@ -138,7 +138,10 @@ def _attention(layer: nn.SelfAttention, source: Field, nngp: Plain) -> Plain:
 def _by_chance(
     layer: nn.SelfAttention, source: Field, nngp: Plain, ntk: Plain | None, parameterization: str
 ) -> tuple[Plain, Plain | None, Array]:
-    """Logits divided by the root of the keys' width stay random: without a softmax `K' = K(p, p') sum K(q, q')^2`; as `_by_average`."""
+    """Logits divided by the root of the keys' width stay random: without a softmax `K' = K(p, p') sum K(q, q')^2`.
+
+    Returns what `_by_average` does.
+    """
     if layer.attention != "identity":
         raise NotImplementedError(
             f"{layer!r} has no kernel in closed form: with scaling='sqrt' its attention stays random, and the mean over its "

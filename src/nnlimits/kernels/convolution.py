@@ -81,10 +81,8 @@ def patches(
     )
     if ntk is None:
         return after
-    if parameterization == "ntk":
-        own = after.nngp
-    else:
-        own = taps * covariance.width * ((first.mean + second.mean) / 2 - s) + 1
+    mean = (first.mean + second.mean) / 2 - s
+    own = after.nngp if parameterization == "ntk" else taps * covariance.width * mean + 1
     return dataclasses.replace(after, ntk=own + weight * ntk)
 
 

@@ -39,8 +39,8 @@ Step = Callable[[Any, Any], tuple[Any, Any]]
 
 
 def stage(at_zero: Callable[[], Any]) -> tuple[Any, Known, Known]:
-    """The result of `at_zero`, which applies rules to every input of a batch with itself, and all answers, for both batches, to be
-    read any number of times with `read`. Where the batches are recorded already, the result is `None`.
+    """The result of `at_zero`, which applies rules to every input of a batch with itself, and all answers, for both batches, to
+    be read any number of times with `read`. Where the batches are recorded already, the result is `None`.
     """
     return _present().stage(at_zero)
 

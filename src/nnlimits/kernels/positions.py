@@ -112,7 +112,7 @@ def window_sum(
 
 
 def _layout(shape: tuple[int, ...], grid: tuple[int, ...], new: tuple[int, ...]) -> tuple[int, ...]:
-    """The shape of an image on another grid: the axes of pairs follow, or the one axis of pairs is joined with the last position's."""
+    """The shape of an image on another grid: the axes of pairs follow, or their one axis is joined with the last position's."""
     if len(shape) == len(grid):
         return (*new[:-1], new[-1] * (shape[-1] // grid[-1]))
     return (*new, *shape[len(grid) :])

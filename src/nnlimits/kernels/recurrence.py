@@ -124,7 +124,7 @@ def _activated(layer: nn.Rnn, q1: Array, q2: Array, deficit: Array) -> tuple[Arr
 
 def _step(layer: nn.Rnn, parameterization: str, previous: tuple[Array, Array | None], now: _Now):
     """The covariance after one step: its state for the next one, the semivariance and the NTK; and deficit and NTK."""
-    weight, bias = layer.w_std**2, 0.0 if layer.b_std is None else layer.b_std**2
+    weight = layer.w_std**2
     s_before, ntk_before = previous
     begun1, begun2 = now.first.previous, now.second.previous
     recurrent = weight * jnp.where(now.both, s_before, (begun1 + begun2) / 2)

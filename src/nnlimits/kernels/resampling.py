@@ -54,7 +54,7 @@ def _taps(layer: nn.ConvTranspose, alive: tuple[int, ...]) -> list[np.ndarray]:
 
 @covariance_rule.register
 def _conv_transpose(layer: nn.ConvTranspose, covariance: Covariance, parameterization: str) -> Covariance:
-    """Of the diagonal: `K'(p, p) = w_std^2 / taps sum_o K(i, i) + b_std^2` over the taps through which the output sees an input."""
+    """Of the diagonal: `K'(p, p) = w_std^2 / taps sum_o K(i, i) + b_std^2` over the taps by which the output sees an input."""
     maps = _taps(layer, positions_of(layer, covariance).alive)
 
     def sums(values: Array, before: Positions) -> tuple[Array, Positions]:
