@@ -262,7 +262,7 @@ def examples(draw, kind, masked):
     elif "token" in kind:
         x = rng.integers(1, 4, (4, *sizes)).astype(float)
     else:
-        x = rng.standard_normal((4, *sizes, draw(st.integers(1, 3))))
+        x = rng.standard_normal((4, *sizes, draw(st.integers(2, 3))))
     if draw(st.booleans()) and not masked:
         x[3] = x[0]
     if masked:

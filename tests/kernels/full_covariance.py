@@ -93,14 +93,12 @@ def _repeat(layer: nn.Repeat, state, parameterization):
 
 @after.register
 def _residual(layer: nn.Residual, state, parameterization):
-    state = begun(state)
-    return _sum([after(layer.shortcut, state, parameterization), after(layer.body, state, parameterization)])
+    return _sum([begun(after(branch, state, parameterization)) for branch in (layer.shortcut, layer.body)])
 
 
 @after.register
 def _parallel(layer: nn.Parallel, state, parameterization):
-    state = begun(state)
-    ends = [after(branch, state, parameterization) for branch in layer.branches]
+    ends = [begun(after(branch, state, parameterization)) for branch in layer.branches]
     if isinstance(layer.merge, nn.Sum):
         return _sum(ends)
     if isinstance(layer.merge, nn.Product):
@@ -288,7 +286,7 @@ def _conv(layer: nn.Conv, state, parameterization):
 @after.register
 def _locally_connected(layer: nn.LocallyConnected, state, parameterization):
     state = begun(state)
-    below = dataclasses.replace(state.seen(), t=state.seen().t)
+    below = state.seen()
     terms, sizes = _windows(layer, below, layer.kernel_size, layer.stride, 1)
     fan_in = len(terms) * state.channels
     found = _weighted(below, layer, parameterization, terms, sizes, fan_in, 1 / len(terms))
@@ -335,8 +333,7 @@ def _positional_embedding(layer: nn.PositionalEmbedding, state, parameterization
     place = np.indices(state.sizes).reshape(len(state.sizes), -1)
     square = ((place[:, :, None] - place[:, None]) ** 2).sum(0)
     scale = layer.length_scale
-    correlation = np.exp(-square / (2 * scale**2)) if scale else (square == 0).astype(float)
-    correlation = correlation[None, :, None]
+    correlation = (np.exp(-square / (2 * scale**2)) if scale else (square == 0).astype(float))[None, :, None]
     own = layer.std**2 if parameterization == "ntk" else 1.0
     return dataclasses.replace(state, k=state.k + layer.std**2 * correlation, t=state.t + own * correlation)
 

@@ -15,14 +15,13 @@ from nnlimits import nn
 from nnlimits.kernels.blocks import flatten
 from nnlimits.kernels.covariance import Covariance
 from nnlimits.kernels.displacements import Pairs
+from nnlimits.kernels.first_layers import check_first_layers, embeddings, takes_tokens, unwrapped
 from nnlimits.kernels.images import (
     Images,
     image_covariance,
     image_field,
     image_variance,
     images,
-    takes_tokens,
-    unwrapped,
 )
 from nnlimits.kernels.inputs import Rows, input_covariance, input_variance, rows
 from nnlimits.kernels.linear import contracted
@@ -88,18 +87,19 @@ def check_values(network: nn.Layer, arrays: dict[str, Any]) -> None:
     """Raise what the first layers raise of inputs that they cannot take, such as unknown tokens, where values are known."""
     row = flatten((network,))
     for x in arrays.values():
-        rest, values, mask = row, x, None
-        while rest and isinstance(rest[0], nn.Masked | nn.GraphNetwork | nn.Embedding) and not is_traced(values):
-            first = rest[0]
-            if isinstance(first, nn.Masked):
-                mask = first.mask(values)
-                rest = flatten((*first.layers, *rest[1:]))
-            elif isinstance(first, nn.GraphNetwork):
-                values = first.split(values)[1]
-                rest = flatten((*first.layers, *rest[1:]))
+        check_first_layers(network, x.shape[1:])
+        rest, mask = flatten((network,)), None
+        while rest and isinstance(rest[0], nn.Masked | nn.GraphNetwork) and not is_traced(x):
+            if isinstance(rest[0], nn.Masked):
+                mask = rest[0].mask(x)
             else:
-                first.check_tokens(values if mask is None else np.where(mask, 0, values))
-                break
+                adjacency = rest[0].split(x)[0]
+                for layer in _words(rest[0]):
+                    if isinstance(layer, nn.Aggregate):
+                        layer.check_adjacency(adjacency)
+            rest = flatten((*rest[0].layers, *rest[1:]))
+        for layer in embeddings(nn.Sequential(*rest)):
+            layer.check_tokens(x if mask is None else np.where(mask, 0, x))
 
 
 # One displacement of many pairs is computed at a time, and over again for each: the nearer cache suits it.
@@ -133,9 +133,9 @@ def batch(get: Get, network: nn.Layer, x: Float[Array, "n ..."]) -> Batch:
 
 
 def _inputs(network: nn.Layer, x: Float[Array, "n ..."]) -> Rows | Images:
-    row = flatten((unwrapped(network),))
+    row = flatten((network,))
     flat = bool(row) and isinstance(row[0], nn.Flatten)  # then positions are of no account
-    return rows(x) if flat or (x.ndim == 2 and not takes_tokens(row)) else images(network, x)
+    return rows(x) if flat or (x.ndim == 2 and not takes_tokens(unwrapped(network))) else images(network, x)
 
 
 def pairs(

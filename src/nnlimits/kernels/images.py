@@ -11,6 +11,7 @@ from nnlimits import nn
 from nnlimits.kernels.blocks import flatten
 from nnlimits.kernels.covariance import Covariance, tiny
 from nnlimits.kernels.displacements import Displacement, Field, Pairs, field, join, slice_at
+from nnlimits.kernels.first_layers import takes_tokens
 from nnlimits.kernels.per_input import per_input
 from nnlimits.kernels.positions import Positions
 from nnlimits.kernels.semivariance import deficit_of
@@ -32,14 +33,6 @@ class Images(eqx.Module):
     """Whether the values are numbers of tokens."""
 
 
-def unwrapped(network: nn.Layer) -> nn.Layer:
-    """The layers within `Masked` and `GraphNetwork`, with those after them."""
-    row = flatten((network,))
-    while row and isinstance(row[0], nn.Masked | nn.GraphNetwork):
-        row = flatten((*row[0].layers, *row[1:]))
-    return nn.Sequential(*row)
-
-
 def images(network: nn.Layer, x: Float[Array, "n ..."]) -> Images:
     """Positions first, examples last; masks and graphs as the first layers of the network say."""
     row, mask, adjacency = flatten((network,)), None, None
@@ -50,17 +43,12 @@ def images(network: nn.Layer, x: Float[Array, "n ..."]) -> Images:
             adjacency, x = row[0].split(x)
             adjacency = jnp.moveaxis(adjacency, 0, -1)
         row = flatten((*row[0].layers, *row[1:]))
-    tokens = takes_tokens(row)
+    tokens = takes_tokens(nn.Sequential(*row))
     if tokens:
         values = jnp.moveaxis(x, 0, -1)[None]
         return Images(values, jnp.ones_like(values[0]), mask, adjacency, tokens)
     values = jnp.moveaxis(jnp.moveaxis(x, -1, 0), 1, -1)
     return Images(values, jnp.mean(values**2, axis=0) + tiny(x.dtype), mask, adjacency, tokens)
-
-
-def takes_tokens(row: tuple[nn.Layer, ...]) -> bool:
-    """Whether the first layer of a row sees tokens."""
-    return bool(row) and isinstance(row[0], nn.Embedding)
 
 
 def image_covariance(

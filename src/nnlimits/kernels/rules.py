@@ -31,7 +31,7 @@ def require_gaussian(layer: nn.Layer, covariance: Covariance) -> None:
     if not covariance.gaussian:
         raise NotImplementedError(
             f"{layer!r} receives units that are not Gaussian in the infinite-width limit (the input itself, or the output of an "
-            "activation, a product or a concatenation). Put an nn.Dense before it"
+            "activation, a product or a concatenation). Put an nn.Dense before it, or at positions an nn.Conv or nn.Linear"
         )
 
 

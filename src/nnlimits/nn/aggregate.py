@@ -42,8 +42,7 @@ class Aggregate(Layer):
 
         **Raises:** `ValueError` for negative entries where degrees are needed.
         """
-        if self.normalize != "none":
-            _check_non_negative(adjacency)
+        self.check_adjacency(adjacency)
         if self.self_loops:
             adjacency = adjacency + jnp.eye(adjacency.shape[-1], dtype=adjacency.dtype)
         if mask is not None:
@@ -66,14 +65,14 @@ class Aggregate(Layer):
             raise self._shape_error("needs a graph; it works inside nn.GraphNetwork(...) only.")
         return jnp.matmul(self.matrix(adjacency, mask_of(x.shape[1:-1])), without_masked(x))
 
-
-def _check_non_negative(adjacency: Float[Array, "n nodes nodes"]) -> None:
-    if is_traced(adjacency):
-        return
-    values = np.asarray(adjacency)
-    if (values < 0).any():
-        place = tuple(int(i) for i in np.unravel_index(int(np.argmax(values < 0)), values.shape))
-        raise ValueError(
-            f"Aggregate divides by the degrees of the nodes, so the adjacency matrix must not be negative; it has "
-            f"{values[place]:g} at (example, row, column) {place}; use normalize='none' for signed weights"
-        )
+    def check_adjacency(self, adjacency: Float[Array | np.ndarray, "n nodes nodes"]) -> None:
+        """Raise `ValueError` for negative entries where degrees are needed, and values are known."""
+        if self.normalize == "none" or is_traced(adjacency):
+            return
+        values = np.asarray(adjacency)
+        if (values < 0).any():
+            place = tuple(int(i) for i in np.unravel_index(int(np.argmax(values < 0)), values.shape))
+            raise ValueError(
+                f"Aggregate divides by the degrees of the nodes, so the adjacency matrix must not be negative; it has "
+                f"{values[place]:g} at (example, row, column) {place}; use normalize='none' for signed weights"
+            )
