@@ -11,6 +11,7 @@ from jaxtyping import Array, Float
 
 from nnlimits import nn
 from nnlimits.kernels.covariance import Covariance
+from nnlimits.kernels.linear import trained_bias
 from nnlimits.kernels.per_input import per_input
 from nnlimits.kernels.positions import Positions, window_sum, windows
 from nnlimits.kernels.rules import covariance_rule, positions_of
@@ -78,13 +79,14 @@ def patches(
         gaussian=True,
         fresh=True,
         positions=positions,
+        gains=0,
     )
     if ntk is None:
         return after
     if parameterization == "ntk":
         own = after.nngp
     else:
-        own = taps * covariance.width * ((first.mean + second.mean) / 2 - s) + 1
+        own = taps * covariance.width * ((first.mean + second.mean) / 2 - s) + trained_bias(layer)
     return dataclasses.replace(after, ntk=own + weight * ntk)
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Inexact
 
 from nnlimits.kernels.covariance import Covariance, between, safe_sqrt, tiny
 from nnlimits.kernels.per_input import per_input
@@ -59,11 +59,11 @@ def deficit_of(s: Values, q1: Values, q2: Values) -> Values:
     return between(jnp.where(something, deficit, 1.0), 0.0, 2.0)
 
 
-def joined(s: Values, ntk: Values | None) -> Values:
+def joined(s: Values, ntk: Values | None) -> Inexact[Array, "..."]:
     """Both large arrays in one of complex numbers, for linear maps: half as many passes over the pairs."""
     return s if ntk is None else lax.complex(*jnp.broadcast_arrays(s, ntk))
 
 
-def parted(values: Values, ntk: Values | None) -> tuple[Values, Values | None]:
+def parted(values: Inexact[Array, "..."], ntk: Values | None) -> tuple[Values, Values | None]:
     """The two arrays again."""
     return (values, None) if ntk is None else (jnp.real(values), jnp.imag(values))
