@@ -57,9 +57,7 @@ def _empirical(name, n, shape, depth, width):
 
 def _convolutions(name, n, shape, readout, target):
     options = {"shape": shape, "readout": readout}
-    return [
-        Case(f"{name}-{bits}", ("relu",), "relu", 5, n, f"float{bits}", target, **options) for bits in (32, 64)
-    ]
+    return [Case(f"{name}-{bits}", ("relu",), "relu", 5, n, f"float{bits}", target, **options) for bits in (32, 64)]
 
 
 CASES = (

@@ -19,8 +19,11 @@ def _patches(x, kernel, stride, dilation, padding):
                 first = -(max((count - 1) * s + extent - n, 0) // 2)
             elif padding == "valid":
                 count, first = len(range(0, n - extent + 1, s)), 0
-            else:
+            elif padding == "circular":
                 count, first = n // s, -(extent - 1) // 2
+            else:
+                zeros = padding if isinstance(padding, int) else padding[len(ranges)]
+                count, first = len(range(0, n + 2 * zeros - extent + 1, s)), -zeros
             ranges.append([[first + s * p + d * k for k in range(f)] for p in range(count)])
         seen = np.zeros((*map(len, ranges), *kernel, example.shape[-1]), x.dtype)
         for place in itertools.product(*(range(len(r)) for r in ranges)):

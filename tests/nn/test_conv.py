@@ -29,6 +29,8 @@ EVEN = [((7, 3), (2,), (1,), (1,)), ((7, 8, 2), (4, 2), (2, 3), (1, 2)), ((5, 1)
     [
         *((padding, g) for padding in ("same", "valid") for g in GEOMETRIES + EVEN),
         *(("circular", g) for g in GEOMETRIES),
+        *((1, g) for g in GEOMETRIES),
+        ((2, 1), GEOMETRIES[5]),
     ],
     ids=str,
 )

@@ -20,6 +20,9 @@ from nnlimits.nn.window import windows
         (3, 2, 1, "valid", 3, 0, 0),
         (5, 2, 1, "circular", 4, 2, 2),
         (3, 1, 3, "circular", 8, 3, 3),
+        (3, 2, 1, 1, 4, 1, 1),
+        (3, 3, 2, (2,), 3, 2, 2),
+        (4, 1, 1, 0, 5, 0, 0),
     ],
 )
 def test_geometry(kernel, stride, dilation, padding, outputs, low, high):
@@ -27,7 +30,7 @@ def test_geometry(kernel, stride, dilation, padding, outputs, low, high):
     assert (window.outputs, window.low, window.high) == ((outputs,), (low,), (high,))
 
 
-@pytest.mark.parametrize("padding", ["same", "valid", "circular"])
+@pytest.mark.parametrize("padding", ["same", "valid", "circular", 2, (0, 3)])
 def test_patches(padding, patches):
     x = np.random.default_rng(0).normal(size=(2, 6, 9, 2)).astype(np.float32)
     window = windows(nn.Identity(), (6, 9, 2), (3, 1), (1, 3), (2, 1), padding)

@@ -12,9 +12,12 @@ from nnlimits import nn
 
 SPELLINGS = [
     "nn.Dense(512)",
+    "nn.Dense(512, b_std=None)",
     "nn.Dense(512, w_std=1.5)",
     "nn.Dense(512, w_std=1.5, b_std=0.1)",
     "nn.Conv(64, 3)",
+    "nn.Conv(64, 3, padding=1)",
+    "nn.Conv(64, 3, padding=(1, 0), b_std=None)",
     "nn.Conv(64, (3, 5), stride=2, padding='circular', dilation=(1, 2), w_std=1.5)",
     "nn.ConvTranspose(64, (3,), padding='valid')",
     "nn.LocallyConnected(64, 3, b_std=0.1)",
@@ -39,6 +42,9 @@ SPELLINGS = [
     "nn.Identity()",
     "nn.Dropout(0.25)",
     "nn.LayerNorm()",
+    "nn.ChannelAffine()",
+    "nn.ChannelAffine(gain=False)",
+    "nn.Scale(0.5)",
     "nn.LayerNorm(epsilon=0.001)",
     "nn.LayerNorm(axes=(0, 1, -1))",
     "nn.Relu()",

@@ -25,7 +25,7 @@ def candidates(network: Any, depth: Any, activation: Any, w_std: Any, b_std: Any
     """All networks that the arguments of an estimator describe, before their scales are selected.
 
     A `network` given as an expression is the only candidate; a preset is built for each depth and activation. Numbers for
-    `w_std` and `b_std` replace those of all layers but the readout.
+    `w_std` and `b_std` replace those of all layers but the readout; a layer without bias keeps none.
 
     **Raises:** `ValueError` or `TypeError` naming the argument that is out of range.
     """
@@ -85,7 +85,12 @@ def _with_scales(network: nn.Layer, w_std: Any, b_std: Any) -> nn.Layer:
     body = layers[: len(layers) - n_readout]
     for name, value in (("w_std", w_std), ("b_std", b_std)):
         if isinstance(value, Real):
-            body = [eqx.tree_at(lambda layer, name=name: getattr(layer, name), layer, float(value)) for layer in body]
+            body = [
+                layer
+                if getattr(layer, name) is None
+                else eqx.tree_at(lambda layer, name=name: getattr(layer, name), layer, float(value))
+                for layer in body
+            ]
     return replace_dense_layers(network, [*body, *layers[len(body) :]])
 
 

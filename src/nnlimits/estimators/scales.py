@@ -29,14 +29,14 @@ def initial_logs(network: nn.Layer, *, w_std: bool, b_std: bool, noise: bool, co
     """The logarithms of all free scales, zero to begin with.
 
     Layers of a group share a factor for their `w_std` and one for their `b_std`; the readout has one for both, the scale of
-    the output. A scale that is zero stays zero.
+    the output. A scale that is zero stays zero, and a bias that is absent stays absent.
 
     **Arguments:** which scales are free; `columns`, the number of features if each has a scale of its own.
     """
     logs: Logs = {}
     for group, layers in dense_groups(network).items():
         free = {"w_std": w_std, "b_std": b_std and group != "readout"}
-        names = [name for name in free if free[name] and any(getattr(layer, name) != 0 for layer in layers)]
+        names = [name for name in free if free[name] and any(getattr(layer, name) not in (None, 0) for layer in layers)]
         if names:
             logs[group] = dict.fromkeys(names, 0.0)
     if noise:
@@ -100,5 +100,7 @@ def _others(logs: Logs, noise: float, relevance: float) -> Logs:
 def _multiplied(layer: nn.Dense, factors: dict[str, Any]) -> nn.Dense:
     for name, factor in factors.items():
         value = getattr(layer, name)
+        if value is None:
+            continue
         layer = eqx.tree_at(lambda dense, name=name: getattr(dense, name), layer, value * factor)
     return layer

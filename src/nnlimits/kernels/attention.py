@@ -16,6 +16,7 @@ from nnlimits.kernels.displacements import (
     mixed,
     no_displacement,
 )
+from nnlimits.kernels.linear import trained_bias
 from nnlimits.kernels.mixing import mixing_rule
 from nnlimits.kernels.per_input import of_examples
 from nnlimits.kernels.positions import Positions
@@ -96,7 +97,7 @@ def _self_attention(layer: nn.SelfAttention, source: Field, parameterization: st
     value, below, own = attend(layer, source, nngp, ntk, parameterization)
     bias = 0.0 if layer.b_std is None else layer.b_std**2
     if below is not None:
-        below = own * value + below + (1.0 if parameterization == "standard" else bias)
+        below = own * value + below + (trained_bias(layer) if parameterization == "standard" else bias)
     return mixed(source, mixture_of(source, _gain(layer) * value + bias, below, layer))
 
 

@@ -72,6 +72,7 @@ def _sum(merge: nn.Sum, branches: list[Covariance]) -> Covariance:
         ntk=None if branches[0].ntk is None else sum(b.ntk for b in branches if b.ntk is not None),
         gaussian=all(b.gaussian for b in branches),
         fresh=all(b.fresh for b in branches),
+        gains=branches[0].gains if len(branches) == 1 or all(b.gains == 0 for b in branches) else None,
     )
 
 
@@ -95,6 +96,7 @@ def _concatenate(merge: nn.Concatenate, branches: list[Covariance]) -> Covarianc
         width=width,
         gaussian=False,
         fresh=all(b.fresh for b in branches),
+        gains=0,
     )
 
 
@@ -106,7 +108,9 @@ def _product(merge: nn.Product, branches: list[Covariance]) -> Covariance:
             "nn.Product of branches that are dependent at infinite width: all branches but one must pass an nn.Dense of "
             "their own"
         )
-    return dataclasses.replace(reduce(_product_of_two, branches), gaussian=False, fresh=all(b.fresh for b in branches))
+    return dataclasses.replace(
+        reduce(_product_of_two, branches), gaussian=False, fresh=all(b.fresh for b in branches), gains=0
+    )
 
 
 def _product_of_two(a: Covariance, b: Covariance) -> Covariance:

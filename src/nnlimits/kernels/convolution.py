@@ -11,6 +11,7 @@ from jaxtyping import Array, Float
 
 from nnlimits import nn
 from nnlimits.kernels.covariance import Covariance
+from nnlimits.kernels.linear import trained_bias
 from nnlimits.kernels.per_input import per_input
 from nnlimits.kernels.positions import Positions, window_sum, windows
 from nnlimits.kernels.rules import covariance_rule, positions_of
@@ -78,11 +79,12 @@ def patches(
         gaussian=True,
         fresh=True,
         positions=positions,
+        gains=0,
     )
     if ntk is None:
         return after
     nngp = (first.mean + second.mean) / 2 - s
-    own = after.nngp if parameterization == "ntk" else taps * covariance.width * nngp + 1
+    own = after.nngp if parameterization == "ntk" else taps * covariance.width * nngp + trained_bias(layer)
     return dataclasses.replace(after, ntk=own + weight * ntk)
 
 

@@ -67,6 +67,9 @@ class Covariance(eqx.Module):
     outside all branches."""
     positions: Positions | None = None
     """Where the units are, if they have positions: their axes lead those of all arrays."""
+    gains: int | None = eqx.field(static=True, default=0)
+    """How many trainable gains the units have passed since weights last mixed them: `ntk` is the mean over units, and that of
+    unit i is `ntk + gains (u_i v_i - K)`. `None` if it differs in another way."""
 
     @property
     def nngp(self) -> Float[Array, "..."]:

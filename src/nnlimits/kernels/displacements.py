@@ -315,7 +315,7 @@ def mixed(source: Field, mixture: Mixture, masks: Field | None = None) -> Field:
     like = source.at(no_displacement(len(source.positions.grid)))
     if mixture.layer is not None:
         width = jnp.asarray(float(mixture.layer.width), like.width.dtype)
-        like = dataclasses.replace(like, fresh=True, gaussian=True, width=width)
+        like = dataclasses.replace(like, fresh=True, gaussian=True, width=width, gains=0)
 
     def compute(d: Displacement | None) -> Covariance:
         q, less = (mixture.variance(), mixture.less()) if d is None else (like.q1, like.q1)

@@ -65,5 +65,20 @@ def _activation(layer: nn.Layer, covariance: Covariance, parameterization: str) 
     """`K' = E[phi phi]`, `Theta' = E[phi' phi'] Theta`."""
     require_gaussian(layer, covariance)
     after = dual(layer, covariance.q1, covariance.q2, covariance.deficit)
-    ntk = None if covariance.ntk is None else after.derivative * covariance.ntk
-    return dataclasses.replace(covariance, q1=after.q1, q2=after.q2, deficit=after.deficit, ntk=ntk, gaussian=False)
+    return dataclasses.replace(
+        covariance,
+        q1=after.q1,
+        q2=after.q2,
+        deficit=after.deficit,
+        ntk=_ntk_after(layer, covariance, after),
+        gaussian=False,
+        gains=0,
+    )
+
+
+def _ntk_after(layer: nn.Layer, covariance: Covariance, after: Dual) -> Array | None:
+    if covariance.ntk is None or covariance.gains == 0:
+        return None if covariance.ntk is None else after.derivative * covariance.ntk
+    from nnlimits.kernels.gains import ntk_after
+
+    return ntk_after(layer, covariance, after)

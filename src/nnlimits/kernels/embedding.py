@@ -25,7 +25,8 @@ def _positional_embedding(layer: nn.PositionalEmbedding, covariance: Covariance,
     if ntk is not None:
         own = 1.0 if parameterization == "standard" else b
         ntk = ntk + (own if correlation is None else own * correlation)
-    return dataclasses.replace(covariance, q1=q1, q2=q2, deficit=deficit, ntk=ntk)
+    gains = 0 if covariance.gains == 0 else None
+    return dataclasses.replace(covariance, q1=q1, q2=q2, deficit=deficit, ntk=ntk, gains=gains)
 
 
 def _correlation(layer: nn.PositionalEmbedding, positions: Positions, like: Array) -> Array | None:
@@ -52,4 +53,4 @@ def _embedding(layer: nn.Embedding, covariance: Covariance, parameterization: st
         ntk = (1 - covariance.deficit) * (1.0 if parameterization == "standard" else weight)
     q1, q2 = per_input(lambda q: weight * q, covariance.q1, covariance.q2)
     width = jnp.asarray(float(layer.width), covariance.width.dtype)
-    return dataclasses.replace(covariance, q1=q1, q2=q2, ntk=ntk, width=width, gaussian=True, fresh=True)
+    return dataclasses.replace(covariance, q1=q1, q2=q2, ntk=ntk, width=width, gaussian=True, fresh=True, gains=0)

@@ -61,17 +61,18 @@ def _words(word: Any) -> list[Any]:
 
 def prepare(network: nn.Layer, dtype: Any) -> nn.Layer:
     """The same kernel, written for computing: no width that does not matter (so that equal blocks are seen to be equal), no bias
-    whose scale is the number zero, and all hyper-parameters arrays of one dtype (so that other values need no
+    that does not matter, and all hyper-parameters arrays of one dtype (so that other values need no
     compilation).
     """
-    keep_widths = needs(network).widths
+    required = needs(network)
+    biases_scaled = required.parameterization == "ntk"  # gradients in them too, so that none is left of a scale of zero
 
     def simplified(word: Any) -> Any:
         names = {field.name for field in dataclasses.fields(word)} if isinstance(word, nn.Layer) else set()
-        if "width" in names and not keep_widths:
+        if "width" in names and not required.widths:
             word = dataclasses.replace(word, width=1)
         b_std = getattr(word, "b_std", None)
-        if isinstance(b_std, float) and b_std == 0.0:
+        if biases_scaled and isinstance(b_std, float) and b_std == 0.0:
             word = eqx.tree_at(lambda layer: layer.b_std, word, None)
         return word
 

@@ -3,6 +3,7 @@
 import dataclasses
 import math
 from functools import partial
+from typing import Any
 
 import jax.numpy as jnp
 from jaxtyping import Array
@@ -32,12 +33,12 @@ def _linear(layer: nn.Linear, covariance: Covariance, parameterization: str) -> 
 
 
 def affine(layer: nn.Dense | nn.Linear, covariance: Covariance, parameterization: str) -> Covariance:
-    """A dense map of the units; in the standard parameterization the weights' own part of the NTK is `fan_in K + 1` in the place
-    of `K'` (Sohl-Dickstein et al. 2020).
+    """A dense map of the units; in the standard parameterization the weights' own part of the NTK is `fan_in K` in the place
+    of `w_std^2 K`, and the bias' is 1, if there is one, in the place of `b_std^2` (Sohl-Dickstein et al. 2020).
     """
     weight = layer.w_std**2
     terms: list[Term] = [(weight * covariance.q1, weight * covariance.q2, covariance.deficit)]
-    if layer.b_std is not None:  # `prepare` drops a bias whose scale is the number zero
+    if layer.b_std is not None:
         b = jnp.asarray(layer.b_std**2, covariance.q1.dtype)
         terms.append((b, b, None))
     q1, q2, deficit = sum_of_covariances(terms)
@@ -49,11 +50,17 @@ def affine(layer: nn.Dense | nn.Linear, covariance: Covariance, parameterization
         width=jnp.asarray(float(layer.width), covariance.width.dtype),
         gaussian=True,
         fresh=True,
+        gains=0,
     )
     if covariance.ntk is None:
         return after
-    own = after.nngp if parameterization == "ntk" else covariance.width * covariance.nngp + 1
+    own = after.nngp if parameterization == "ntk" else covariance.width * covariance.nngp + trained_bias(layer)
     return dataclasses.replace(after, ntk=own + weight * covariance.ntk)
+
+
+def trained_bias(layer: Any) -> float:
+    """What the bias of a layer adds to its NTK in the standard parameterization: 1 if it has one, whatever its scale."""
+    return 0.0 if layer.b_std is None else 1.0
 
 
 def contracted(covariance: Covariance) -> Covariance:

@@ -17,6 +17,7 @@ from nnlimits.kernels.attention import mask_of, mixture_of, plain_of
 from nnlimits.kernels.covariance import Covariance, safe_sqrt
 from nnlimits.kernels.displacements import Field, derived, every_covariance, mixed
 from nnlimits.kernels.dual import dual
+from nnlimits.kernels.linear import trained_bias
 from nnlimits.kernels.mixing import mixing_rule
 from nnlimits.kernels.per_input import of_examples, per_input, steps
 from nnlimits.kernels.positions import Positions
@@ -67,6 +68,7 @@ def _rnn(layer: nn.Rnn, covariance: Covariance, parameterization: str) -> Covari
         width=jnp.asarray(float(layer.width), covariance.width.dtype),
         gaussian=False,
         fresh=True,
+        gains=0,
     )
 
 
@@ -139,7 +141,7 @@ def _step(layer: nn.Rnn, parameterization: str, previous: tuple[Array, Array | N
     own = safe_sqrt(q1) * safe_sqrt(q2) * (1 - before)
     if parameterization == "standard":
         width = float(layer.width)
-        own = jnp.where(now.both, width * ((begun1 + begun2) / 2 - s_before), 0.0) + now.own + 1
+        own = jnp.where(now.both, width * ((begun1 + begun2) / 2 - s_before), 0.0) + now.own + trained_bias(layer)
     ntk = own + weight * jnp.where(now.both, ntk_before, 0.0) + layer.u_std**2 * now.ntk
     ntk = ntk if derivative is None else ntk * derivative
     return (state, ntk), (deficit, ntk)

@@ -19,7 +19,7 @@ from nnlimits.kernels.displacements import (
     no_displacement,
     stored,
 )
-from nnlimits.kernels.linear import averaged
+from nnlimits.kernels.linear import averaged, trained_bias
 from nnlimits.kernels.mixing import mixing_rule
 from nnlimits.kernels.operators import along_positions, averaged_positions, mapped, new_positions
 from nnlimits.kernels.per_input import per_input
@@ -74,7 +74,7 @@ def _conv_transpose_field(layer: nn.ConvTranspose, source: Field, parameterizati
     after = layer.w_std**2 * nngp + (0.0 if layer.b_std is None else layer.b_std**2)
     if ntk is not None:
         fan_in = taps * source.at(no_displacement(source.axes)).width
-        own = after if parameterization == "ntk" else fan_in * nngp + 1
+        own = after if parameterization == "ntk" else fan_in * nngp + trained_bias(layer)
         ntk = own + layer.w_std**2 * ntk
     positions = new_positions(source.positions, maps)
     return mixed(source, from_covariances(joined(after, ntk), positions, source.pairs.count, layer))

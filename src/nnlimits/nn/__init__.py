@@ -6,6 +6,7 @@ it can be traced and differentiated; `init` and `apply` are pure functions of it
 
 from nnlimits.nn.activation import Activation
 from nnlimits.nn.aggregate import Aggregate
+from nnlimits.nn.channel_affine import ChannelAffine
 from nnlimits.nn.conv import Conv
 from nnlimits.nn.conv_transpose import ConvTranspose
 from nnlimits.nn.count_parameters import count_parameters
@@ -40,6 +41,7 @@ from nnlimits.nn.relu import ABRelu, Abs, LeakyRelu, Relu
 from nnlimits.nn.repeat import Repeat
 from nnlimits.nn.residual import Residual
 from nnlimits.nn.rnn import Rnn
+from nnlimits.nn.scale import Scale
 from nnlimits.nn.self_attention import SelfAttention
 from nnlimits.nn.sequential import Sequential
 from nnlimits.nn.sigmoid import Mish, Sigmoid, Silu, Softplus
@@ -53,6 +55,7 @@ __all__ = [
     "Activation",
     "Aggregate",
     "AvgPool",
+    "ChannelAffine",
     "Concatenate",
     "Conv",
     "ConvTranspose",
@@ -96,6 +99,7 @@ __all__ = [
     "Repeat",
     "Residual",
     "Rnn",
+    "Scale",
     "SelfAttention",
     "Selu",
     "Sequential",

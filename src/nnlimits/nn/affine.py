@@ -49,11 +49,11 @@ class _Scaled:
     """The fields of an affine layer, declared where they do not fix the order of its arguments."""
 
     w_std: Scalar
-    b_std: Scalar
+    b_std: Scalar | None
 
 
 class Affine(Layer, _Scaled):
-    """A linear map with one weight and one bias.
+    """A linear map with one weight and one bias, or, if `b_std` is `None`, without a bias.
 
     `y = w_std / sqrt(fan_in) weight x + b_std bias` with all entries from N(0, 1) in the NTK parameterization; in the
     standard one the scales are drawn into the entries. A new one defines the shapes, the fan-in, and the linear map.
@@ -76,12 +76,15 @@ class Affine(Layer, _Scaled):
         """The linear map, without scale and bias."""
 
     def initialize(self, key: PRNGKeyArray, input_shape: tuple[int, ...], parameterization: str, dtype: Any) -> PyTree:
-        """Draw `weight` and `bias`."""
+        """Draw `weight` and, if there is one, `bias`."""
         self.output_shape(input_shape)
         weight_key, bias_key = jax.random.split(key)
         w_scale = self.w_std / math.sqrt(self.fan_in(input_shape))
+        weight = draw(weight_key, self.weight_shape(input_shape), w_scale, parameterization, dtype)
+        if self.b_std is None:
+            return {"weight": weight}
         return {
-            "weight": draw(weight_key, self.weight_shape(input_shape), w_scale, parameterization, dtype),
+            "weight": weight,
             "bias": draw(bias_key, self.bias_shape(input_shape), self.b_std, parameterization, dtype),
         }
 
@@ -89,8 +92,10 @@ class Affine(Layer, _Scaled):
         self, params: PyTree, x: Float[Array, "n ..."], key: PRNGKeyArray | None, parameterization: str
     ) -> Float[Array, "n ..."]:
         shape = x.shape[1:]
-        expected = {"weight": self.weight_shape(shape), "bias": self.bias_shape(shape)}
+        expected = {"weight": self.weight_shape(shape)}
+        if self.b_std is not None:
+            expected["bias"] = self.bias_shape(shape)
         check_parameters(self, params, expected, shape)
         linear = self.linear(jnp.asarray(params["weight"]), x)
         linear = scaled(linear, self.w_std / math.sqrt(self.fan_in(shape)), parameterization)
-        return linear + scaled(params["bias"], self.b_std, parameterization)
+        return linear if self.b_std is None else linear + scaled(params["bias"], self.b_std, parameterization)

@@ -7,8 +7,8 @@ from jaxtyping import Array, Float
 
 from nnlimits.nn.affine import Affine
 from nnlimits.nn.context import keeps_mask, without_masked
-from nnlimits.nn.fields import Scalar, choice_field, integer_field, non_negative_field, sizes_field
-from nnlimits.nn.window import PADDINGS, Windows, windows
+from nnlimits.nn.fields import Scalar, bias_field, integer_field, non_negative_field, padding_field, sizes_field
+from nnlimits.nn.window import Padding, Windows, windows
 
 
 class Conv(Affine):
@@ -19,9 +19,10 @@ class Conv(Affine):
     The parameters are `{"weight": (*kernel_size, C, width), "bias": (width,)}`.
 
     **Arguments:** `width`, the number of output channels; `kernel_size`, `stride` and `dilation`, an integer for all position
-    axes or a tuple of one an axis; `padding`: `"same"` (zeros; ceil(size / stride) positions remain), `"valid"` (none), or
-    `"circular"` (the axes are rings; the dilated kernel must be odd and the stride divide the size); `w_std` and
-    `b_std`, the scales of weights and biases, at least 0.
+    axes or a tuple of one an axis; `padding`: `"same"` (zeros; ceil(size / stride) positions remain), `"valid"` (none),
+    `"circular"` (the axes are rings; the dilated kernel must be odd and the stride divide the size), or how many zeros to lay on
+    either side, an integer for all axes or a tuple of one an axis; `w_std` and `b_std`, the scales of weights and biases, at
+    least 0 (`b_std=None`: no bias).
 
     Inside `Masked` it reads zeros at masked positions.
     """
@@ -29,10 +30,10 @@ class Conv(Affine):
     width: int = integer_field("width", 1)
     kernel_size: int | tuple[int, ...] = sizes_field("kernel_size")
     stride: int | tuple[int, ...] = sizes_field("stride", 1)
-    padding: str = choice_field("padding", PADDINGS, "same")
+    padding: Padding = padding_field("same")
     dilation: int | tuple[int, ...] = sizes_field("dilation", 1)
     w_std: Scalar = non_negative_field("w_std", 1.0)
-    b_std: Scalar = non_negative_field("b_std", 0.0)
+    b_std: Scalar | None = bias_field()
 
     def windows(self, input_shape: tuple[int, ...]) -> Windows:
         """The geometry of the convolution on an example of `input_shape`."""

@@ -9,8 +9,16 @@ from jaxtyping import Array, Float
 from nnlimits.nn.affine import Affine
 from nnlimits.nn.context import keeps_mask, without_masked
 from nnlimits.nn.conv import channels_last
-from nnlimits.nn.fields import Scalar, choice_field, integer_field, non_negative_field, sizes_field
-from nnlimits.nn.window import PADDINGS, per_axis
+from nnlimits.nn.fields import (
+    PADDINGS,
+    Scalar,
+    bias_field,
+    choice_field,
+    integer_field,
+    non_negative_field,
+    sizes_field,
+)
+from nnlimits.nn.window import per_axis
 
 
 class ConvTranspose(Affine):
@@ -28,7 +36,8 @@ class ConvTranspose(Affine):
     `{"weight": (*kernel_size, C, width), "bias": (width,)}`.
 
     **Arguments:** `width`, the number of output channels; `kernel_size` and `stride`, an integer for all position axes or a
-    tuple of one an axis; `padding`, as above; `w_std` and `b_std`, the scales of weights and biases, at least 0.
+    tuple of one an axis; `padding`, as above; `w_std` and `b_std`, the scales of weights and biases, at least 0
+    (`b_std=None`: no bias).
 
     Inside `Masked` it reads zeros at masked positions.
     """
@@ -38,7 +47,7 @@ class ConvTranspose(Affine):
     stride: int | tuple[int, ...] = sizes_field("stride", 1)
     padding: str = choice_field("padding", PADDINGS, "same")
     w_std: Scalar = non_negative_field("w_std", 1.0)
-    b_std: Scalar = non_negative_field("b_std", 0.0)
+    b_std: Scalar | None = bias_field()
 
     def geometry(self, input_shape: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
         """Kernel, stride, outputs and `low` of each position axis, for an example of `input_shape`."""

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from nnlimits.nn.affine import Affine
-from nnlimits.nn.fields import Scalar, integer_field, non_negative_field
+from nnlimits.nn.fields import Scalar, bias_field, integer_field, non_negative_field
 
 
 class Dense(Affine):
@@ -15,12 +15,12 @@ class Dense(Affine):
     `{"weight": (n, width), "bias": (width,)}`. For one map of the channels at every position, see `Linear`.
 
     **Arguments:** `width`, the number of output features; `w_std` and `b_std`, the scales of weights and biases, at
-    least 0.
+    least 0 (`b_std=None`: no bias).
     """
 
     width: int = integer_field("width", 1)
     w_std: Scalar = non_negative_field("w_std", 1.0)
-    b_std: Scalar = non_negative_field("b_std", 0.0)
+    b_std: Scalar | None = bias_field()
 
     def output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
         if len(input_shape) != 1:

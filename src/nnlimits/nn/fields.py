@@ -21,6 +21,9 @@ from jaxtyping import Array, Float
 
 from nnlimits.validation import is_traced
 
+PADDINGS = ("same", "valid", "circular")
+"""What can lie beyond the border of an axis, by name."""
+
 Scalar = float | Float[Array, ""]
 """A real hyper-parameter: a Python float, or an array without axes while it is being traced."""
 
@@ -35,6 +38,11 @@ def non_negative_field(name: str, default: Any = dataclasses.MISSING) -> Any:
     return eqx.field(
         **_default(default), converter=functools.partial(_as_real_where, name, _at_least_zero, "at least 0")
     )
+
+
+def bias_field(default: Any = 0.0) -> Any:
+    """A leaf that holds the scale of a bias, zero or more; `None` where there is no bias."""
+    return eqx.field(default=default, converter=_as_bias)
 
 
 def probability_field(name: str, default: Any = dataclasses.MISSING) -> Any:
@@ -55,6 +63,11 @@ def sizes_field(name: str, default: Any = dataclasses.MISSING) -> Any:
 def choice_field(name: str, choices: tuple[str, ...], default: str) -> Any:
     """A static field that holds one of the strings `choices`."""
     return eqx.field(default=default, static=True, converter=functools.partial(_as_choice, name, choices))
+
+
+def padding_field(default: str) -> Any:
+    """A static field that holds one of `PADDINGS`, or a number of zeros on either side: for all axes, or one an axis."""
+    return eqx.field(default=default, static=True, converter=_as_padding)
 
 
 def flag_field(name: str, default: bool) -> Any:
@@ -133,6 +146,24 @@ def _as_choice(name: str, choices: tuple[str, ...], value: Any) -> str:
     if not isinstance(value, str) or value not in choices:
         raise ValueError(f"{name} must be one of {', '.join(map(repr, choices))}; received {value!r}")
     return value
+
+
+def _as_bias(value: Any) -> Any:
+    return None if value is None else _as_real_where("b_std", _at_least_zero, "at least 0, or None for no bias", value)
+
+
+def _as_padding(value: Any) -> str | int | tuple[int, ...]:
+    if isinstance(value, str):
+        return _as_choice("padding", PADDINGS, value)
+    if isinstance(value, tuple | list) and value:
+        return tuple(as_integer(f"padding[{i}]", 0, size) for i, size in enumerate(value))
+    try:
+        return as_integer("padding", 0, value)
+    except TypeError:
+        known = ", ".join(map(repr, PADDINGS))
+        raise ValueError(
+            f"padding must be one of {known}, or a number of zeros, such as 1 or (1, 0); received {value!r}"
+        ) from None
 
 
 def _as_flag(name: str, value: Any) -> bool:

@@ -7,7 +7,7 @@ from jaxtyping import Array, Float
 
 from nnlimits.nn.affine import Affine
 from nnlimits.nn.context import keeps_mask, without_masked
-from nnlimits.nn.fields import Scalar, axes_field, integer_field, non_negative_field
+from nnlimits.nn.fields import Scalar, axes_field, bias_field, integer_field, non_negative_field
 
 
 class Linear(Affine):
@@ -20,7 +20,8 @@ class Linear(Affine):
     `{"weight": (*contracted sizes, width), "bias": (width,)}`, the contracted axes in the order of the input.
 
     **Arguments:** `width`, the number of output features; `axes`, the contracted axes of one example, counted from 0 or, if
-    negative, from the end, with the last among them; `w_std` and `b_std`, the scales of weights and biases, at least 0.
+    negative, from the end, with the last among them; `w_std` and `b_std`, the scales of weights and biases, at least 0
+    (`b_std=None`: no bias).
 
     Inside `Masked` it reads zeros at masked positions where it contracts positions.
     """
@@ -28,7 +29,7 @@ class Linear(Affine):
     width: int = integer_field("width", 1)
     axes: tuple[int, ...] = axes_field("axes", (-1,))
     w_std: Scalar = non_negative_field("w_std", 1.0)
-    b_std: Scalar = non_negative_field("b_std", 0.0)
+    b_std: Scalar | None = bias_field()
 
     def contracted(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
         """The contracted axes of an example of `input_shape`, counted from 0 and in order."""

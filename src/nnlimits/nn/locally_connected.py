@@ -7,8 +7,8 @@ from jaxtyping import Array, Float
 
 from nnlimits.nn.affine import Affine
 from nnlimits.nn.context import keeps_mask, without_masked
-from nnlimits.nn.fields import Scalar, choice_field, integer_field, non_negative_field, sizes_field
-from nnlimits.nn.window import PADDINGS, Windows, windows
+from nnlimits.nn.fields import Scalar, bias_field, integer_field, non_negative_field, padding_field, sizes_field
+from nnlimits.nn.window import Padding, Windows, windows
 
 
 class LocallyConnected(Affine):
@@ -25,9 +25,9 @@ class LocallyConnected(Affine):
     width: int = integer_field("width", 1)
     kernel_size: int | tuple[int, ...] = sizes_field("kernel_size")
     stride: int | tuple[int, ...] = sizes_field("stride", 1)
-    padding: str = choice_field("padding", PADDINGS, "same")
+    padding: Padding = padding_field("same")
     w_std: Scalar = non_negative_field("w_std", 1.0)
-    b_std: Scalar = non_negative_field("b_std", 0.0)
+    b_std: Scalar | None = bias_field()
 
     def windows(self, input_shape: tuple[int, ...]) -> Windows:
         """The geometry of the layer on an example of `input_shape`."""

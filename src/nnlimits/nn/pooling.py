@@ -8,9 +8,9 @@ from jax import lax
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from nnlimits.nn.context import keeps_mask, without_masked
-from nnlimits.nn.fields import as_sizes, choice_field, sizes_field
+from nnlimits.nn.fields import as_sizes, padding_field, sizes_field
 from nnlimits.nn.layer import Layer
-from nnlimits.nn.window import PADDINGS, Windows, windows
+from nnlimits.nn.window import Padding, Windows, windows
 
 
 def _as_stride(value: object) -> int | tuple[int, ...] | None:
@@ -22,7 +22,7 @@ class _Pool(Layer):
 
     window: int | tuple[int, ...] = sizes_field("window")
     stride: int | tuple[int, ...] | None = eqx.field(default=None, static=True, converter=_as_stride)
-    padding: str = choice_field("padding", PADDINGS, "valid")
+    padding: Padding = padding_field("valid")
 
     def windows(self, input_shape: tuple[int, ...]) -> Windows:
         """The geometry of the layer on an example of `input_shape`."""
@@ -58,7 +58,7 @@ class SumPool(_Pool):
 class AvgPool(_Pool):
     """The average of each channel over windows of positions: the sum, divided by the size of the whole window.
 
-    The zeros of padding `"same"` count in the average, and so do masked positions (as zeros) inside `Masked`.
+    The zeros of a padding count in the average, and so do masked positions (as zeros) inside `Masked`.
 
     **Arguments:** `window` and `stride`, an integer for all position axes or a tuple of one an axis; `stride` is that of the
     window if absent; `padding`, as that of `Conv`.

@@ -12,7 +12,7 @@ from jaxtyping import Array, Bool, Float, PRNGKeyArray, PyTree
 from nnlimits.nn.activation import Activation
 from nnlimits.nn.affine import check_parameters, draw, scaled
 from nnlimits.nn.context import mask_of
-from nnlimits.nn.fields import Scalar, integer_field, non_negative_field
+from nnlimits.nn.fields import Scalar, bias_field, integer_field, non_negative_field
 from nnlimits.nn.identity import Identity
 from nnlimits.nn.layer import Layer
 from nnlimits.nn.tanh import Tanh
@@ -33,7 +33,8 @@ class Rnn(Layer):
     parameters are `{"recurrent": (width, width), "input": (C, width), "bias": (width,)}`.
 
     **Arguments:** `width`, the number of hidden units; `activation`, an activation or `nn.Identity()`; `w_std`, `u_std` and
-    `b_std`, the scales of recurrent weights, input weights and biases, at least 0.
+    `b_std`, the scales of recurrent weights, input weights and biases, at least 0
+    (`b_std=None`: no bias).
 
     Inside `Masked` the state stays as it is over masked steps.
     """
@@ -42,7 +43,7 @@ class Rnn(Layer):
     activation: Layer = eqx.field(default=Tanh(), converter=_as_activation)
     w_std: Scalar = non_negative_field("w_std", 1.0)
     u_std: Scalar = non_negative_field("u_std", 1.0)
-    b_std: Scalar = non_negative_field("b_std", 0.0)
+    b_std: Scalar | None = bias_field()
 
     def output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
         if len(input_shape) != 2:
@@ -66,7 +67,8 @@ class Rnn(Layer):
         check_parameters(self, params, self._shapes(channels), x.shape[1:])
         scales = self._scales(channels)
         inputs = scaled(jnp.matmul(x, params["input"]), scales["input"], parameterization)
-        inputs = inputs + scaled(params["bias"], scales["bias"], parameterization)
+        if self.b_std is not None:
+            inputs = inputs + scaled(params["bias"], self.b_std, parameterization)
         mask = mask_of((steps,))
 
         def step(state: Array, now: tuple[Array, Bool[Array, " n"] | None]) -> tuple[Array, Array]:
@@ -80,11 +82,12 @@ class Rnn(Layer):
         return jnp.moveaxis(states, 0, 1)
 
     def _shapes(self, channels: int) -> dict[str, tuple[int, ...]]:
-        return {"recurrent": (self.width, self.width), "input": (channels, self.width), "bias": (self.width,)}
+        bias = {} if self.b_std is None else {"bias": (self.width,)}
+        return {"recurrent": (self.width, self.width), "input": (channels, self.width), **bias}
 
     def _scales(self, channels: int) -> dict[str, Scalar]:
         return {
             "recurrent": self.w_std / math.sqrt(self.width),
             "input": self.u_std / math.sqrt(channels),
-            "bias": self.b_std,
+            **({} if self.b_std is None else {"bias": self.b_std}),
         }

@@ -9,7 +9,7 @@ from jaxtyping import Array, Bool, Float, PRNGKeyArray, PyTree
 
 from nnlimits.nn.affine import check_parameters, draw, scaled
 from nnlimits.nn.context import mask_of
-from nnlimits.nn.fields import Scalar, choice_field, integer_field, non_negative_field
+from nnlimits.nn.fields import Scalar, bias_field, choice_field, integer_field, non_negative_field
 from nnlimits.nn.layer import Layer
 
 ATTENTIONS = ("softmax", "identity")
@@ -33,7 +33,7 @@ class SelfAttention(Layer):
 
     **Arguments:** `width`, the number of output channels; `heads`, `key_width`, `value_width`, at least 1; `attention`,
     `"softmax"`, or `"identity"` for `A` without the softmax; `scaling`, `"linear"` or `"sqrt"`; the scales of weights and
-    biases, at least 0.
+    biases, at least 0 (`b_std=None`: no bias).
 
     Inside `Masked` masked positions are no keys, and their outputs are zeros.
     """
@@ -48,7 +48,7 @@ class SelfAttention(Layer):
     w_key_std: Scalar = non_negative_field("w_key_std", 1.0)
     w_value_std: Scalar = non_negative_field("w_value_std", 1.0)
     w_out_std: Scalar = non_negative_field("w_out_std", 1.0)
-    b_std: Scalar = non_negative_field("b_std", 0.0)
+    b_std: Scalar | None = bias_field()
 
     def output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
         if len(input_shape) < 2:
@@ -59,11 +59,11 @@ class SelfAttention(Layer):
         """Draw the weights of all heads, and the bias."""
         self.output_shape(input_shape)
         names = ("query", "key", "value", "out", "bias")
-        keys = dict(zip(names, jax.random.split(key, len(names)), strict=True))
+        shapes, scales = self._shapes(input_shape[-1]), self._scales(input_shape[-1])
+        keys: dict[str, Any] = dict(zip(names, jax.random.split(key, len(names)), strict=True))
         if self.scaling == "linear":
             keys["key"] = keys["query"]
-        shapes, scales = self._shapes(input_shape[-1]), self._scales(input_shape[-1])
-        return {name: draw(keys[name], shapes[name], scales[name], parameterization, dtype) for name in names}
+        return {name: draw(keys[name], shapes[name], scales[name], parameterization, dtype) for name in shapes}
 
     def forward(
         self, params: PyTree, x: Float[Array, "n ..."], key: PRNGKeyArray | None, parameterization: str
@@ -80,7 +80,8 @@ class SelfAttention(Layer):
         )
         attended = jnp.einsum("nhts,nhsv->nhtv", self._attention(query, keys, mask), value)
         y = scaled(jnp.einsum("nhtv,hvw->ntw", attended, params["out"]), scales["out"], parameterization)
-        y = y + scaled(params["bias"], scales["bias"], parameterization)
+        if self.b_std is not None:
+            y = y + scaled(params["bias"], self.b_std, parameterization)
         if mask is not None:
             y = jnp.where(mask[:, :, None], 0, y)
         return y.reshape(*x.shape[:-1], self.width)
@@ -98,12 +99,13 @@ class SelfAttention(Layer):
         return jax.nn.softmax(logits, axis=-1)
 
     def _shapes(self, channels: int) -> dict[str, tuple[int, ...]]:
+        bias = {} if self.b_std is None else {"bias": (self.width,)}
         return {
             "query": (self.heads, channels, self.key_width),
             "key": (self.heads, channels, self.key_width),
             "value": (self.heads, channels, self.value_width),
             "out": (self.heads, self.value_width, self.width),
-            "bias": (self.width,),
+            **bias,
         }
 
     def _scales(self, channels: int) -> dict[str, Scalar]:
@@ -112,5 +114,5 @@ class SelfAttention(Layer):
             "key": self.w_key_std / math.sqrt(channels),
             "value": self.w_value_std / math.sqrt(channels),
             "out": self.w_out_std / math.sqrt(self.heads * self.value_width),
-            "bias": self.b_std,
+            **({} if self.b_std is None else {"bias": self.b_std}),
         }

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 
 from nnlimits.nn.errors import ShapeError
 
-PADDINGS = ("same", "valid", "circular")
+Padding = str | int | tuple[int, ...]
 Sizes = int | tuple[int, ...]
 
 
@@ -52,13 +52,14 @@ class Windows:
 
 
 def windows(
-    layer: object, input_shape: tuple[int, ...], kernel: Sizes, stride: Sizes, dilation: Sizes, padding: str
+    layer: object, input_shape: tuple[int, ...], kernel: Sizes, stride: Sizes, dilation: Sizes, padding: Padding
 ) -> Windows:
     """The windows of `layer` over inputs of `input_shape` (*positions, C).
 
     With "same" an axis of n positions gives ceil(n / stride) outputs, and the padding is split evenly, the odd one after the
     last entry (the convention of XLA); with "valid" no window leaves the input; with "circular" the window is centred and
-    there are n / stride outputs.
+    there are n / stride outputs. With an integer m there are m zeros on both sides and (n + 2 m - extent) // stride + 1 outputs
+    (the convention of PyTorch).
 
     **Raises:** `ShapeError` where the windows do not fit.
     """
@@ -68,11 +69,16 @@ def windows(
         for name, sizes in [("window", kernel), ("stride", stride), ("dilation", dilation)]
     )
     extent = tuple((k - 1) * d + 1 for k, d in zip(kernel, dilation, strict=True))
-    _check_fit(layer, positions, extent, stride, padding)
     if padding == "valid":
-        low = high = (0,) * len(positions)
-        outputs = tuple((n - f) // s + 1 for n, f, s in zip(positions, extent, stride, strict=True))
-    elif padding == "circular":
+        padding = 0
+    if isinstance(padding, int | tuple):
+        low = high = per_axis(layer, "padding", padding, input_shape)
+        padded = tuple(n + 2 * m for n, m in zip(positions, low, strict=True))
+        _check_fit(layer, padded, extent, stride, "valid")
+        outputs = tuple((n - f) // s + 1 for n, f, s in zip(padded, extent, stride, strict=True))
+        return Windows(kernel, stride, dilation, outputs, low, high, False)
+    _check_fit(layer, positions, extent, stride, padding)
+    if padding == "circular":
         low = high = tuple((f - 1) // 2 for f in extent)
         outputs = tuple(n // s for n, s in zip(positions, stride, strict=True))
     else:
