@@ -6,18 +6,11 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from nnlimits import nn
-from nnlimits.kernels.displacements import (
-    Field,
-    Mixture,
-    apart,
-    every_covariance,
-    from_covariances,
-    join,
-    mixed,
-    no_displacement,
-)
+from nnlimits.kernels.collected import every_covariance
+from nnlimits.kernels.displacements import Field, apart, join, no_displacement
 from nnlimits.kernels.linear import trained_bias
 from nnlimits.kernels.mixing import mixing_rule
+from nnlimits.kernels.mixture import Mixture, from_covariances, mixed
 from nnlimits.kernels.per_input import of_examples
 from nnlimits.kernels.positions import Positions
 from nnlimits.kernels.semivariance import joined, parted

@@ -1,14 +1,12 @@
 """Covariances at all displacements, computed one displacement at a time.
 
 A `Field` is the covariance of pairs of images as a function of the displacement. Layers that keep the displacement make
-a new field of it without computing anything; a layer that mixes displacements asks for the images it needs: the
-diagonal alone, the sum over all, or all of them side by side.
+a new field of it without computing anything; a layer that mixes displacements asks for the images it needs (see
+`collected.py`): the diagonal alone, the sum over all, or all of them side by side.
 """
 
 import dataclasses
-import math
 from collections.abc import Callable
-from functools import partial
 from typing import Any
 
 import equinox as eqx
@@ -17,11 +15,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Int
 
-from nnlimits import nn
 from nnlimits.kernels.covariance import Covariance
-from nnlimits.kernels.per_input import Place, of_examples, per_input, read, stage
+from nnlimits.kernels.per_input import Place, of_examples, read, stage
 from nnlimits.kernels.positions import Positions
-from nnlimits.kernels.semivariance import deficit_of, joined, parted, visible_variance
 
 Displacement = tuple[Int[Array, ""], ...]
 
@@ -168,214 +164,14 @@ def no_displacement(axes: int) -> Displacement:
     return (jnp.zeros((), jnp.int32),) * axes
 
 
-def _all(grid: tuple[int, ...]) -> Int[Array, "displacements axes"]:
+def all_displacements(grid: tuple[int, ...]) -> Int[Array, "displacements axes"]:
+    """Every displacement of a ring, in order."""
     return jnp.asarray(np.array(list(np.ndindex(*grid)), np.int32).reshape(-1, len(grid)))
 
 
-def shown(source: Field) -> Field:
-    """The same field with variances of zero, exactly there, where positions are masked or beyond the image."""
-
-    def compute(d: Displacement | None) -> Covariance:
-        image = source.image(d)
-        q1, q2 = per_input(partial(visible_variance, image.positions), image.q1, image.q2)
-        return dataclasses.replace(image, q1=q1, q2=q2)
-
-    return source if source.positions.all_seen else derived(source, compute)
-
-
-def both(image: Covariance, beyond: float = 1.0) -> Array:
-    """Semivariance and NTK of an image of a field that is `shown`, in one array.
-
-    `beyond`: how much the semivariance with a unit that is not seen counts.
-    """
-    # not through `per_input`: the image's own variances are at hand
-    r1, r2 = safe_root(image.q1), safe_root(image.q2)
-    s, ntk = r1 * r2 * image.deficit + (r1 - r2) ** 2 / 2, image.ntk
-    if image.positions is None or image.positions.all_seen:
-        return joined(s, ntk)
-    seen = (image.q1 > 0) & (image.q2 > 0)
-    return joined(s if beyond else jnp.where(seen, s, 0.0), None if ntk is None else jnp.where(seen, ntk, 0.0))
-
-
-def safe_root(q: Array) -> Array:
-    """`sqrt(q)`, with a derivative of zero at zero."""
-    return jnp.where(q > 0, jnp.sqrt(jnp.where(q > 0, q, 1.0)), 0.0)
-
-
-def every_image(source: Field, beyond: float = 1.0) -> Array:
-    """`both` at all displacements: their axes lead, one for each axis of positions."""
-    grid = source.positions.grid
-    source = shown(source)
-    found = jax.lax.map(lambda d: both(source.at(tuple(d)), beyond), _all(grid))
-    return found.reshape(*grid, *found.shape[1:])
-
-
-def every_block(source: Field, sizes: tuple[int, ...]) -> Array:
-    """`both` at all displacements, summed over blocks of positions, of either input; the sizes divide the ring.
-
-    With the displacement `size e + r` of position `size p + o`, the partner is in block `p + e`, or in the next one where `o +
-    r` is not below the size. So an image adds to two displacements of the blocks, along each axis.
-    """
-    source, pairs = shown(source), source.pairs.count
-    blocks = tuple(g // size for g, size in zip(source.positions.grid, sizes, strict=True))
-    shape = (math.prod(blocks), *blocks[:-1], blocks[-1] * pairs)
-
-    def add(found: Array, d: Array) -> tuple[Array, None]:
-        images = [apart(both(source.at(tuple(d))), pairs)]
-        for axis, (step, size) in enumerate(zip(d, sizes, strict=True)):
-            images = [part for image in images for part in _parted(image, axis, size, step % size)]
-        for carry, image in zip(np.ndindex(*(2,) * len(sizes)), images, strict=True):
-            e = [(step // size + next_) % grid for step, size, next_, grid in zip(d, sizes, carry, blocks, strict=True)]
-            place = _number(tuple(e), blocks)
-            here = jax.lax.dynamic_index_in_dim(found, place, keepdims=False)
-            found = jax.lax.dynamic_update_index_in_dim(found, here + join(image), place, 0)
-        return found, None
-
-    like = jax.eval_shape(lambda: both(source.at(no_displacement(source.axes))))
-    found = jax.lax.scan(add, jnp.zeros(shape, like.dtype), _all(source.positions.grid))[0]
-    return found.reshape(*blocks, *shape[1:])
-
-
-def _parted(image: Array, axis: int, size: int, r: Array) -> list[Array]:
-    """Sums along blocks of an axis: over the places from which the displacement stays in the block, and over the others."""
-    image = jax.lax.optimization_barrier(image)  # or XLA would repeat what leads to it for every place
-    split = image.reshape(math.prod(image.shape[:axis]), -1, size, math.prod(image.shape[axis + 1 :]))
-    shape = (*image.shape[:axis], -1, *image.shape[axis + 1 :])
-    sums = []
-    for next_ in range(2):
-        parts = [jnp.where((o + r) // size == next_, split[:, :, o], 0) for o in range(size)]
-        sums.append(sum(parts[1:], parts[0]).reshape(shape))
-    return sums
-
-
-def every_covariance(source: Field) -> Array:
-    """NNGP, with zeros where a position is not seen, and NTK at all displacements, as `every_image`."""
-    source = shown(source)
-
-    def covariances(d: Array) -> Array:
-        image = source.at(tuple(d))
-        ntk = jnp.imag(both(image)) if image.ntk is not None else None
-        return joined(safe_root(image.q1) * safe_root(image.q2) * (1 - image.deficit), ntk)
-
-    found = jax.lax.map(covariances, _all(source.positions.grid))
-    return found.reshape(*source.positions.grid, *found.shape[1:])
-
-
-def at_zero(values: Array, pairs: int) -> Array:
-    """The real part of images at all displacements, of none: (*grid, pairs)."""
-    return apart(jnp.real(values[(0,) * ((values.ndim) // 2)]), pairs)
-
-
-def total(source: Field) -> Array:
-    """The sum of `both` over all pairs of positions that are seen: one row of pairs."""
-    axes, pairs = len(source.positions.grid), source.pairs.count
-    source = shown(source)
-
-    def image(d: Displacement) -> Array:
-        return apart(both(source.at(d), beyond=0.0), pairs)
-
-    def add(sum_: Array, d: Array) -> tuple[Array, None]:
-        return sum_ + image(tuple(d)).sum(tuple(range(axes))), None
-
-    like = jax.eval_shape(lambda: image(no_displacement(axes)))
-    return jax.lax.scan(add, jnp.zeros(pairs, like.dtype), _all(source.positions.grid))[0]
-
-
-@dataclasses.dataclass(frozen=True)
-class Mixture:
-    """What a layer that mixes displacements makes of one batch of pairs."""
-
-    values: Array
-    """Semivariance and NTK at all displacements, with what is to be taken off for either input."""
-    positions: Positions
-    variance: Callable[[], Array]
-    """While a batch is recorded: of every example, (*grid, n)."""
-    less: Callable[[], Array] = lambda: jnp.zeros(())
-    """While a batch is recorded: the part of the semivariance that is too much for every example, (*grid, n)."""
-    layer: nn.ConvTranspose | nn.SelfAttention | None = None
-    """The layer with fresh Gaussian weights that the units leave, if one does."""
-
-
-def from_covariances(
-    values: Array, positions: Positions, pairs: int, layer: nn.ConvTranspose | nn.SelfAttention | None = None
-) -> Mixture:
-    """A mixture from NNGP and NTK at all displacements: its semivariance is the mean of the variances, less the NNGP."""
-    ntk = jnp.imag(values) if jnp.iscomplexobj(values) else None
-
-    def variance() -> Array:
-        return at_zero(values, pairs)
-
-    return Mixture(joined(-jnp.real(values), ntk), positions, variance, lambda: -variance(), layer)
-
-
-def mixed(source: Field, mixture: Mixture, masks: Field | None = None) -> Field:
-    """The field of what a layer has made of all displacements; positions are masked as those of `masks`, or of the source."""
-    masks = source if masks is None else masks
-    axes, pairs = len(mixture.positions.grid), source.pairs.count
-    like = source.at(no_displacement(len(source.positions.grid)))
-    if mixture.layer is not None:
-        width = jnp.asarray(float(mixture.layer.width), like.width.dtype)
-        like = dataclasses.replace(like, fresh=True, gaussian=True, width=width, gains=0)
-
-    def compute(d: Displacement | None) -> Covariance:
-        q, less = (mixture.variance(), mixture.less()) if d is None else (like.q1, like.q1)
-        q1, q2 = per_input(lambda v: v, q, q)
-        less1, less2 = per_input(lambda v: v, less, less)
-        values = jax.lax.dynamic_index_in_dim(
-            mixture.values.reshape(-1, *mixture.values.shape[axes:]), _number(d, mixture.positions.grid), keepdims=False
-        )
-        s, ntk = parted(apart(values, pairs) if d is None else values, like.ntk)
-        deficit = deficit_of(s - (less1 + less2) / 2, q1, q2)
-        same = None
-        if like.same is not None:
-            here = jnp.ones(pairs, bool) if d is None else like.same[..., -pairs:].reshape(-1)[-pairs:]
-            same = here if d is None else jnp.tile(here, mixture.positions.grid[-1]) & ~jnp.stack(d).any()
-            deficit = jnp.where(same, 0.0, deficit)
-        mask = _mask(masks, mixture.positions) if d is None and mixture.positions.masked else None
-        positions = dataclasses.replace(mixture.positions, displacement=d, mask=mask)
-        return dataclasses.replace(like, q1=q1, q2=q2, deficit=deficit, ntk=ntk, same=same, positions=positions)
-
-    return derived(source, compute, (1,) * axes)
-
-
-def _mask(source: Field, positions: Positions) -> Array:
-    """Where the examples of a batch that is recorded mask positions, on another grid of the same image."""
-    assert source.zero is not None
-    assert source.zero.positions is not None
-    assert source.zero.positions.mask is not None
-    mask = source.zero.positions.mask[tuple(slice(0, size) for size in positions.alive)]
-    more = [(0, grid - alive) for grid, alive in zip(positions.grid, positions.alive, strict=True)]
-    return jnp.pad(mask, [*more, (0, 0)])
-
-
-def _number(d: Displacement | None, grid: tuple[int, ...]) -> Array:
+def number(d: Displacement | None, grid: tuple[int, ...]) -> Array:
+    """The place of a displacement among all; of `None`, that of zero."""
     number = jnp.zeros((), jnp.int32)
     for step, size in zip(d or (), grid, strict=d is not None):
         number = number * size + step
     return number
-
-
-def stored(source: Field, grid: tuple[int, ...] | None = None) -> Field:
-    """The same field with all its images in memory, for more than one use; perhaps on another grid."""
-    positions = source.positions
-    grid = positions.grid if grid is None else grid
-    values = apart(every_image(source), source.pairs.count)
-    for axis, (new, old, alive) in enumerate(zip(grid, positions.grid, positions.alive, strict=True)):
-        if new != old:
-            values = _regridded(values, axis, source.axes, new, alive)
-
-    def variance() -> Array:
-        assert source.zero is not None
-        kept = source.zero.q1[tuple(slice(0, size) for size in positions.alive)]
-        return jnp.pad(kept, [(0, g - a) for g, a in zip(grid, positions.alive, strict=True)] + [(0, 0)])
-
-    return mixed(source, Mixture(join(values), dataclasses.replace(positions, grid=grid), variance))
-
-
-def _regridded(values: Array, axis: int, axes: int, new: int, alive: int) -> Array:
-    """Images on another grid along one axis: the same pairs of positions have other displacements."""
-    values = jnp.moveaxis(values, (axis, axis + axes), (0, 1))
-    displacement, first = np.indices((new, new))
-    second = (first + displacement) % new
-    first, second = np.minimum(first, alive - 1), np.minimum(second, alive - 1)
-    return jnp.moveaxis(values[(second - first) % values.shape[0], first], (0, 1), (axis, axis + axes))

@@ -86,7 +86,6 @@ def _is_weighted(word: Any) -> bool:
 
 def check_values(network: nn.Layer, arrays: dict[str, Any]) -> None:
     """Raise what the first layers raise of inputs that they cannot take, such as unknown tokens, where values are known."""
-    row = flatten((network,))
     for x in arrays.values():
         check_first_layers(network, x.shape[1:])
         rest, mask = flatten((network,)), None
@@ -109,10 +108,10 @@ _NEARER = 16
 
 def load(network: nn.Layer, input_shape: tuple[int, ...]) -> float:
     """How much memory a pair of inputs takes while it is computed, in pairs of inputs without positions."""
-    row = flatten((unwrapped(network),))
-    if len(input_shape) < 2 and not takes_tokens(row):
+    tokens = takes_tokens(unwrapped(network))
+    if len(input_shape) < 2 and not tokens:
         return 1.0
-    positions = math.prod(input_shape if takes_tokens(row) else input_shape[:-1])
+    positions = math.prod(input_shape if tokens else input_shape[:-1])
     return float(positions * (_NEARER if needs(network).displacements else 1))
 
 

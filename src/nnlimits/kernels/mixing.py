@@ -12,8 +12,9 @@ from nnlimits import nn
 from nnlimits.kernels.blocks import flatten
 from nnlimits.kernels.combinators import merge_rule
 from nnlimits.kernels.covariance import Covariance
-from nnlimits.kernels.displacements import Displacement, Field, derived, stored
+from nnlimits.kernels.displacements import Displacement, Field, derived
 from nnlimits.kernels.grids import Sizes, grid_for, is_ring, members, row_of_one_grid
+from nnlimits.kernels.mixture import stored
 from nnlimits.kernels.rules import covariance_rule
 
 State = Field | Covariance

@@ -11,7 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Inexact
 
-from nnlimits.kernels.displacements import Field, Mixture, apart, at_zero, every_image, join, mixed
+from nnlimits.kernels.collected import at_zero, every_image
+from nnlimits.kernels.displacements import Field, apart, join
+from nnlimits.kernels.mixture import Mixture, mixed
 from nnlimits.kernels.positions import Positions, Window
 from nnlimits.kernels.semivariance import visible_variance
 

@@ -9,19 +9,9 @@ import numpy as np
 from jaxtyping import Array
 
 from nnlimits import nn
+from nnlimits.kernels.collected import both, every_block, shown, total
 from nnlimits.kernels.covariance import Covariance
-from nnlimits.kernels.displacements import (
-    Displacement,
-    Field,
-    apart,
-    both,
-    derived,
-    every_block,
-    join,
-    no_displacement,
-    shown,
-    total,
-)
+from nnlimits.kernels.displacements import Displacement, Field, apart, derived, join, no_displacement
 from nnlimits.kernels.grids import blocks_of
 from nnlimits.kernels.linear import affine
 from nnlimits.kernels.mixing import mixing_rule

@@ -14,11 +14,13 @@ from jaxtyping import Array
 
 from nnlimits import nn
 from nnlimits.kernels.attention import mask_of, mixture_of, plain_of
+from nnlimits.kernels.collected import every_covariance
 from nnlimits.kernels.covariance import Covariance, safe_sqrt
-from nnlimits.kernels.displacements import Field, derived, every_covariance, mixed
+from nnlimits.kernels.displacements import Field, derived
 from nnlimits.kernels.dual import dual
 from nnlimits.kernels.linear import trained_bias
 from nnlimits.kernels.mixing import mixing_rule
+from nnlimits.kernels.mixture import mixed
 from nnlimits.kernels.per_input import of_examples, per_input, steps
 from nnlimits.kernels.positions import Positions
 from nnlimits.kernels.rules import covariance_rule, positions_of

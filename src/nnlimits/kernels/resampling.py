@@ -8,19 +8,13 @@ import numpy as np
 from jaxtyping import Array
 
 from nnlimits import nn
+from nnlimits.kernels.collected import every_covariance
 from nnlimits.kernels.convolution import patches, thinned
 from nnlimits.kernels.covariance import Covariance
-from nnlimits.kernels.displacements import (
-    Field,
-    derived,
-    every_covariance,
-    from_covariances,
-    mixed,
-    no_displacement,
-    stored,
-)
+from nnlimits.kernels.displacements import Field, derived, no_displacement
 from nnlimits.kernels.linear import averaged, trained_bias
 from nnlimits.kernels.mixing import mixing_rule
+from nnlimits.kernels.mixture import from_covariances, mixed, stored
 from nnlimits.kernels.operators import along_positions, averaged_positions, mapped, new_positions
 from nnlimits.kernels.per_input import per_input
 from nnlimits.kernels.pooling import positions_averaged
