@@ -64,22 +64,26 @@ def run(layers: tuple[nn.Layer, ...], state: State, parameterization: str) -> St
 
 
 def row_ahead(layers: tuple[nn.Layer, ...], alive: Sizes) -> tuple[nn.Layer, ...]:
-    """The first of some layers that one grid serves: those that keep displacements, and pooling in blocks between them."""
-    pools = nn.AvgPool | nn.SumPool
-    return row_of_one_grid(
-        tuple(takewhile(lambda layer: isinstance(layer, pools) or not is_mixing(layer), layers)), alive
-    )
+    """The first of some layers that one grid serves: those that keep displacements, and those after one pooling in blocks.
+
+    More of them would ask for a larger grid; the images after a pooling are few enough to be put on another one.
+    """
+    row = tuple(takewhile(lambda layer: not is_mixing(layer), layers))
+    rest = layers[len(row) :]
+    if row and rest and isinstance(rest[0], nn.AvgPool | nn.SumPool):
+        row = (*row, rest[0], *takewhile(lambda layer: not is_mixing(layer), rest[1:]))
+    return row_of_one_grid(row, alive)
 
 
 def _local(layers: tuple[nn.Layer, ...], source: Field, ahead: tuple[nn.Layer, ...], parameterization: str) -> Field:
     """A row of layers, one displacement at a time; `ahead`: with those after it that the same grid serves."""
-    grid, steps = grid_for(layers, source.positions.alive)
-    now = source.positions.grid
-    if any(g % s or g < w for g, s, w in zip(now, steps, grid, strict=True)) or (
-        now != source.positions.alive and is_ring(layers)
-    ):
-        source = stored(source, grid_for(ahead, source.positions.alive)[0])
+    now, alive = source.positions.grid, source.positions.alive
+    grid, strides = grid_for(ahead, alive)
+    fits = all(g >= least and g % stride == 0 for g, least, stride in zip(now, grid, strides, strict=True))
+    if not fits or (now != alive and is_ring(layers)):
+        source = stored(source, grid)
     network = nn.Sequential(*layers)
+    steps = grid_for(layers, alive)[1]
     return derived(source, lambda d: covariance_rule(network, source.image(d), parameterization), steps)
 
 
