@@ -106,7 +106,7 @@ def follow(layer, place):
         shape = place.shape if isinstance(layer, nn.Aggregate) else layer.output_shape(place.shape)
     except nn.ShapeError:
         return None
-    changed = shape[:-1] != place.sizes
+    changed = shape[:-1] != place.sizes or isinstance(layer, nn.Index)
     if place.graph and changed and len(shape) > 1:
         return None
     if (place.masked and changed and len(shape) > 1) or np.prod(shape[:-1], dtype=int) > MOST_POSITIONS:
@@ -310,13 +310,12 @@ def widened(word, factor):
             changes[field.name] = widened(value, factor)
         elif isinstance(value, tuple) and any(isinstance(v, eqx.Module) for v in value):
             changes[field.name] = tuple(widened(v, factor) for v in value)
-    for name, value in changes.items():
-        word = eqx.tree_at(lambda w, name=name: getattr(w, name), word, value) if False else _with(word, name, value)
-    return word
+    return with_fields(word, changes)
 
 
-def _with(word, name, value):
+def with_fields(word, changes):
+    """The word with other fields, some of which have been drawn from arguments of other names."""
     copy = object.__new__(type(word))
     for field in dataclasses.fields(word):
-        object.__setattr__(copy, field.name, value if field.name == name else getattr(word, field.name))
+        object.__setattr__(copy, field.name, changes.get(field.name, getattr(word, field.name)))
     return copy

@@ -1,4 +1,10 @@
-"""Fixtures of the kernel tests: every activation, and an integrator that shares nothing with the library."""
+"""Fixtures of the kernel tests: every activation, and an integrator that shares nothing with the library.
+
+`architectures.py` and `full_covariance.py` are importable by the tests beside them.
+"""
+
+import sys
+from pathlib import Path
 
 import jax.numpy as jnp
 import mpmath as mp
@@ -6,6 +12,8 @@ import numpy as np
 import pytest
 
 from nnlimits import nn
+
+sys.path.insert(0, str(Path(__file__).parent))
 
 CLOSED_FORM = (
     nn.Relu(),

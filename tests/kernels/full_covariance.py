@@ -374,7 +374,7 @@ def _global_avg(layer: nn.GlobalAvgPool, state, parameterization):
 
 @after.register
 def _flatten(layer: nn.Flatten, state, parameterization):
-    return dataclasses.replace(begun(state).seen(), flat=True)
+    return dataclasses.replace(begun(state).seen(), flat=True, mask=None)
 
 
 @after.register

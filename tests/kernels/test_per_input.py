@@ -10,7 +10,7 @@ import pytest
 from nnlimits import nn
 from nnlimits.kernels import covariance_rule, evaluate
 from nnlimits.kernels.inputs import input_covariance, rows
-from nnlimits.kernels.per_input import per_input, read, record, scan
+from nnlimits.kernels.per_input import of_examples, per_input, read, record, scan, stage, steps
 
 GET = ("nngp", "ntk")
 ACTIVATIONS = (
@@ -100,3 +100,83 @@ def test_a_scan_records_every_layer():
     expected = 14 * np.multiply.outer(a, b)
     np.testing.assert_allclose(read(known1, known2, partial(rules, a[:, None], b[None])), expected)
     np.testing.assert_allclose(rules(a[:, None], b[None]), expected)
+
+
+def test_a_stage_is_recorded_once_and_read_any_number_of_times():
+    """In the order of the questions: what comes after it reads its own answers."""
+    asked = []
+
+    def square(q):
+        asked.append(q.shape)
+        return q**2
+
+    def rules(q1, q2):
+        def at_zero():
+            first, second = per_input(square, q1, q2)
+            return first * second
+
+        found, known1, known2 = stage(at_zero)
+        after1, after2 = per_input(lambda q: 10 * q, q1, q2)
+        uses = [read(known1, known2, at_zero, places) for _ in range(2)]
+        return found, uses, after1, after2
+
+    places = (lambda v: v[jnp.array([0, 0, 1])], lambda v: v[jnp.array([1, 0, 1])])
+    a, b = jnp.array([1.0, 2.0]), jnp.array([3.0, 5.0])
+    ((found, *_), known1), (_, known2) = (record(partial(rules, q, q)) for q in (a, b))
+    np.testing.assert_allclose(found, a**4)
+    assert asked == [(2,), (2,)]
+    nothing, uses, after1, after2 = read(known1, known2, partial(rules, None, None), places)
+    assert nothing is None
+    assert asked == [(2,), (2,)]
+    expected = np.array([1.0, 1.0, 4.0]) * np.array([25.0, 9.0, 25.0])
+    for found in uses:
+        np.testing.assert_allclose(found, expected)
+    np.testing.assert_allclose(after1, [10, 10, 20])
+    np.testing.assert_allclose(after2, [50, 30, 50])
+
+
+def test_what_belongs_to_examples_is_found_while_a_batch_is_recorded():
+    calls = []
+
+    def rules(q):
+        def find():
+            calls.append(q)
+            return {"twice": 2 * q, "one": jnp.ones(())}
+
+        return of_examples(find)
+
+    a, b = jnp.array([1.0, 2.0]), jnp.array([3.0, 5.0])
+    ((first, second), known1), (_, known2) = (record(partial(rules, q)) for q in (a, b))
+    np.testing.assert_allclose(first["twice"], second["twice"])
+    first, second = read(known1, known2, partial(rules, None))
+    assert len(calls) == 2
+    np.testing.assert_allclose(first["twice"] + second["twice"], [[8, 12], [10, 14]])
+    np.testing.assert_allclose(first["one"] + second["one"], 2)
+
+
+def test_stages_need_a_record():
+    for ask in (lambda: stage(lambda: None), lambda: of_examples(lambda: None)):
+        with pytest.raises(RuntimeError, match="recorded first"):
+            ask()
+
+
+def test_steps_ask_for_each_step():
+    """A running sum over the positions of one axis, weighted by what each input is at that step."""
+
+    def rules(q1, q2):
+        def step(state, x):
+            first, second = per_input(lambda q: q**2, *x)
+            state = state + first * second
+            return state, state
+
+        return steps(step, jnp.zeros_like(q1[0] * q2[0]), (q1, q2), lambda v: jnp.moveaxis(v, -3, 0))
+
+    a, b = jnp.array([[1.0, 2.0], [3.0, 4.0], [0.5, 1.0]]), jnp.array([[5.0], [7.0], [2.0]])
+    ((last, all_), known1), (_, known2) = (record(partial(rules, q, q)) for q in (a, b))
+    np.testing.assert_allclose(all_, np.cumsum(a**4, 0))
+    np.testing.assert_allclose(last, (a**4).sum(0))
+    pairs = (jnp.broadcast_to(a[:, :, None], (3, 2, 1)), jnp.broadcast_to(b[:, None], (3, 2, 1)))
+    expected = np.cumsum(a[:, :, None] ** 2 * b[:, None] ** 2, 0)
+    for found in (read(known1, known2, partial(rules, *pairs)), rules(*pairs)):
+        np.testing.assert_allclose(found[1], expected, rtol=1e-6)
+        np.testing.assert_allclose(found[0], expected[-1], rtol=1e-6)

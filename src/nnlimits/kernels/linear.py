@@ -102,10 +102,19 @@ def _identity(layer: nn.Identity, covariance: Covariance, parameterization: str)
 
 @covariance_rule.register
 def _flatten(layer: nn.Flatten, covariance: Covariance, parameterization: str) -> Covariance:
-    """Positions stay apart, as units at different positions have different variances, until weights mix them."""
-    if covariance.positions is None:
+    """Positions stay apart, as units at different positions have different variances, until weights mix them.
+
+    Those that are masked are zeros from here on, and count as any others.
+    """
+    positions = covariance.positions
+    if positions is None:
         return covariance
-    return dataclasses.replace(covariance, positions=dataclasses.replace(covariance.positions, flat=True))
+    flat = dataclasses.replace(positions, flat=True, mask=None, masked=False)
+    if not positions.masked:
+        return dataclasses.replace(covariance, positions=flat)
+    q1, q2 = per_input(partial(visible_variance, positions), covariance.q1, covariance.q2)
+    s, ntk = visible(covariance)
+    return dataclasses.replace(covariance, q1=q1, q2=q2, deficit=deficit_of(s, q1, q2), ntk=ntk, positions=flat)
 
 
 @covariance_rule.register
