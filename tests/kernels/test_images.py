@@ -30,7 +30,7 @@ CASES = {
     "circular": ((4, 6, 2), (conv(3, (1, 2), "circular"), RELU, conv(3, padding="circular"), ERF, AVERAGE)),
     "circular and not": ((4, 4, 2), (conv(3, padding="circular"), RELU, conv(), ERF, AVERAGE)),
     "even kernel wider than the image": ((2, 3, 2), (conv(4), RELU, conv((4, 2)), RELU, AVERAGE)),
-    "one position left": ((4, 3, 2), (conv(3, 4), RELU, conv(3), RELU, AVERAGE)),
+    "one position left": ((4, 4, 2), (conv(3, 4), RELU, conv(3), RELU, AVERAGE)),
     "pooling": ((5, 4, 2), (conv(), RELU, nn.AvgPool(2), conv(), RELU, nn.SumPool((2, 1), 1), FLATTEN)),
     "overlapping pooling": ((5, 4, 2), (conv(), RELU, nn.AvgPool(3, 2, "same"), conv(), RELU, AVERAGE)),
     "circular pooling": ((4, 6, 2), (conv(), RELU, nn.SumPool(3, (2, 1), "circular"), conv(), RELU, AVERAGE)),

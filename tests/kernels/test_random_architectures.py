@@ -23,7 +23,8 @@ def assert_right(net, x):
         pair = kernel(x)
     except NotImplementedError:  # paddings of both kinds in one block, activations on units that are not Gaussian
         return
-    cross, diagonal = kernel(x[:1], x[1:]), kernel.diagonal(x)
+    cross = kernel.nngp(x[:1], x[1:]), kernel.ntk(x[:1], x[1:])  # either alone takes other paths
+    diagonal = kernel.diagonal(x)
     copies = np.array_equal(x[3], x[0])
     for found, expected, crossed, alone in zip(pair, exact, cross, diagonal, strict=True):
         found = np.asarray(found)
@@ -79,11 +80,12 @@ PADDED = {
     "layer norm": (conv(), nn.LayerNorm(axes=(0, -1)), nn.Relu(), nn.GlobalSumPool()),
     "attention": (nn.Linear(4), nn.Relu(), ATTENTION, nn.Relu(), nn.GlobalAvgPool()),
     "recurrent": (nn.Rnn(4, nn.Erf(), 1.2, 0.9, 0.3), nn.Index(-1)),
+    "nested recurrent": (nn.Repeat(nn.Rnn(4, nn.Erf(), 1.2, 0.9, 0.3), 2), nn.Linear(4), nn.Relu(), nn.Index(-1)),
     "residual": (conv(), nn.Residual(nn.Sequential(nn.Relu(), conv())), nn.Relu(), nn.GlobalAvgPool()),
 }
 
 
-QUICK = [("pooling", 5.0), ("recurrent", 0.0)]
+QUICK = [("pooling", 5.0), ("nested recurrent", 0.0)]
 EACH = [(name, value) for name in PADDED for value in (0.0, 5.0)]
 
 

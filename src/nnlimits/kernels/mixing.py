@@ -43,11 +43,15 @@ _NO_RULE = mixing_rule.dispatch(object)
 def needs_all_displacements(layer: nn.Layer) -> bool:
     """Whether the diagonal of the inputs' covariance does not determine that of the outputs'."""
     inside = members(layer)
-    if isinstance(layer, nn.Masked) and any(isinstance(member, nn.Rnn) for member in flatten(inside)):
+    if isinstance(layer, nn.Masked) and any(map(_is_recurrent, inside)):
         return True  # the last states are at positions that differ
     if inside:
         return any(map(needs_all_displacements, inside))
     return is_mixing(layer) and not isinstance(layer, nn.Flatten | nn.Linear | nn.Index | nn.ConvTranspose | nn.Rnn)
+
+
+def _is_recurrent(layer: nn.Layer) -> bool:
+    return isinstance(layer, nn.Rnn) or any(map(_is_recurrent, members(layer)))
 
 
 def run(layers: tuple[nn.Layer, ...], state: State, parameterization: str) -> State:
