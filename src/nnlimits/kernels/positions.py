@@ -17,7 +17,7 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jax import lax
-from jaxtyping import Array, Bool, Float, Int, Shaped
+from jaxtyping import Array, Bool, Inexact, Int, Shaped
 
 from nnlimits import nn
 
@@ -89,8 +89,8 @@ def windows(
 
 
 def window_sum(
-    values: Float[Array, "..."], positions: Positions, through: Sequence[Window]
-) -> tuple[Float[Array, "..."], Positions]:
+    values: Inexact[Array, "..."], positions: Positions, through: Sequence[Window]
+) -> tuple[Inexact[Array, "..."], Positions]:
     """Sum over the taps of equal windows at both inputs' positions, and the positions of the result.
 
     Works at one displacement, which must be a multiple of the strides, as a ring must be. A ring must hold zeros for what

@@ -9,13 +9,15 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Inexact
 
 from nnlimits.kernels.covariance import Covariance, between, safe_sqrt, tiny
 from nnlimits.kernels.per_input import per_input
 from nnlimits.kernels.positions import Positions
 
 Values = Float[Array, "..."]
+Joined = Inexact[Array, "..."]
+"""One array, or two as the real and the imaginary part."""
 
 
 class Visible(NamedTuple):
@@ -62,11 +64,11 @@ def _root_and_inverse(q: Values) -> tuple[Values, Values]:
     return root, jnp.where(something, 1 / jnp.where(something, root, 1.0), 0.0)
 
 
-def joined(s: Values, ntk: Values | None) -> Values:
+def joined(s: Values, ntk: Values | None) -> Joined:
     """Both large arrays in one of complex numbers, for linear maps: half as many passes over the pairs."""
     return s if ntk is None else lax.complex(*jnp.broadcast_arrays(s, ntk))
 
 
-def parted(values: Values, ntk: Values | None) -> tuple[Values, Values | None]:
+def parted(values: Joined, ntk: Values | None) -> tuple[Values, Values | None]:
     """The two arrays again."""
     return (values, None) if ntk is None else (jnp.real(values), jnp.imag(values))

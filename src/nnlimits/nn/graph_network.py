@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from nnlimits.nn.context import surrounded, surroundings
@@ -36,8 +38,8 @@ class GraphNetwork(Layer):
         return Sequential(*self.layers)
 
     def split(
-        self, x: Float[Array, "n nodes channels"]
-    ) -> tuple[Float[Array, "n nodes nodes"], Float[Array, "n nodes features"]]:
+        self, x: Float[Array | np.ndarray, "n nodes channels"]
+    ) -> tuple[Float[Array | np.ndarray, "n nodes nodes"], Float[Array | np.ndarray, "n nodes features"]]:
         """The adjacency matrices and the features in the inputs `x`."""
         return x[:, :, : x.shape[1]], x[:, :, x.shape[1] :]
 
@@ -55,7 +57,7 @@ class GraphNetwork(Layer):
     def forward(
         self, params: PyTree, x: Float[Array, "n nodes channels"], key: PRNGKeyArray | None, parameterization: str
     ) -> Float[Array, "n ..."]:
-        adjacency, features = self.split(x)
+        adjacency, features = map(jnp.asarray, self.split(x))
         with located("in GraphNetwork"), surrounded(nodes=x.shape[1], adjacency=adjacency):
             return self.body.forward(params, features, key, parameterization)
 

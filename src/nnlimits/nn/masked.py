@@ -50,7 +50,7 @@ class Masked(Layer):
         """The layers, as one."""
         return Sequential(*self.layers)
 
-    def mask(self, x: Float[Array, "n ..."]) -> Bool[Array, "n *positions"]:
+    def mask(self, x: Float[Array | np.ndarray, "n ..."]) -> Bool[Array | np.ndarray, "n *positions"]:
         """Where the inputs `x` are masked.
 
         **Raises:** `ValueError` if all positions of an example are.
