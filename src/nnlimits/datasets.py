@@ -1,7 +1,7 @@
-"""Data: the digits that the demonstration uses, and tables read from files."""
+"""Data: the digits that the demonstration uses, and tables and arrays read from files."""
 
 import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -171,11 +171,18 @@ def _read_parquet(path: Path) -> Any:
         raise ValueError(f"{path} cannot be read as Parquet: {error}") from None
 
 
-def _read_npz(path: Path) -> Any:
+def read_arrays(path: str | Path) -> dict[str, np.ndarray]:
+    """The arrays of an NPZ file, by name.
+
+    **Raises:** `FileNotFoundError`; `ValueError` for a file of another kind, that cannot be read, or without arrays.
+    """
     import zipfile
 
-    import pandas as pd
-
+    path = Path(path)
+    if not path.exists():
+        raise FileNotFoundError(f"there is no file {path}")
+    if not path.is_file() or path.suffix.lower() != ".npz":
+        raise ValueError(f"{path} is not an NPZ file by its ending; arrays are read from files that numpy.savez writes")
     if not zipfile.is_zipfile(path):
         raise ValueError(f"{path} cannot be read as NPZ: it is not what numpy.savez writes, or it is damaged")
     try:
@@ -187,10 +194,23 @@ def _read_npz(path: Path) -> Any:
         raise ValueError(f"{path} holds arrays of Python objects; save arrays of numbers or strings") from None
     if not arrays:
         raise ValueError(f"{path} holds no arrays")
+    return arrays
+
+
+def described(arrays: Mapping[str, np.ndarray]) -> str:
+    """Arrays for an error message: their names and shapes."""
+    return ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
+
+
+def _read_npz(path: Path) -> Any:
+    import pandas as pd
+
+    arrays = read_arrays(path)
     lengths = {name: array.shape[0] if array.ndim in (1, 2) else None for name, array in arrays.items()}
     if None in lengths.values() or len(set(lengths.values())) > 1:
-        shapes = ", ".join(f"{name} {array.shape}" for name, array in arrays.items())
-        raise ValueError(f"the arrays of {path} must have one or two axes, and as many rows each; they are {shapes}")
+        raise ValueError(
+            f"the arrays of {path} must have one or two axes, and as many rows each; they are {described(arrays)}"
+        )
     return pd.DataFrame({name: values for key, array in arrays.items() for name, values in _columns(key, array)})
 
 

@@ -74,7 +74,7 @@ def test_spectrum_predicts_steps_and_rate():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["transformer"], "there are mlp"),
+        (["transformer"], "there are cnn, gcn, mlp, myrtle, rnn"),
         (["mlp", "--activation", "swash"], "there are abs, "),
         (["mlp", "--depth", "0"], "depth must be"),
         (["mlp", "--w-std", "-1"], "w_std must be"),

@@ -1,4 +1,4 @@
-"""Estimators compared by cross-validation on one table."""
+"""Estimators compared by cross-validation on one data set."""
 
 from collections.abc import Callable
 from functools import partial
@@ -24,11 +24,13 @@ class Validated(NamedTuple):
     values: Any
 
 
-def contestants(table: Table, seed: int) -> Builders:
-    """The infinite networks of both regimes, and what they compete with."""
+def contestants(table: Table, seed: int, network: Any = "auto") -> Builders:
+    """The infinite networks of both regimes, and what they compete with, which sees inputs with positions as flat."""
     own = InfiniteNetRegressor if table.names is None else InfiniteNetClassifier
     others = baselines.regressors(seed) if table.names is None else baselines.classifiers(seed)
-    infinite = {name: partial(own, regime=regime, random_state=seed) for regime, name in REGIMES.items()}
+    infinite = {
+        name: partial(own, network=network, regime=regime, random_state=seed) for regime, name in REGIMES.items()
+    }
     return {**infinite, **{name: partial(_standardized, build) for name, build in others.items()}}
 
 
@@ -74,11 +76,12 @@ def best_regime(results: dict[str, Validated]) -> str:
     return min(REGIMES, key=lambda regime: results[REGIMES[regime]].scores[1])
 
 
-def learn(table: Table, regime: str, seed: int) -> Any:
+def learn(table: Table, regime: str, seed: int, network: Any = "auto") -> Any:
     """An infinite network that has learned from all rows."""
+    options = {"network": network, "regime": regime, "random_state": seed}
     if table.names is None:
-        return InfiniteNetRegressor(regime=regime, random_state=seed).fit(table.x, table.y)
-    return InfiniteNetClassifier(regime=regime, random_state=seed).fit(table.x, table.names[table.y])
+        return InfiniteNetRegressor(**options).fit(table.x, table.y)
+    return InfiniteNetClassifier(**options).fit(table.x, table.names[table.y])
 
 
 def _validate_one(table: Table, build: Callable[[], Any], splits: list[tuple[np.ndarray, np.ndarray]]) -> Validated:
@@ -101,6 +104,10 @@ def _splits(table: Table, folds: int, seed: int) -> list[tuple[np.ndarray, np.nd
 
 def _standardized(build: Callable[[], Any]) -> Any:
     from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
+    from sklearn.preprocessing import FunctionTransformer, StandardScaler
 
-    return make_pipeline(StandardScaler(), build())
+    return make_pipeline(FunctionTransformer(_flat), StandardScaler(), build())
+
+
+def _flat(x: np.ndarray) -> np.ndarray:
+    return x.reshape(len(x), -1)

@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
+from nnlimits.cli import options
 from nnlimits.cli.errors import reported
 
 WIDTHS = (64, 128, 256, 512, 1024, 2048)
@@ -13,19 +14,25 @@ LEADING = 12
 """Eigen-directions that are listed."""
 
 
+NETWORK_HELP = "A preset such as mlp or cnn, or a Python file that defines net."
+SHAPE_HELP = "Shape of an example, such as 32,32,3; that of the data, or a usual one of the preset, if left out."
+
+
 @reported()
 def explain(
-    network: Annotated[
-        str, typer.Argument(help="A preset such as mlp, or a Python file that defines net.", metavar="NETWORK")
-    ],
-    depth: Annotated[int | None, typer.Option(help="Preset: number of hidden layers.")] = None,
-    width: Annotated[int | None, typer.Option(help="Preset: their width.")] = None,
-    activation: Annotated[str | None, typer.Option(help="Preset: activation, such as relu or tanh.")] = None,
-    w_std: Annotated[float | None, typer.Option(help="Preset: scale of the hidden layers' weights.")] = None,
-    b_std: Annotated[float | None, typer.Option(help="Preset: scale of the hidden layers' biases.")] = None,
+    network: Annotated[str | None, typer.Argument(help=NETWORK_HELP, metavar="NETWORK")] = None,
+    preset: Annotated[str | None, typer.Option(help="The same as NETWORK.")] = None,
+    depth: options.Depth = None,
+    width: options.Width = None,
+    blocks: options.Blocks = None,
+    kernel_size: options.KernelSize = None,
+    activation: options.Activation = None,
+    w_std: options.WStd = None,
+    b_std: options.BStd = None,
     outputs: Annotated[int | None, typer.Option(help="Preset: number of outputs.")] = None,
+    input_shape: Annotated[str | None, typer.Option(help=SHAPE_HELP)] = None,
     data: Annotated[Path | None, typer.Option(help="CSV, Parquet or NPZ file whose spectrum is shown.")] = None,
-    target: Annotated[str | None, typer.Option(help="Column of the data that is to be predicted.")] = None,
+    target: Annotated[str | None, typer.Option(help="Column or array of the data that is to be predicted.")] = None,
     digits: Annotated[bool, typer.Option("--digits", help="Show the spectrum on scikit-learn's digits.")] = False,
     rows: Annotated[int, typer.Option(help="Largest number of rows of the data to use.", min=2)] = 1000,
     features: Annotated[
@@ -36,46 +43,93 @@ def explain(
 ) -> None:
     """What theory says of a network: its kernels, its size, and how it would learn the data.
 
-    For example: nnlimits explain mlp --depth 5 --activation tanh --digits
+    For example: nnlimits explain mlp --depth 5 --activation tanh --digits, or nnlimits explain cnn --input-shape 28,28,1
     """
-    from nnlimits.cli import console, networks
+    from nnlimits.cli import console, networks, shapes
 
+    _check_exclusive(data, target, digits, features, input_shape)
+    name = _named(network, preset)
+    given = options.given(
+        depth=depth,
+        width=width,
+        blocks=blocks,
+        kernel_size=kernel_size,
+        activation=activation,
+        w_std=w_std,
+        b_std=b_std,
+        outputs=outputs,
+    )
+    net = networks.resolve(name, given)
+    wanted = shapes.parsed(input_shape) if input_shape else (features,) if features else None
+    out, stages = console.output(), console.Stages()
+    sample = _load(name, net, data, target, digits, rows, seed)
+    shape = shapes.of(name, net, wanted, None if sample is None else sample.x.shape[1:])
+    out.print(f"[bold]network[/bold]  {net!r}", markup=True, soft_wrap=True)
+    with stages.stage("kernels of two inputs"):
+        values = _kernels(net, shape, DEGREES)
+        curves = None if figure is None else _kernels(net, shape, range(0, 181, 2))
+    _print_kernel(out, values, shape)
+    _print_sizes(out, net, shape)
+    found = None
+    if sample is not None:
+        with stages.stage(f"kernels of {len(sample.x)} rows"):
+            found = _spectrum(net, sample)
+        _print_spectrum(out, sample, found)
+    if figure is not None:
+        if curves is None:
+            raise ValueError("a figure of the kernel needs inputs with angles between them; tokens have none")
+        _save_figures(out, figure, curves, found)
+
+
+def _check_exclusive(
+    data: Path | None, target: str | None, digits: bool, features: int | None, input_shape: str | None
+) -> None:
     if data is not None and digits:
         raise ValueError("--data and --digits exclude each other")
     if data is None and target is not None:
         raise ValueError("--target names a column of --data, which is not given")
-    preset_options = {
-        "depth": depth,
-        "width": width,
-        "activation": activation,
-        "w_std": w_std,
-        "b_std": b_std,
-        "outputs": outputs,
-    }
-    net = networks.resolve(network, preset_options)
-    sample = _load(data, target, digits, rows, seed)
-    out = console.output()
-    out.print(f"[bold]network[/bold]  {net!r}", markup=True, soft_wrap=True)
-    curves = _print_kernel(out, net)
-    _print_sizes(out, net, features or (64 if sample is None else sample.x.shape[1]))
-    found = None if sample is None else _print_spectrum(out, net, sample)
-    if figure is not None:
-        _save_figures(out, figure, curves, found)
+    if features is not None and input_shape is not None:
+        raise ValueError("--features and --input-shape exclude each other")
 
 
-def _load(data: Path | None, target: str | None, digits: bool, rows: int, seed: int) -> Any:
+def _named(network: str | None, preset: str | None) -> str:
+    if (network is None) == (preset is None):
+        raise ValueError(
+            "one network is needed, by its name or as --preset: a preset such as mlp or cnn, or a Python file"
+        )
+    return network or preset or ""
+
+
+def _kernels(net: Any, shape: tuple[int, ...], degrees: Any) -> Any:
     from nnlimits.cli import spectra
+
+    return spectra.kernel_values(net, degrees, shape)
+
+
+def _spectrum(net: Any, sample: Any) -> Any:
+    from nnlimits.cli import spectra
+
+    return spectra.spectrum(net, sample)
+
+
+def _load(name: str, net: Any, data: Path | None, target: str | None, digits: bool, rows: int, seed: int) -> Any:
+    from nnlimits.cli import arrays, networks, spectra
 
     if digits:
-        return spectra.digits_sample(rows, seed)
-    return None if data is None else spectra.table_sample(data, target, rows, seed)
+        return spectra.digits_sample(rows, seed, net)
+    if data is None:
+        return None
+    if arrays.hold_positions(data) or (data.suffix.lower() == ".npz" and networks.takes_tokens(net)):
+        return spectra.array_sample(data, target, rows, seed, net, images=name in networks.FOR_IMAGES)
+    return spectra.table_sample(data, target, rows, seed)
 
 
-def _print_kernel(out: Any, net: Any) -> Any:
-    from nnlimits.cli import spectra
+def _print_kernel(out: Any, shown: Any, shape: tuple[int, ...]) -> None:
     from nnlimits.cli.tables import Column, numbers
 
-    shown = spectra.kernel_values(net, DEGREES)
+    if shown is None:
+        out.print("[dim]Tokens have no angle between them, so there is no table of kernels by angle.[/dim]")
+        return
     columns = [
         Column("correlation in"),
         Column("NNGP", ".4f"),
@@ -84,37 +138,38 @@ def _print_kernel(out: Any, net: Any) -> Any:
         Column("NTK, relative", ".4f"),
     ]
     rows = [(f"{degrees}°", values) for degrees, values in zip(DEGREES, shown.rows(), strict=True)]
+    drawn = "" if len(shape) == 1 else f" random {shape}"
     out.print()
-    out.print(numbers("Kernels of two inputs of unit mean square, by the angle between them", "angle", columns, rows))
+    out.print(
+        numbers(f"Kernels of two{drawn} inputs of unit mean square, by the angle between them", "angle", columns, rows)
+    )
     out.print(
         "[dim]NNGP is the covariance of the random network's outputs for two inputs, and NTK how much training on one of them "
         "moves the other. Correlation out is the NNGP's: where it stays near 1, the network hardly tells inputs apart.[/dim]"
     )
-    return spectra.kernel_values(net, range(0, 181, 2))
 
 
-def _print_sizes(out: Any, net: Any, features: int) -> None:
+def _print_sizes(out: Any, net: Any, shape: tuple[int, ...]) -> None:
     from nnlimits import nn
     from nnlimits.cli import networks
     from nnlimits.cli.tables import Column, numbers
 
-    rows = [("as written", [nn.count_parameters(net, (features,))])]
+    rows = [("as written", [nn.count_parameters(net, shape)])]
     for width in WIDTHS:
         try:
-            rows.append((f"{width}", [nn.count_parameters(networks.with_width(net, width), (features,))]))
-        except ValueError:  # widths that have to agree with something that is not a dense layer
+            rows.append((f"{width}", [nn.count_parameters(networks.with_width(net, width), shape)]))
+        except ValueError:  # widths that have to agree with something that has none of its own
             continue
+    inputs = f"{shape[0]} inputs" if len(shape) == 1 else f"inputs of shape {shape}"
     out.print()
-    out.print(numbers(f"Parameters, with {features} inputs", "width", [Column("parameters", ",d")], rows))
+    out.print(numbers(f"Parameters, with {inputs}", "width", [Column("parameters", ",d")], rows))
 
 
-def _print_spectrum(out: Any, net: Any, sample: Any) -> Any:
+def _print_spectrum(out: Any, sample: Any, found: Any) -> None:
     from rich.markup import escape
 
-    from nnlimits.cli import spectra
     from nnlimits.cli.tables import Column, numbers
 
-    found = spectra.spectrum(net, sample)
     columns = [
         Column("NNGP eigenvalue", ".4g"),
         Column("NTK eigenvalue", ".4g"),
@@ -135,7 +190,6 @@ def _print_spectrum(out: Any, net: Any, sample: Any) -> Any:
         f"half, and to 1 %, in so many. Share of targets: how much of what is to be learned lies along it. "
         f"The condition number is {found.condition_number:.3g}.[/dim]"
     )
-    return found
 
 
 def _save_figures(out: Any, path: Path, curves: Any, found: Any) -> None:

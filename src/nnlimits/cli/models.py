@@ -13,7 +13,7 @@ FORMAT = 1
 
 
 class Model(NamedTuple):
-    """A fitted estimator, and the table it was fitted to."""
+    """A fitted estimator, and what it was fitted to."""
 
     task: str
     """`"regression"` or `"classification"`."""
@@ -21,6 +21,8 @@ class Model(NamedTuple):
     features: list[str]
     """Columns, in the order of the estimator's inputs."""
     estimator: Any
+    array: str | None = None
+    """The name of the array of inputs, if they were not a table."""
 
 
 def save(model: Model, path: Path) -> None:
@@ -34,6 +36,7 @@ def save(model: Model, path: Path) -> None:
         "task": model.task,
         "target": model.target,
         "features": model.features,
+        "array": model.array,
     }
     with complete(path) as file:
         file.write(MAGIC + json.dumps(about).encode() + b"\n")
@@ -69,4 +72,4 @@ def load(path: Path) -> Model:
                 f"the model {path}, written by nnlimits {written}, cannot be read by nnlimits {nnlimits.__version__} "
                 f"({type(error).__name__}: {error}); fit it again"
             ) from None
-    return Model(about["task"], about["target"], about["features"], estimator)
+    return Model(about["task"], about["target"], about["features"], estimator, about.get("array"))

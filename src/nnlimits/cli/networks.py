@@ -1,5 +1,6 @@
 """A network named on the command line: a preset with its options, or a Python file that defines `net`."""
 
+import dataclasses
 import inspect
 import runpy
 import traceback
@@ -10,6 +11,20 @@ from typing import Any
 import jax
 
 from nnlimits import nn, presets
+from nnlimits.estimators.layout import reads_tokens
+
+PRESET_SHAPES = {
+    "mlp": (64,),
+    "cnn": (32, 32, 3),
+    "wide_resnet": (32, 32, 3),
+    "myrtle": (32, 32, 3),
+    "rnn": (16, 8),
+    "transformer_encoder": (16, 8),
+    "gcn": (16, 24),
+}
+"""Examples that a preset is explained with, if nothing is said of them: features, images, sequences, graphs of 16 nodes."""
+
+FOR_IMAGES = ("cnn", "wide_resnet", "myrtle")
 
 
 def resolve(name: str, options: Mapping[str, Any]) -> nn.Layer:
@@ -24,7 +39,7 @@ def resolve(name: str, options: Mapping[str, Any]) -> nn.Layer:
         if given:
             raise ValueError(f"{_spelled(given)} belong to presets; {name} says everything about its network itself")
         return _from_file(Path(name))
-    functions = presets.FLAT
+    functions = presets.NAMED
     if name not in functions:
         raise ValueError(
             f"there is no preset {name!r}; there are {', '.join(sorted(functions))}; for a network of your own, give "
@@ -54,15 +69,20 @@ def activation(name: str) -> nn.Layer:
     return activations[name.lower()]()
 
 
+def takes_tokens(network: nn.Layer) -> bool:
+    """Whether the inputs of a network are numbers of tokens, (positions) without channels."""
+    return reads_tokens(network)
+
+
 def with_width(network: nn.Layer, width: int) -> nn.Layer:
-    """The network with all its dense layers but the last at `width`."""
-    layers = [layer for layer in jax.tree.leaves(network, is_leaf=_is_dense) if _is_dense(layer)]
-    resized = iter([nn.Dense(width, w_std=layer.w_std, b_std=layer.b_std) for layer in layers[:-1]] + layers[-1:])
-    return jax.tree.map(lambda word: next(resized) if _is_dense(word) else word, network, is_leaf=_is_dense)
+    """The network with all its layers that have a `width`, but the last of them, at `width`."""
+    layers = [layer for layer in jax.tree.leaves(network, is_leaf=_has_width) if _has_width(layer)]
+    resized = iter([dataclasses.replace(layer, width=width) for layer in layers[:-1]] + layers[-1:])
+    return jax.tree.map(lambda word: next(resized) if _has_width(word) else word, network, is_leaf=_has_width)
 
 
-def _is_dense(word: Any) -> bool:
-    return isinstance(word, nn.Dense)
+def _has_width(word: Any) -> bool:
+    return isinstance(word, nn.Layer) and any(field.name == "width" for field in dataclasses.fields(word))
 
 
 def _required(word: type) -> bool:

@@ -1,8 +1,8 @@
 """What `explain` computes: kernels by angle, and their spectra on data."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.linalg
@@ -10,7 +10,10 @@ from jaxtyping import Float
 
 import nnlimits as nl
 from nnlimits import datasets, nn
+from nnlimits.cli import arrays
 from nnlimits.cli.targets import as_task, encoded
+from nnlimits.estimators.layout import input_standardization, layout, reads_tokens
+from nnlimits.estimators.standardization import standardization
 
 Vector = Float[np.ndarray, " n"]
 
@@ -21,22 +24,22 @@ class KernelValues(NamedTuple):
     degrees: Vector
     nngp: Vector
     ntk: Vector
-    variance: float
-    """Of the outputs: the NNGP of equal inputs."""
-    gradient: float
-    """The NTK of equal inputs."""
+    variance: Vector
+    """Of the outputs: the NNGP of equal inputs, the geometric mean of the two inputs' own."""
+    gradient: Vector
+    """The NTK of equal inputs, alike."""
 
     def rows(self) -> Iterator[list[float]]:
         """Correlation in, NNGP, NTK, correlation out and relative NTK, angle by angle."""
-        for degrees, nngp, ntk in zip(self.degrees, self.nngp, self.ntk, strict=True):
-            yield [np.cos(np.radians(degrees)), nngp, ntk, nngp / self.variance, ntk / self.gradient]
+        for degrees, nngp, ntk, variance, gradient in zip(*self, strict=True):
+            yield [np.cos(np.radians(degrees)), nngp, ntk, nngp / variance, ntk / gradient]
 
 
 class Sample(NamedTuple):
-    """Standardised inputs `(n, d)`, targets `(n, outputs)`, and what they are called."""
+    """Standardised inputs `(n, d)` or with positions, targets `(n, outputs)`, and what they are called."""
 
     name: str
-    x: Float[np.ndarray, "n d"]
+    x: Float[np.ndarray, "n ..."]
     y: Float[np.ndarray, "n o"] | None
 
 
@@ -71,15 +74,42 @@ class Spectrum(NamedTuple):
             yield [self.nngp[i], self.ntk[i], share, self.target_share[i], half[i], hundredth[i]]
 
 
-def kernel_values(network: nn.Layer, degrees: Sequence[int]) -> KernelValues:
-    """The kernels of a network between inputs at these angles."""
-    angles = np.radians(np.asarray(degrees, float))
-    fixed = np.array([[1.0, 0.0]]) * 2**0.5
-    turned = np.stack([np.cos(angles), np.sin(angles)], axis=1) * 2**0.5
+def kernel_values(network: nn.Layer, degrees: Sequence[int], shape: tuple[int, ...] = (2,)) -> KernelValues | None:
+    """The kernels of a network between inputs at these angles; `None` for tokens, which have none.
+
+    Of flat inputs nothing matters but the angle. With positions, the inputs are independent normal numbers of seed 0, and so
+    are the features on the nodes of a graph, a ring.
+    """
+    if reads_tokens(network):
+        return None
+    fixed, turned = _flat(degrees) if len(shape) == 1 else _with_positions(degrees, shape, layout(network, shape).edges)
     kernel = nl.kernel(network)
     nngp, ntk = (np.asarray(k, np.float64)[0] for k in kernel(fixed, turned))
-    own = kernel.diagonal(fixed)
-    return KernelValues(np.asarray(degrees, float), nngp, ntk, float(own.nngp[0]), float(own.ntk[0]))
+    variance, gradient = (
+        np.sqrt(np.asarray(own) * np.asarray(others))
+        for own, others in zip(kernel.diagonal(fixed), kernel.diagonal(turned), strict=True)
+    )
+    return KernelValues(np.asarray(degrees, float), nngp, ntk, variance, gradient)
+
+
+def _flat(degrees: Sequence[int]) -> tuple[np.ndarray, np.ndarray]:
+    angles = np.radians(np.asarray(degrees, float))
+    return np.array([[1.0, 0.0]]) * 2**0.5, np.stack([np.cos(angles), np.sin(angles)], axis=1) * 2**0.5
+
+
+def _with_positions(degrees: Sequence[int], shape: tuple[int, ...], edges: int) -> tuple[np.ndarray, np.ndarray]:
+    """Turned from one drawn input to another at a right angle; the first `edges` channels are those of a ring."""
+    first, second = np.random.default_rng(0).standard_normal((2, *shape[:-1], shape[-1] - edges))
+    second -= first * (first * second).sum() / (first**2).sum()
+    first, second = (x / np.sqrt((x**2).mean()) for x in (first, second))
+    angles = np.radians(np.asarray(degrees, float)).reshape(-1, *[1] * len(shape))
+    turned = np.cos(angles) * first + np.sin(angles) * second
+    ring = np.roll(np.eye(edges), 1, 0) + np.roll(np.eye(edges), -1, 0)
+    return _beside(ring, first[None]), _beside(ring, turned)
+
+
+def _beside(ring: np.ndarray, x: np.ndarray) -> np.ndarray:
+    return np.concatenate([np.broadcast_to(ring, (len(x), *ring.shape)), x], axis=-1) if len(ring) else x
 
 
 def spectrum(network: nn.Layer, sample: Sample) -> Spectrum:
@@ -94,10 +124,14 @@ def spectrum(network: nn.Layer, sample: Sample) -> Spectrum:
     return Spectrum(nngp_values[::-1].clip(0), values[::-1].clip(0), share[::-1], len(ntk) * outputs)
 
 
-def digits_sample(rows: int, seed: int) -> Sample:
-    """At most `rows` of scikit-learn's digits."""
+def digits_sample(rows: int, seed: int, network: nn.Layer) -> Sample:
+    """At most `rows` of scikit-learn's digits; as images, if the network does not take them flat."""
     train, _ = datasets.digits(min(max(rows, 10), 1787), seed=seed)
     x, y = train.x.astype(np.float64)[:rows], train.targets.astype(np.float64)[:rows]
+    try:
+        network.output_shape(x.shape[1:])
+    except nn.ShapeError:
+        x = x.reshape(-1, 8, 8, 1)
     return Sample(f"{len(x)} of scikit-learn's digits, standardised image by image", x, y)
 
 
@@ -113,11 +147,29 @@ def table_sample(path: Path, target: str | None, rows: int, seed: int) -> Sample
     if not names:
         raise ValueError(f"{path} has no columns beside the target {target!r}")
     x = datasets.numeric_features(frame, names)
+    return _sampled(path, x, y, rows, seed, standardization, "columns")
+
+
+def array_sample(path: Path, target: str | None, rows: int, seed: int, network: nn.Layer, *, images: bool) -> Sample:
+    """At most `rows` of the arrays of an NPZ file, standardised channel by channel; targets as in `table_sample`."""
+    x, values = arrays.read(path, target, network, images=images)
+    y = None if values is None else encoded(values, as_task("auto", values).task)
+    entries = layout(network, x.shape[1:])
+    return _sampled(path, x, y, rows, seed, lambda kept: input_standardization(kept, entries), "channels")
+
+
+def _sampled(
+    path: Path,
+    x: np.ndarray,
+    y: np.ndarray | None,
+    rows: int,
+    seed: int,
+    standard: Callable[[np.ndarray], Any],
+    what: str,
+) -> Sample:
     chosen = np.sort(np.random.default_rng(seed).permutation(len(x))[:rows])
-    x = x[chosen]
-    if len(x) < 2:
-        raise ValueError(f"{path} has {len(x)} row; a spectrum needs at least two")
-    scale = x.std(0)
-    x = (x - x.mean(0)) / np.where(scale > 1e-12 * abs(x).max(0), scale, 1.0)
-    name = f"{len(x)} of {len(frame)} rows of {path}, columns standardised"
-    return Sample(name, x, None if y is None else y[chosen])
+    kept = x[chosen]
+    if len(kept) < 2:
+        raise ValueError(f"{path} has {len(kept)} row; a spectrum needs at least two")
+    name = f"{len(kept)} of {len(x)} rows of {path}, {what} standardised"
+    return Sample(name, standard(kept).apply(kept), None if y is None else y[chosen])

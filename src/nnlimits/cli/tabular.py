@@ -1,4 +1,4 @@
-"""From a data frame to what estimators learn from."""
+"""What estimators learn from, and how it is made from a data frame."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,20 +12,48 @@ from nnlimits.cli import targets
 
 
 class Table(NamedTuple):
-    """Features `(n, d)`, and targets: numbers, or classes 0, 1 and so on with their `names`."""
+    """Inputs, features `(n, d)` or with positions, and targets: numbers, or classes 0, 1 and so on with their `names`."""
 
-    x: Float[np.ndarray, "n d"]
+    x: Float[np.ndarray, "n ..."]
     y: Any
     names: Any
     """`None` for regression."""
 
 
-def load(path: Path, target: str, drop: Sequence[str]) -> Any:
+class Dataset(NamedTuple):
+    """What `fit` learns from."""
+
+    table: Table
+    task: targets.Task
+    target: str
+    features: list[str]
+    """Columns, if it is a table."""
+    array: str | None
+    """The name of the array of inputs, if it is not."""
+    about: str
+    """How many rows of what."""
+
+
+def dataset(path: Path, target: str | None, wanted: str, drop: Sequence[str]) -> Dataset:
     """The table in a file, without the columns to `drop`.
+
+    **Raises:** `ValueError` if one of these or the target is not a column, or for values that cannot be learned from.
+    """
+    frame, target = load(path, target, drop)
+    found = task(frame, target, wanted)
+    features = [name for name in frame.columns if name != target]
+    about = f"{len(frame):,} rows, {len(features)} features"
+    return Dataset(table(frame, target, found.task), found, target, features, None, about)
+
+
+def load(path: Path, target: str | None, drop: Sequence[str]) -> tuple[Any, str]:
+    """The table in a file, without the columns to `drop`, and its target.
 
     **Raises:** `ValueError` if one of these or the target is not a column, or no feature is left.
     """
     frame = datasets.read_table(path)
+    if target is None:
+        raise ValueError(f"--target names the column to predict; the columns are {datasets.listed(frame.columns)}")
     for name in (target, *drop):
         datasets.column(frame, name)
     if target in drop:
@@ -35,7 +63,7 @@ def load(path: Path, target: str, drop: Sequence[str]) -> Any:
         raise ValueError(f"{path} has no columns beside the target {target!r} to predict it from")
     if len(frame) < 4:
         raise ValueError(f"{path} has {len(frame)} rows; at least 4 are needed")
-    return frame
+    return frame, target
 
 
 def task(frame: Any, target: str, wanted: str) -> targets.Task:
@@ -47,9 +75,14 @@ def task(frame: Any, target: str, wanted: str) -> targets.Task:
 def table(frame: Any, target: str, task: str) -> Table:
     """Features and targets as arrays."""
     x = datasets.numeric_features(frame, [name for name in frame.columns if name != target])
+    return with_targets(x, frame[target], task)
+
+
+def with_targets(x: Float[np.ndarray, "n ..."], values: Any, task: str) -> Table:
+    """Inputs, and a column of targets as an array."""
     if task == "regression":
-        return Table(x, datasets.numeric_features(frame, [target])[:, 0], None)
-    names, labels = np.unique(class_names(frame[target]), return_inverse=True)
+        return Table(x, datasets.numeric_features(values.to_frame(), [values.name])[:, 0], None)
+    names, labels = np.unique(class_names(values), return_inverse=True)
     return Table(x, labels, names)
 
 

@@ -1,15 +1,18 @@
 """The networks among which an estimator chooses."""
 
 import itertools
-from collections.abc import Sequence
 from numbers import Integral, Real
 from typing import Any
 
-import equinox as eqx
-import jax
+import numpy as np
 
 from nnlimits import nn, presets
+from nnlimits.estimators.weights import replace_weighted_layers, weight_groups, weighted_layers, with_scale
+from nnlimits.kernels.evaluate import check_values
 from nnlimits.validation import check_non_negative
+
+PRESETS = {"mlp": presets.mlp, "cnn": presets.cnn, "gcn": presets.gcn}
+"""Presets that can be given by name: those with a depth and an activation."""
 
 ACTIVATIONS: dict[str, type[nn.Layer]] = {
     word.__name__.lower(): word
@@ -21,11 +24,12 @@ INITIAL_B_STD = 0.3
 """Where the selection of a preset's bias scale begins."""
 
 
-def candidates(network: Any, depth: Any, activation: Any, w_std: Any, b_std: Any) -> list[nn.Layer]:
+def candidates(network: Any, depth: Any, activation: Any, w_std: Any, b_std: Any, *, rank: int = 1) -> list[nn.Layer]:
     """All networks that the arguments of an estimator describe, before their scales are selected.
 
-    A `network` given as an expression is the only candidate; a preset is built for each depth and activation. Numbers for
-    `w_std` and `b_std` replace those of all layers but the readout; a layer without bias keeps none.
+    A `network` given as an expression is the only candidate; a preset is built for each depth and activation. "auto" is the
+    preset that suits examples of `rank` axes: `mlp` for one, `cnn` for more. Numbers for `w_std` and `b_std` replace those of
+    all layers but the readout; a layer without bias keeps none.
 
     **Raises:** `ValueError` or `TypeError` naming the argument that is out of range.
     """
@@ -33,7 +37,7 @@ def candidates(network: Any, depth: Any, activation: Any, w_std: Any, b_std: Any
     check_scale("b_std", b_std)
     if isinstance(network, nn.Layer):
         return [_with_scales(network, w_std, b_std)]
-    build = _preset(network)
+    build = _preset(network, rank)
     depths = [_as_depth(d) for d in _options("depth", depth)]
     activations = [_as_activation(a) for a in _options("activation", activation)]
     return [
@@ -42,27 +46,22 @@ def candidates(network: Any, depth: Any, activation: Any, w_std: Any, b_std: Any
     ]
 
 
-def dense_groups(network: nn.Layer) -> dict[str, list[nn.Dense]]:
-    """The dense layers of a network: its `input` layer, its `readout` if it ends in one, and the `hidden` ones between."""
-    found = dense_layers(network)
-    last = network
-    while isinstance(last, nn.Sequential) and last.layers:
-        last = last.layers[-1]
-    readout = found[-1:] if len(found) > 1 and isinstance(last, nn.Dense) else []
-    rest = found[: len(found) - len(readout)]
-    groups = {"input": rest[:1], "hidden": rest[1:], "readout": readout}
-    return {name: layers for name, layers in groups.items() if layers}
-
-
-def dense_layers(network: Any) -> list[nn.Dense]:
-    """All dense layers of a network, in the order of the expression."""
-    return [word for word in jax.tree.leaves(network, is_leaf=_is_dense) if _is_dense(word)]
-
-
-def replace_dense_layers(network: Any, layers: Sequence[nn.Dense]) -> Any:
-    """The network with its dense layers, in the order of the expression, replaced."""
-    remaining = iter(layers)
-    return jax.tree.map(lambda word: next(remaining) if _is_dense(word) else word, network, is_leaf=_is_dense)
+def check_takes(network: nn.Layer, x: np.ndarray) -> None:
+    """Raise `ValueError` unless the network takes the examples `x`, and gives them outputs without positions."""
+    shape = x.shape[1:]
+    try:
+        output = network.output_shape(shape)
+        check_values(network, {"X": x})
+    except ValueError as error:
+        hint = ""
+        if len(shape) > 1 and isinstance(error, nn.ShapeError):
+            hint = '; for images and sequences give network="cnn", or start a flat network with nn.Flatten()'
+        raise ValueError(f"the network cannot take X, whose examples have shape {shape}: {error}{hint}") from error
+    if len(output) != 1:
+        raise ValueError(
+            f"the network gives examples of shape {shape} outputs with positions, {output}; end it in nn.Flatten() or "
+            "nn.GlobalAvgPool(), and an nn.Dense"
+        )
 
 
 def check_scale(name: str, value: Any) -> None:
@@ -74,33 +73,25 @@ def check_scale(name: str, value: Any) -> None:
     check_non_negative(name, value)
 
 
-def _is_dense(word: Any) -> bool:
-    return isinstance(word, nn.Dense)
-
-
 def _with_scales(network: nn.Layer, w_std: Any, b_std: Any) -> nn.Layer:
-    groups = dense_groups(network)
-    n_readout = len(groups.get("readout", []))
-    layers = dense_layers(network)
+    n_readout = len(weight_groups(network).get("readout", []))
+    layers = weighted_layers(network)
     body = layers[: len(layers) - n_readout]
     for name, value in (("w_std", w_std), ("b_std", b_std)):
         if isinstance(value, Real):
-            body = [
-                layer
-                if getattr(layer, name) is None
-                else eqx.tree_at(lambda layer, name=name: getattr(layer, name), layer, float(value))
-                for layer in body
-            ]
-    return replace_dense_layers(network, [*body, *layers[len(body) :]])
+            body = [with_scale(layer, name, float(value)) for layer in body]
+    return replace_weighted_layers(network, [*body, *layers[len(body) :]])
 
 
-def _preset(name: Any) -> Any:
-    if not isinstance(name, str) or name not in presets.FLAT:
+def _preset(name: Any, rank: int) -> Any:
+    if isinstance(name, str) and name == "auto":
+        return presets.mlp if rank == 1 else presets.cnn
+    if not isinstance(name, str) or name not in PRESETS:
         raise ValueError(
-            f"network must be an expression of nnlimits.nn or the name of a preset ({', '.join(sorted(presets.FLAT))}); "
+            f'network must be an expression of nnlimits.nn, "auto", or the name of a preset ({", ".join(sorted(PRESETS))}); '
             f"received {name!r}"
         )
-    return presets.FLAT[name]
+    return PRESETS[name]
 
 
 def _options(name: str, value: Any) -> list[Any]:

@@ -31,7 +31,8 @@ class InfiniteNetClassifier(ClassifierMixin, InfiniteNet):
     def fit(self, X: Any, y: Any) -> "InfiniteNetClassifier":
         """Select the network, and learn from examples.
 
-        **Arguments:** `X`, an array or data frame `(n, d)` of numbers; `y`, labels `(n,)` of any kind.
+        **Arguments:** `X`, an array or data frame `(n, d)` of numbers, or an array `(n, *positions, channels)` of images,
+        sequences or graphs, or of whatever the network takes; `y`, labels `(n,)` of any kind.
 
         **Raises:** `ValueError` for a parameter out of range, one class only, NaN (with its place), a column that is not numeric
         (by its name), shapes that do not match, or a Gram matrix that cannot be solved with.

@@ -1,5 +1,6 @@
-"""Tables in, arrays out: what scikit-learn checks, with errors that name the place."""
+"""Tables and other arrays of examples in, arrays out: what scikit-learn checks, with errors that name the place."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -7,15 +8,59 @@ from sklearn.utils.validation import validate_data
 
 
 def features(estimator: Any, X: Any, *, reset: bool) -> np.ndarray:
-    """The features as a float64 array `(n, d)`; with `reset`, their number and names are remembered by the estimator.
+    """The examples as a float64 array, `(n, d)` or `(n, *positions, channels)`.
 
-    **Raises:** `ValueError` for a column that is not numeric, NaN or infinite entries (with row and column), a wrong rank, no
+    With `reset`, their shape, and the number and names of features, are remembered by the estimator.
+
+    **Raises:** `ValueError` for a column that is not numeric, NaN or infinite entries (with their place), a wrong rank, no
     rows, or other features than at fit time; `TypeError` for entries that are no numbers at all.
     """
+    if _rank(X) > 2 or (not reset and len(estimator.input_shape_) > 1):
+        return _examples_with_positions(estimator, X, reset=reset)
+    x = _table(estimator, X, reset=reset)
+    if reset:
+        estimator.input_shape_ = x.shape[1:]
+    return x
+
+
+def _table(estimator: Any, X: Any, *, reset: bool) -> np.ndarray:
     _check_numeric_columns(X)
     x = validate_data(estimator, X, reset=reset, dtype=np.float64, ensure_all_finite=False)
     check_finite_table("X", x, getattr(estimator, "feature_names_in_", None))
     return x
+
+
+def _examples_with_positions(estimator: Any, X: Any, *, reset: bool) -> np.ndarray:
+    x = np.asarray(X)
+    if x.dtype.kind not in "biufO":
+        raise ValueError(f"X must be an array of real numbers; received dtype {x.dtype}")
+    try:
+        x = x.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"X must be an array of real numbers; {error}") from error
+    name, shape = type(estimator).__name__, x.shape[1:]
+    if not reset and shape != estimator.input_shape_:
+        hint = "; for one example write X[None]" if x.shape == estimator.input_shape_ else ""
+        raise ValueError(
+            f"X has examples of shape {shape}, but {name} was fitted to examples of shape {estimator.input_shape_}{hint}"
+        )
+    if 0 in x.shape:
+        raise ValueError(f"X has shape {x.shape}; at least one example, and no axis of length zero, is needed")
+    check_finite_table("X", x, None)
+    if reset:
+        estimator.input_shape_, estimator.n_features_in_ = shape, math.prod(shape)
+        if hasattr(estimator, "feature_names_in_"):  # of a table that it was fitted to before
+            del estimator.feature_names_in_
+    return x
+
+
+def _rank(X: Any) -> int:
+    if hasattr(X, "ndim"):
+        return X.ndim
+    try:
+        return np.asarray(X).ndim
+    except ValueError:  # lists of different lengths, which scikit-learn refuses
+        return 2
 
 
 def targets(y: Any, n: int) -> np.ndarray:
@@ -64,7 +109,9 @@ def check_finite_table(name: str, table: np.ndarray, columns: Any) -> None:
     place = np.unravel_index(int(np.argmin(finite)), table.shape)
     value = "NaN" if np.isnan(table[place]) else "infinity"
     where = f"row {place[0]}"
-    if table.ndim == 2:
+    if table.ndim > 2:
+        where = f"index {tuple(map(int, place))}"
+    elif table.ndim == 2:
         where += f", column {place[1] if columns is None else repr(str(columns[place[1]]))}"
     raise ValueError(
         f"Input {name} contains {value} at {where} ({(~finite).sum()} entries are NaN or infinite); remove or impute them, "

@@ -23,17 +23,20 @@ def pullback(
     parameters: Any,
     constants: Any,
     kernel: str,
-    x: Float[np.ndarray, "n d"],
+    x: Float[np.ndarray, "n ..."],
     weights: Float[np.ndarray, "n n"],
+    *,
+    load: float = 1.0,
 ) -> Any:
     """The gradient of `sum(weights * make(parameters, constants, kernel, x, x))` with respect to `parameters`.
 
-    **Arguments:** `make`, one function object, as it is compiled once; `weights`, symmetric.
+    **Arguments:** `make`, one function object, as it is compiled once; `weights`, symmetric; `load`, how much memory a pair
+    takes, in pairs of inputs without positions.
     """
-    tile = min(TILE, max(16, 1 << (len(x) - 1).bit_length()))
+    largest = max(4, round(TILE / load**0.5))
+    tile = min(largest, max(min(largest, 16), 1 << (len(x) - 1).bit_length()))
     missing = -len(x) % tile
-    # rows apart from each other: for close pairs the kernel takes more care, and time
-    x = np.concatenate([x, np.random.default_rng(0).normal(size=(missing, x.shape[1]))])
+    x = np.concatenate([x, _others(x, missing)])
     weights = np.pad(weights, (0, missing))
     rows = [slice(start, start + tile) for start in range(0, len(x), tile)]
     parts = [
@@ -44,6 +47,16 @@ def pullback(
         for j in rows[place:]
     ]
     return jax.tree.map(lambda *values: sum(map(np.asarray, values)), *parts)
+
+
+def _others(x: Float[np.ndarray, "n ..."], count: int) -> Float[np.ndarray, "count ..."]:
+    """Rows that fill up a tile: far from each other, as for close pairs the kernel takes more care, and time.
+
+    With positions not any numbers will do, as they may stand for edges; then the rows of `x` are used again.
+    """
+    if x.ndim == 2:
+        return np.random.default_rng(0).normal(size=(count, x.shape[1]))
+    return x[np.arange(count) % len(x)]
 
 
 @partial(jax.jit, static_argnames=("make", "kernel"))

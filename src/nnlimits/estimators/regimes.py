@@ -22,7 +22,7 @@ from nnlimits.compute.spectrum import eigendecomposition
 from nnlimits.kernels import Kernel
 from nnlimits.predict import GradientFlow, Posterior
 
-Table = Float[np.ndarray, "n d"]
+Examples = Float[np.ndarray, "n ..."]
 Outputs = Float[np.ndarray, "n o"]
 Vector = Float[np.ndarray, " n"]
 Square = Float[np.ndarray, "n n"]
@@ -47,15 +47,15 @@ class Learned(eqx.Module):
         """What was added to the diagonal of the Gram matrix beside the noise."""
 
     @abc.abstractmethod
-    def mean(self, x: Table) -> Outputs:
+    def mean(self, x: Examples) -> Outputs:
         """The mean at `x`."""
 
     @abc.abstractmethod
-    def std(self, x: Table) -> Vector:
+    def std(self, x: Examples) -> Vector:
         """The standard deviation of the function at `x`."""
 
     @abc.abstractmethod
-    def cov(self, x: Table) -> Square:
+    def cov(self, x: Examples) -> Square:
         """The covariance of the function between the inputs `x`."""
 
     @abc.abstractmethod
@@ -77,15 +77,15 @@ class Bayesian(Learned):
         """That of the posterior."""
         return float(self.posterior.jitter)
 
-    def mean(self, x: Table) -> Outputs:
+    def mean(self, x: Examples) -> Outputs:
         """The posterior mean."""
         return np.asarray(self.posterior.mean(x))
 
-    def std(self, x: Table) -> Vector:
+    def std(self, x: Examples) -> Vector:
         """The posterior standard deviation."""
         return np.asarray(self.posterior.std(x))
 
-    def cov(self, x: Table) -> Square:
+    def cov(self, x: Examples) -> Square:
         """The posterior covariance."""
         return np.asarray(self.posterior.cov(x))
 
@@ -110,15 +110,15 @@ class Trained(Learned):
         """That of the neural tangent kernel's matrix."""
         return float(self.flow.jitter)
 
-    def mean(self, x: Table) -> Outputs:
+    def mean(self, x: Examples) -> Outputs:
         """The ensemble's mean."""
         return np.asarray(self.flow.mean(x, self.time))
 
-    def std(self, x: Table) -> Vector:
+    def std(self, x: Examples) -> Vector:
         """The ensemble's standard deviation."""
         return np.asarray(self.flow.std(x, self.time))
 
-    def cov(self, x: Table) -> Square:
+    def cov(self, x: Examples) -> Square:
         """The ensemble's covariance."""
         return np.asarray(self.flow.cov(x, self.time))
 
@@ -149,7 +149,7 @@ class Trained(Learned):
         return (vectors * (1 - gain * (values - ridge))) @ vectors.T
 
 
-def learn(regime: str, kernel: Kernel, x: Table, y: Outputs, *, noise: float, time: float) -> Any:
+def learn(regime: str, kernel: Kernel, x: Examples, y: Outputs, *, noise: float, time: float) -> Any:
     """A network of that regime, having learned from the examples with noise of variance `noise` on their targets.
 
     **Raises:** `numpy.linalg.LinAlgError` (a `ValueError`) if the Gram matrix cannot be solved with.

@@ -31,7 +31,8 @@ class InfiniteNetRegressor(RegressorMixin, InfiniteNet):
     def fit(self, X: Any, y: Any) -> "InfiniteNetRegressor":
         """Select the network, and learn from examples.
 
-        **Arguments:** `X`, an array or data frame `(n, d)` of numbers; `y`, targets `(n,)` or `(n, outputs)`.
+        **Arguments:** `X`, an array or data frame `(n, d)` of numbers, or an array `(n, *positions, channels)` of images,
+        sequences or graphs, or of whatever the network takes; `y`, targets `(n,)` or `(n, outputs)`.
 
         **Raises:** `ValueError` for a parameter out of range, NaN (with its place), a column that is not numeric (by its name),
         shapes that do not match, or a Gram matrix that cannot be solved with.

@@ -2,14 +2,13 @@
 
 from typing import Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
 from nnlimits import nn
-from nnlimits.estimators.candidates import dense_groups, replace_dense_layers
+from nnlimits.estimators.weights import WEIGHT_SCALES, replace_weighted_layers, scales_of, weight_groups, with_scale
 
 Logs = dict[str, Any]
 """Free scales: `log(value / initial value)`, by the name of a group of layers and of the scale, of the `noise`, and of the
@@ -19,6 +18,8 @@ INITIAL_NOISE = 0.05
 """Variance of the noise, in units of the standardised targets, that is expected before the data are seen."""
 
 _SPREAD = {"input": (1.0, 1.0), "hidden": (0.5, 1.0), "readout": (1.5, 1.5)}
+"""Of weights and of biases, by group."""
+
 _NOISE_SPREAD = 2.5
 _RELEVANCE_SPREAD = 1.0
 _RANGE = (-7.0, 7.0)
@@ -28,15 +29,18 @@ _NOISE_RANGE = (-11.0, 4.0)
 def initial_logs(network: nn.Layer, *, w_std: bool, b_std: bool, noise: bool, columns: int | None) -> Logs:
     """The logarithms of all free scales, zero to begin with.
 
-    Layers of a group share a factor for their `w_std` and one for their `b_std`; the readout has one for both, the scale of
-    the output. A scale that is zero stays zero, and a bias that is absent stays absent.
+    Layers of a group share a factor for their `w_std` and one for their `b_std` (`Rnn` has one for its `u_std`, too); the
+    readout has one for both, the scale of the output. A scale that is zero stays zero, and a bias that is absent stays absent.
 
-    **Arguments:** which scales are free; `columns`, the number of features if each has a scale of its own.
+    **Arguments:** which scales are free; `columns`, the number of features (of channels, if there are
+    positions) if each has a scale of its own.
     """
     logs: Logs = {}
-    for group, layers in dense_groups(network).items():
-        free = {"w_std": w_std, "b_std": b_std and group != "readout"}
-        names = [name for name in free if free[name] and any(getattr(layer, name) not in (None, 0) for layer in layers)]
+    for group, layers in weight_groups(network).items():
+        free = dict.fromkeys(WEIGHT_SCALES, w_std) | {"b_std": b_std and group != "readout"}
+        names = [
+            name for name in free if free[name] and any(getattr(layer, name, 0) not in (None, 0) for layer in layers)
+        ]
         if names:
             logs[group] = dict.fromkeys(names, 0.0)
     if noise:
@@ -49,12 +53,12 @@ def initial_logs(network: nn.Layer, *, w_std: bool, b_std: bool, noise: bool, co
 def rescaled(network: nn.Layer, logs: Logs) -> nn.Layer:
     """The network with its scales multiplied by the exponentials of `logs`."""
     layers = []
-    for group, members in dense_groups(network).items():
+    for group, members in weight_groups(network).items():
         factors = {name: jnp.exp(log) for name, log in logs.get(group, {}).items()}
-        if group == "readout" and factors:
+        if group == "readout" and "w_std" in factors:
             factors["b_std"] = factors["w_std"]
         layers += [_multiplied(layer, factors) for layer in members]
-    return replace_dense_layers(network, layers)
+    return replace_weighted_layers(network, layers)
 
 
 def noise_variance(logs: Logs, noise: float) -> float:
@@ -70,7 +74,7 @@ def relevances(logs: Logs, columns: int) -> Float[Array | np.ndarray, " columns"
 def spreads(logs: Logs) -> Logs:
     """The standard deviations of weak normal priors on `logs`, which keep the scales sensible where data are few."""
     found = {
-        group: {name: dict(zip(("w_std", "b_std"), _SPREAD[group], strict=True))[name] for name in logs[group]}
+        group: {name: _SPREAD[group][name not in WEIGHT_SCALES] for name in logs[group]}
         for group in _SPREAD
         if group in logs
     }
@@ -97,10 +101,8 @@ def _others(logs: Logs, noise: float, relevance: float) -> Logs:
     return found
 
 
-def _multiplied(layer: nn.Dense, factors: dict[str, Any]) -> nn.Dense:
-    for name, factor in factors.items():
-        value = getattr(layer, name)
-        if value is None:
-            continue
-        layer = eqx.tree_at(lambda dense, name=name: getattr(dense, name), layer, value * factor)
+def _multiplied(layer: Any, factors: dict[str, Any]) -> Any:
+    for name in scales_of(layer):
+        if name in factors:
+            layer = with_scale(layer, name, getattr(layer, name) * factors[name])
     return layer

@@ -24,14 +24,19 @@ from nnlimits.estimators.scales import (
     rescaled,
     spreads,
 )
+from nnlimits.kernels.evaluate import load, work_of_a_pair
 
-Table = Float[np.ndarray, "n d"]
+Examples = Float[np.ndarray, "n ..."]
 Outputs = Float[np.ndarray, "n o"]
 
 SCREENING_ROWS = TILE
 SCREENING_STEPS = 30
 REFINING_STEPS = 15
 _HOPELESS = 1e10
+
+MOST_ROWS = 1000
+LEAST_ROWS = 32
+_PAIRS_OF_POSITIONS = 2e6
 
 
 class Free(NamedTuple):
@@ -68,14 +73,14 @@ class Candidate(NamedTuple):
     value: float
 
     def selected(self, columns: int) -> Selected:
-        """The network with the scales that were found."""
+        """The network with the scales that were found; `columns`, the number of features or channels."""
         network = concrete(jax.device_get(rescaled(self.network, self.logs)))
         noise = noise_variance(self.logs, self.noise)
         return Selected(network, noise, np.asarray(relevances(self.logs, columns)), self.value)
 
 
 def select(
-    networks: list[nn.Layer], x: Table, y: Outputs, *, noise: float, free: Free, judge: Judge
+    networks: list[nn.Layer], x: Examples, y: Outputs, *, noise: float, free: Free, judge: Judge
 ) -> tuple[Selected, list[Selected]]:
     """Optimize the free scales of each network on the first few rows, and then those of the best network on all rows.
 
@@ -86,7 +91,7 @@ def select(
 
     **Returns:** the best, and what was found for each network, in their order.
     """
-    columns = x.shape[1]
+    columns = x.shape[-1]
     few = slice(min(len(x), SCREENING_ROWS))
     # the matrices are small: on a busy machine, threads of the linear algebra would mostly wait for each other
     with jax.enable_x64(True), threadpool_limits(1, user_api="blas"):
@@ -102,13 +107,19 @@ def select(
         return best.selected(columns), [candidate.selected(columns) for candidate in found]
 
 
+def rows_to_select_on(network: nn.Layer, input_shape: tuple[int, ...]) -> int:
+    """On how many rows scales are selected: with positions, so many that a kernel matrix takes about a second."""
+    work = work_of_a_pair(network, input_shape)
+    return MOST_ROWS if work == 1 else int(np.clip((_PAIRS_OF_POSITIONS / work) ** 0.5, LEAST_ROWS, MOST_ROWS))
+
+
 def _start(network: nn.Layer, free: Free, columns: int) -> Logs:
     return initial_logs(
         network, w_std=free.w_std, b_std=free.b_std, noise=free.noise, columns=columns if free.relevance else None
     )
 
 
-def _maximized(candidate: Candidate, x: Table, y: Outputs, judge: Judge, steps: int) -> Candidate:
+def _maximized(candidate: Candidate, x: Examples, y: Outputs, judge: Judge, steps: int) -> Candidate:
     start, restore = ravel_pytree(candidate.logs)
     spread, least, largest = (
         np.asarray(ravel_pytree(tree)[0])
@@ -119,8 +130,11 @@ def _maximized(candidate: Candidate, x: Table, y: Outputs, judge: Judge, steps: 
         logs = jax.device_get(restore(jnp.asarray(vector)))
         try:
             value, gradient = _value_and_gradient(logs, candidate, x, y, judge)
-        except np.linalg.LinAlgError:
-            return _HOPELESS, np.zeros_like(vector)  # the line search steps back
+        except ValueError as error:
+            # scales at which the matrix cannot be solved with, or variances overflow: the line search steps back
+            if not vector.any() and not isinstance(error, np.linalg.LinAlgError):
+                raise
+            return _HOPELESS, np.zeros_like(vector)
         penalty = vector / spread
         slope = penalty / spread - np.asarray(ravel_pytree(gradient)[0])
         return float(penalty @ penalty / 2 - value) / len(x), slope / len(x)
@@ -138,18 +152,19 @@ def _maximized(candidate: Candidate, x: Table, y: Outputs, judge: Judge, steps: 
     return candidate._replace(logs=jax.device_get(restore(jnp.asarray(result.x))), value=-float(result.fun))
 
 
-def _value_and_gradient(logs: Logs, candidate: Candidate, x: Table, y: Outputs, judge: Judge) -> tuple[float, Logs]:
+def _value_and_gradient(logs: Logs, candidate: Candidate, x: Examples, y: Outputs, judge: Judge) -> tuple[float, Logs]:
     """The criterion and its gradient with respect to `logs`.
 
     **Raises:** `numpy.linalg.LinAlgError` if the covariance is not positive definite.
     """
     kernel = nnlimits.kernel(concrete(jax.device_get(rescaled(candidate.network, logs))))
     noise = noise_variance(logs, candidate.noise)
-    covariance = np.array(getattr(kernel, judge.kernel)(x * np.asarray(relevances(logs, x.shape[1]))))
+    covariance = np.array(getattr(kernel, judge.kernel)(x * np.asarray(relevances(logs, x.shape[-1]))))
     covariance.flat[:: len(x) + 1] += noise
     value, by_covariance = CRITERIA[judge.criterion](covariance, y)
     free = {name: value for name, value in logs.items() if name != "noise"}
-    gradient = pullback(_matrix, free, candidate.network, judge.kernel, x, by_covariance) if free else {}
+    memory = load(candidate.network, x.shape[1:])
+    gradient = pullback(_matrix, free, candidate.network, judge.kernel, x, by_covariance, load=memory) if free else {}
     if "noise" in logs:
         gradient["noise"] = noise * np.trace(by_covariance)
     return value, gradient
@@ -157,6 +172,6 @@ def _value_and_gradient(logs: Logs, candidate: Candidate, x: Table, y: Outputs, 
 
 def _matrix(logs: Logs, network: nn.Layer, kernel: str, x1: Any, x2: Any) -> Any:
     """The Gram matrix for free scales `logs`."""
-    scale = relevances(logs, x1.shape[1])
+    scale = relevances(logs, x1.shape[-1])
     evaluate = getattr(nnlimits.kernel(rescaled(network, logs)), kernel)
     return evaluate(x1 * scale, None if x2 is None else x2 * scale)

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 Table = Float[np.ndarray, "n d"]
+Columns = Float[np.ndarray, "... d"]
 Row = Float[np.ndarray, " d"]
 
 
@@ -16,8 +17,8 @@ class Standardization(eqx.Module):
     mean: Row
     scale: Row
 
-    def apply(self, x: Table) -> Table:
-        """Standardised columns."""
+    def apply(self, x: Columns) -> Columns:
+        """Standardised columns, the last axis of `x`."""
         return (x - self.mean) / self.scale
 
     def undo(self, z: Any) -> Any:

@@ -205,3 +205,8 @@ def _select(get: Get, state: Covariance, shape: tuple[int, ...]) -> tuple[Array,
     state = contracted(state)
     found = {"nngp": state.nngp, "ntk": state.ntk}
     return tuple(jnp.broadcast_to(value, shape) for value in (found[name] for name in get) if value is not None)
+
+
+def work_of_a_pair(network: nn.Layer, input_shape: tuple[int, ...]) -> float:
+    """How many covariances between positions a layer computes for a pair of inputs; one for inputs without positions."""
+    return (load(network, input_shape) / _NEARER) ** 2 if needs(network).displacements else load(network, input_shape)

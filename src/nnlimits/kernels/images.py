@@ -40,7 +40,7 @@ def images(network: nn.Layer, x: Float[Array, "n ..."]) -> Images:
         if isinstance(row[0], nn.Masked):
             mask = jnp.moveaxis(row[0].mask(x), 0, -1)
         else:
-            adjacency, x = row[0].split(x)
+            adjacency, x = map(jnp.asarray, row[0].split(x))
             adjacency = jnp.moveaxis(adjacency, 0, -1)
         row = flatten((*row[0].layers, *row[1:]))
     tokens = takes_tokens(nn.Sequential(*row))

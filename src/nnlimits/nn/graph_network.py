@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
@@ -56,7 +57,7 @@ class GraphNetwork(Layer):
     def forward(
         self, params: PyTree, x: Float[Array, "n nodes channels"], key: PRNGKeyArray | None, parameterization: str
     ) -> Float[Array, "n ..."]:
-        adjacency, features = self.split(x)
+        adjacency, features = map(jnp.asarray, self.split(x))
         with located("in GraphNetwork"), surrounded(nodes=x.shape[1], adjacency=adjacency):
             return self.body.forward(params, features, key, parameterization)
 

@@ -7,5 +7,5 @@ from nnlimits.presets.sequences import rnn, transformer_encoder
 
 __all__ = ["cnn", "gcn", "mlp", "myrtle", "rnn", "transformer_encoder", "wide_resnet"]
 
-FLAT = {"mlp": mlp}
-"""The presets for flat inputs, such as the rows of a table, by name."""
+NAMED = {preset.__name__: preset for preset in (mlp, cnn, wide_resnet, myrtle, rnn, transformer_encoder, gcn)}
+"""All presets, by name."""
