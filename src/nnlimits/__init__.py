@@ -23,12 +23,23 @@ _PUBLIC = {
     "InfiniteNetRegressor": "nnlimits.estimators",
     "InfiniteNetClassifier": "nnlimits.estimators",
 }
-_PACKAGES = ("compute", "datasets", "empirical", "estimators", "kernels", "nn", "plots", "predict", "presets")
+_PACKAGES = (
+    "compute",
+    "convert",
+    "datasets",
+    "empirical",
+    "estimators",
+    "kernels",
+    "nn",
+    "plots",
+    "predict",
+    "presets",
+)
 
 __all__ = [*sorted(_PUBLIC), *_PACKAGES, "__version__"]
 
 if TYPE_CHECKING:
-    from nnlimits import compute, datasets, empirical, estimators, kernels, nn, plots, predict, presets
+    from nnlimits import compute, convert, datasets, empirical, estimators, kernels, nn, plots, predict, presets
     from nnlimits.compute import gram
     from nnlimits.estimators import InfiniteNetClassifier, InfiniteNetRegressor
     from nnlimits.kernels import Kernel, kernel

@@ -60,7 +60,7 @@ def test_weights_and_biases_are_independent_draws():
         (lambda: nn.Dense("512"), TypeError, "width must be an integer; received '512'"),
         (lambda: nn.Dense(3, w_std=-1.0), ValueError, r"w_std must be at least 0; received -1\.0"),
         (lambda: nn.Dense(3, w_std=float("nan")), ValueError, "w_std must be finite; received nan"),
-        (lambda: nn.Dense(3, b_std=None), TypeError, "b_std must be a real number; received None"),
+        (lambda: nn.Dense(3, b_std="0"), TypeError, "b_std must be a real number; received '0'"),
         (lambda: nn.Dense(3, b_std=np.ones(2)), TypeError, "b_std must be a real number"),
     ],
 )

@@ -42,7 +42,9 @@ class Kernel(eqx.Module):
 
     def __check_init__(self) -> None:
         if not isinstance(self.network, nn.Layer):
-            raise TypeError(f"network must be an expression of nnlimits.nn; received {type(self.network).__name__}")
+            raise TypeError(
+                f"network must be an expression of nnlimits.nn; received {type(self.network).__name__}{_conversion(self.network)}"
+            )
 
     def __call__(self, x1: Inputs, x2: Inputs | None = None) -> KernelPair:
         """NNGP and NTK in one pass.
@@ -142,6 +144,14 @@ def check_pair(network: nn.Layer, first: Any, *others: Any) -> list[Any]:
             "nn.GlobalAvgPool() and an nn.Dense"
         )
     return arrays
+
+
+def _conversion(model: Any) -> str:
+    """How a model of another library becomes an expression."""
+    known = {"torch": "from_torch", "flax": "from_flax", "equinox": "from_equinox"}
+    libraries = [base.__module__.split(".")[0] for base in type(model).__mro__]
+    found = next((name for library, name in known.items() if library in libraries), None)
+    return "" if found is None else f". Convert it: nnlimits.convert.{found}(...)"
 
 
 def kernel(network: nn.Layer) -> Kernel:
