@@ -12,6 +12,17 @@ from nnlimits import nn
 SCALES = ("weights", "initializer")
 
 
+ATTENTION = (
+    "divides its logits by the root of the keys' width, so that they stay random at infinite width, and the mean over their "
+    "softmax is not known. Write a module of your own that divides by the width itself, its queries and keys starting equal, "
+    "and register a rule for it that returns nn.SelfAttention"
+)
+"""Why the attention of all three libraries has no counterpart."""
+
+
+USED_TWICE = "is used twice, with the same weights; layers of the language have weights of their own"
+
+
 class Unsupported(NotImplementedError):
     """A module that cannot be converted."""
 
@@ -32,7 +43,7 @@ class Conversion:
     scales: str
     """`"weights"` or `"initializer"`."""
     rule: Callable[[Any, "Conversion"], nn.Layer]
-    """The rules of the library."""
+    """From a module and its `Conversion` to its layer."""
     positions: int | None = None
     """How many axes of positions the input of the module has; `None` where that is not known."""
 
@@ -55,9 +66,11 @@ class Conversion:
         if self.scales == "weights":
             return found
         glorot = math.sqrt(2 * fan_in / (fan_in + fan_out))
-        error = 4 * squares.std() / math.sqrt(squares.size) * fan_in
+        error = 4 * math.sqrt(
+            2 / squares.size
+        )  # four standard errors of the mean square of normal numbers, or less of others
         for known in (default, 1.0, math.sqrt(2), glorot, math.sqrt(1 / 3)):
-            if abs(known**2 - found**2) <= error:
+            if abs(known**2 - found**2) <= error * known**2:
                 return known
         raise ValueError(
             f"{self.path}: its weights have the scale {found:.4g}, which is none of the known initializers' (LeCun, He, Glorot, "

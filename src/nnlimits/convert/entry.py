@@ -1,17 +1,19 @@
 """What the conversions from all libraries begin and end with."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any
 
 import numpy as np
 from jaxtyping import Shaped
 
 from nnlimits import nn
-from nnlimits.convert.conversion import SCALES, Conversion, NeedsTracing
+from nnlimits.convert.conversion import SCALES, Conversion, NeedsTracing, Unsupported
+from nnlimits.convert.rules import by_rule
 from nnlimits.nn.fields import as_integer
 
 
-def checked(rule: Any, input_shape: Any, scales: Any) -> tuple[Conversion, tuple[int, ...] | None]:
+def checked(registry: Any, input_shape: Any, scales: Any) -> tuple[Conversion, tuple[int, ...] | None]:
     """The conversion of a whole model, and the shape of one example if it is known."""
     if scales not in SCALES:
         raise ValueError(f"scales must be 'weights' or 'initializer'; received {scales!r}")
@@ -21,7 +23,7 @@ def checked(rule: Any, input_shape: Any, scales: Any) -> tuple[Conversion, tuple
                 f"input_shape must be a tuple such as (3, 32, 32), the batch axis left out; received {input_shape!r}"
             )
         input_shape = tuple(as_integer(f"input_shape[{i}]", 1, size) for i, size in enumerate(input_shape))
-    return Conversion("model", scales, rule), input_shape
+    return Conversion("model", scales, partial(by_rule, registry)), input_shape
 
 
 def expressed(
@@ -54,6 +56,17 @@ def _row(layer: nn.Layer) -> list[nn.Layer]:
 def _one(layer: nn.Layer) -> nn.Layer:
     row = _row(layer)
     return Conversion.sequence(row) if row else nn.Identity()
+
+
+def check_untied(parts: Iterable[tuple[str, Any]]) -> None:
+    """Raise where one array of parameters is in several places, given as pairs of a place and an array."""
+    places: dict[int, str] = {}
+    for place, array in parts:
+        other = places.setdefault(id(array), place)
+        if other != place:
+            raise Unsupported(
+                f"{place}: these are the parameters of {other} again; layers of the language have weights of their own"
+            )
 
 
 def channels_last(x: Any) -> Shaped[np.ndarray, "n ..."]:

@@ -3,16 +3,17 @@
 from typing import Any
 
 import equinox as eqx
+import jax
 
 from nnlimits import nn
 from nnlimits.convert import graph
-from nnlimits.convert.entry import checked, expressed
+from nnlimits.convert.entry import check_untied, checked, expressed
 from nnlimits.convert.equinox_modules import CONTAINERS, layout
-from nnlimits.convert.jax_modules import traced
+from nnlimits.convert.jax_modules import arrays, traced
 from nnlimits.convert.rules import equinox_rule, has_rule
 
 
-def from_equinox(module: Any, input_shape: tuple[int, ...] | None = None, *, scales: str = "weights") -> nn.Sequential:
+def from_equinox(module: Any, input_shape: Any = None, *, scales: str = "weights") -> nn.Sequential:
     """An Equinox module as an expression of `nnlimits.nn`, in the standard parameterization and with the module's widths.
 
     The NTK of the expression is the limit of the module's own empirical NTK, all its arrays trained. Convolutions of Equinox
@@ -31,6 +32,7 @@ def from_equinox(module: Any, input_shape: tuple[int, ...] | None = None, *, sca
     if not isinstance(module, eqx.Module) or isinstance(module, nn.Layer):
         raise TypeError(f"module must be an Equinox module; received {type(module).__name__}")
     conversion, shape = checked(equinox_rule, input_shape, scales)
+    check_untied(arrays(module, _is_leaf, eqx.is_inexact_array))
 
     def by_tracing(shape: tuple[int, ...]) -> nn.Layer:
         tokens = any(isinstance(each, eqx.nn.Embedding) for each in _modules(module))
@@ -51,6 +53,4 @@ def _call(module: Any, x: Any) -> Any:
 
 
 def _modules(module: Any) -> list[Any]:
-    import jax
-
     return jax.tree.leaves(module, is_leaf=_is_leaf)

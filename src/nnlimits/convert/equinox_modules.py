@@ -9,7 +9,7 @@ import jax.numpy as jnp
 
 from nnlimits import nn
 from nnlimits.convert import graph, windows
-from nnlimits.convert.conversion import Conversion
+from nnlimits.convert.conversion import ATTENTION, Conversion
 from nnlimits.convert.jax_modules import function_word
 from nnlimits.convert.rules import equinox_rule
 
@@ -40,13 +40,13 @@ def _mlp(module: eqx.nn.MLP, conversion: Conversion) -> nn.Layer:
         raise conversion.refuse(module, "maps scalars; the language maps vectors. Use sizes of 1")
     row: list[nn.Layer] = []
     for i, layer in enumerate(module.layers):
-        function = module.activation if i < len(module.layers) - 1 else module.final_activation
+        function: Any = module.activation if i < len(module.layers) - 1 else module.final_activation
         row += [conversion.child(f"layers[{i}]", layer), _activation(module, function, conversion)]
     return nn.Sequential(*(layer for layer in row if not isinstance(layer, nn.Identity)))
 
 
 def _activation(module: Any, function: Any, conversion: Conversion) -> nn.Layer:
-    if isinstance(function, eqx.Module) and any(map(eqx.is_inexact_array, jax.tree.leaves(function))):
+    if any(map(eqx.is_inexact_array, jax.tree.leaves(function))):
         raise conversion.refuse(module, f"has a trained activation, {type(function).__name__}; the language has none")
     return function_word(function, conversion)
 
@@ -130,7 +130,7 @@ def _conv_transpose(module: eqx.nn.ConvTranspose, conversion: Conversion) -> nn.
     if not plain or any(d != 1 for d in module.dilation) or any(low != high for low, high in module.padding):
         raise conversion.refuse(module, "is dilated or padded in another way than by a number; that has no word")
     taps = math.prod(module.kernel_size)
-    low = [pair[0] for pair in module.padding]
+    low: list[Any] = [pair[0] for pair in module.padding]
     return nn.ConvTranspose(
         module.out_channels,
         tuple(module.kernel_size),
@@ -166,3 +166,8 @@ def _adaptive_pool(module: eqx.nn.AdaptivePool, conversion: Conversion) -> nn.La
     if module.operation is not jnp.mean or any(size != 1 for size in module.target_shape):
         raise conversion.refuse(module, "is no average over all positions; use AvgPool, or a target shape of 1")
     return nn.GlobalAvgPool()
+
+
+@equinox_rule.register
+def _attention(module: eqx.nn.MultiheadAttention, conversion: Conversion) -> nn.Layer:
+    raise conversion.refuse(module, ATTENTION)

@@ -166,7 +166,7 @@ def _check_apart(before: Node, ends: list[Node], end: Node) -> None:
             if node.trained and seen.setdefault(node, number) != number:
                 raise refuse(
                     end.place,
-                    f"joins branches that both come from {node.place}; the language has branches with weights of their own, which "
+                    f"joins branches that both come from {node.place}; branches of the language have weights of their own, and "
                     "part at one place and meet at one",
                 )
 
@@ -175,8 +175,10 @@ def _joined(row: list[nn.Layer]) -> list[nn.Layer]:
     """Constant factors that follow one another as one, and none for those that cancel."""
     joined: list[nn.Layer] = []
     for word in row:
-        if isinstance(word, nn.Scale) and joined and isinstance(joined[-1], nn.Scale):
-            word = nn.Scale(joined.pop().factor * word.factor)
+        last = joined[-1] if joined else None
+        if isinstance(word, nn.Scale) and isinstance(last, nn.Scale):
+            joined.pop()
+            word = nn.Scale(last.factor * word.factor)
         if not isinstance(word, nn.Identity) and not (isinstance(word, nn.Scale) and abs(word.factor - 1) < 1e-6):
             joined.append(word)
     return joined

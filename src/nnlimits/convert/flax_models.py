@@ -4,12 +4,12 @@ from typing import Any
 
 from nnlimits import nn
 from nnlimits.convert import graph
-from nnlimits.convert.entry import checked, expressed
-from nnlimits.convert.jax_modules import traced
+from nnlimits.convert.entry import check_untied, checked, expressed
+from nnlimits.convert.jax_modules import arrays, traced
 from nnlimits.convert.rules import flax_rule, has_rule
 
 
-def from_flax(module: Any, input_shape: tuple[int, ...] | None = None, *, scales: str = "weights") -> nn.Sequential:
+def from_flax(module: Any, input_shape: Any = None, *, scales: str = "weights") -> nn.Sequential:
     """A Flax NNX module as an expression of `nnlimits.nn`, in the standard parameterization and with the module's widths.
 
     The NTK of the expression is the limit of the module's own empirical NTK, all `nnx.Param` trained. Inputs have channels
@@ -35,6 +35,8 @@ def from_flax(module: Any, input_shape: tuple[int, ...] | None = None, *, scales
 
     def is_leaf(part: Any) -> bool:
         return isinstance(part, nnx.Module) and not isinstance(part, CONTAINERS) and has_rule(flax_rule, part)
+
+    check_untied(arrays(module, is_leaf, lambda part: isinstance(part, nnx.Param)))
 
     def call(part: Any, x: Any) -> Any:
         return x if isinstance(part, nnx.Dropout) else part(x)

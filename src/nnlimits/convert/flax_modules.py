@@ -1,5 +1,6 @@
 """Rules of conversion of Flax NNX modules."""
 
+import dataclasses
 import functools
 import inspect
 import math
@@ -10,7 +11,7 @@ from flax import nnx
 
 from nnlimits import nn
 from nnlimits.convert import graph, windows
-from nnlimits.convert.conversion import Conversion
+from nnlimits.convert.conversion import ATTENTION, Conversion
 from nnlimits.convert.jax_modules import function_word
 from nnlimits.convert.rules import flax_rule
 
@@ -38,7 +39,7 @@ def _sequential(module: nnx.Sequential, conversion: Conversion) -> nn.Layer:
 def _part(layer: Any, number: int, conversion: Conversion) -> nn.Layer:
     if isinstance(layer, nnx.Module):
         return conversion.child(f"layers[{number}]", layer)
-    here = Conversion(f"{conversion.path}.layers[{number}]", conversion.scales, conversion.rule)
+    here = dataclasses.replace(conversion, path=f"{conversion.path}.layers[{number}]")
     if isinstance(layer, functools.partial) and layer.func in (nnx.avg_pool, nnx.max_pool):
         return _pool(layer, here)
     return function_word(layer, here)
@@ -53,10 +54,9 @@ def _pool(layer: Any, conversion: Conversion) -> nn.Layer:
     window = tuple(given.arguments["window_shape"])
     stride = tuple(given.arguments["strides"] or (1,) * len(window))
     padding, ones = given.arguments["padding"], (1,) * len(window)
-    if isinstance(padding, str):
-        padding = padding.lower()
-    else:
-        padding = windows.zeros(layer, conversion, padding, window, stride, ones)
+    padding = (
+        padding.lower() if isinstance(padding, str) else windows.zeros(layer, conversion, padding, window, stride, ones)
+    )
     if padding not in ("valid", 0) and not given.arguments["count_include_pad"]:
         raise conversion.refuse(layer, "of avg_pool leaves padding out of averages; use count_include_pad=True")
     return nn.AvgPool(window, None if stride == window else stride, padding)
@@ -71,9 +71,10 @@ def _dropout(module: nnx.Dropout, conversion: Conversion) -> nn.Layer:
 def _linear(module: nnx.Linear, conversion: Conversion) -> nn.Layer:
     weight = _array(module.kernel)
     assert weight is not None
+    fan_in, fan_out = weight.shape
     return nn.Linear(
-        weight.shape[1],
-        w_std=conversion.w_std(weight, *weight.shape, 1.0),
+        fan_out,
+        w_std=conversion.w_std(weight, fan_in, fan_out, 1.0),
         b_std=conversion.b_std(_array(module.bias), 0.0),
     )
 
@@ -146,3 +147,8 @@ def _batch_norm(module: nnx.BatchNorm, conversion: Conversion) -> nn.Layer:
     return conversion.by_statistics(
         module, _array(module.mean), _array(module.var), module.epsilon, _array(module.scale), _array(module.bias)
     )
+
+
+@flax_rule.register
+def _attention(module: nnx.MultiHeadAttention, conversion: Conversion) -> nn.Layer:
+    raise conversion.refuse(module, ATTENTION)

@@ -4,10 +4,11 @@ The modules that have a rule are replaced by `Leaf`, which leaves its number in 
 what is between them are JAX's own operations.
 """
 
+import abc
 import math
 import re
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -68,8 +69,8 @@ _REASONS = {
     "reduce_window_max": "max pooling has no kernel in closed form at infinite width; use average pooling",
     "reduce_max": "the maximum has no kernel in closed form at infinite width",
     "argmax": "the maximum has no kernel in closed form at infinite width",
-    "dot_general": "a product that is no layer with a rule (attention, or weights of the model's own); put it in a module of its own "
-    "and register a rule for that",
+    "dot_general": "a product that is no layer with a rule (attention, or weights of the model's own); put it in a module and "
+    "register a rule for that",
     "conv_general_dilated": "a convolution that is no layer with a rule; put it in a module and register a rule for that",
     "scan": "a loop; write the layers one after another",
     "while": "a loop; write the layers one after another",
@@ -111,15 +112,16 @@ jax.tree_util.register_pytree_node(
     Leaf, lambda leaf: ((), (leaf.module, leaf.number, leaf.call)), lambda aux, _: Leaf(*aux)
 )
 
-class Leaves(Protocol):
+
+class Leaves(abc.ABC):
     """The modules with rules, by their numbers."""
 
-    progress: int
+    progress: int = 0
     """How many operations have been understood."""
 
+    @abc.abstractmethod
     def apply(self, number: int, value: Value, shape: tuple[int, ...]) -> Value:
         """A module applied to a value; the shape of the result is known."""
-        ...
 
 
 def trace(model: Callable[[Any], Any], start: Value, dtype: Any, leaves: Leaves, path: str) -> Value:
@@ -241,7 +243,7 @@ class _Reader:
         if any(low != high for low, high in padding):
             raise refuse(place, f"has padding {padding}, which is not the same on both sides")
         sizes, steps, zeros = (tuple(each[i] for i in axes) for each in (window, strides, [low for low, _ in padding]))
-        pool = nn.AvgPool(sizes, steps, zeros if any(zeros) else "valid")
+        pool = nn.AvgPool(sizes, None if steps == sizes else steps, zeros if any(zeros) else "valid")
         pooled = graph.layer(value, pool, value.labels, shape, place, trained=False)
         return graph.scaled(pooled, float(math.prod(sizes)), place)
 

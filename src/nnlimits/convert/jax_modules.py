@@ -1,6 +1,7 @@
 """What converting Equinox and Flax models has in common: functions in the place of layers, and tracing."""
 
-from collections.abc import Callable, Sequence
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import jax
@@ -8,10 +9,10 @@ import jax.numpy as jnp
 
 from nnlimits import nn
 from nnlimits.convert import graph
-from nnlimits.convert.conversion import Conversion, NeedsTracing, Unsupported
+from nnlimits.convert.conversion import USED_TWICE, Conversion, NeedsTracing, Unsupported
 from nnlimits.convert.expression import expression
 from nnlimits.convert.graph import Value
-from nnlimits.convert.jax_graph import Leaf, trace
+from nnlimits.convert.jax_graph import Leaf, Leaves, trace
 from nnlimits.convert.recognition import word_of
 
 
@@ -60,17 +61,26 @@ def traced(
     raise max(problems, key=lambda entry: entry[0])[1]
 
 
-class _Leaves:
+def arrays(
+    model: Any, is_leaf: Callable[[Any], bool], is_parameter: Callable[[Any], bool]
+) -> Iterator[tuple[str, Any]]:
+    """The parameters of all modules that are converted by rules, with the places of the modules."""
+    for path, module in jax.tree_util.tree_leaves_with_path(model, is_leaf=is_leaf):
+        for parameter in jax.tree.leaves(module, is_leaf=is_parameter):
+            if is_parameter(parameter):
+                yield f"model{jax.tree_util.keystr(path)}", parameter
+
+
+class _Leaves(Leaves):
     """The modules with rules, each of which is applied once."""
 
     def __init__(self, conversion: Conversion, leaves: list[tuple[str, Any]], layout: Callable[[Any], str]) -> None:
         self.conversion, self.leaves, self.layout = conversion, leaves, layout
         self.used: set[int] = set()
-        self.progress = 0
 
     def apply(self, number: int, value: Value, shape: tuple[int, ...]) -> Value:
         path, module = self.leaves[number]
-        conversion = Conversion(path, self.conversion.scales, self.conversion.rule, value.positions)
+        conversion = dataclasses.replace(self.conversion, path=path, positions=value.positions)
         layout = self.layout(module)
         if number in self.used and layout != graph.ENTRIES:
             raise conversion.refuse(module, USED_TWICE)

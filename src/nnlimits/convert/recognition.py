@@ -58,12 +58,12 @@ def _values(function: Callable[[Any], Any]) -> np.ndarray | None:
     """The function on the grid, if it maps entries one by one."""
     try:
         together = np.asarray(function(jnp.asarray(_GRID)))
-        turned = np.asarray(function(jnp.asarray(_GRID[::-1].reshape(1, 11, 11)))).reshape(-1)[::-1]
+        turned = np.asarray(function(jnp.asarray(_GRID[::-1].reshape(1, 11, 11))))
     except (TypeError, ValueError, IndexError):
         return None
-    if together.shape != _GRID.shape or turned.shape != _GRID.shape:
+    if together.shape != _GRID.shape or turned.shape != (1, 11, 11):
         return None
-    return together.astype(np.float64) if np.allclose(together, turned, equal_nan=True) else None
+    return together.astype(np.float64) if np.allclose(together, turned.ravel()[::-1], equal_nan=True) else None
 
 
 def _equal(values: np.ndarray, others: np.ndarray) -> bool:

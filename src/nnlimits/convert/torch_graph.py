@@ -1,8 +1,10 @@
 """The graph of a PyTorch model with a `forward` of its own, traced by `torch.fx`."""
 
+import dataclasses
 import functools
 import operator
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import jax
@@ -12,15 +14,26 @@ from torch.fx.passes.shape_prop import ShapeProp
 
 from nnlimits import nn
 from nnlimits.convert import graph
-from nnlimits.convert.conversion import Conversion, Unsupported
+from nnlimits.convert.conversion import USED_TWICE, Conversion, Unsupported
 from nnlimits.convert.expression import expression
 from nnlimits.convert.graph import Value, refuse
-from nnlimits.convert.rules import has_rule, torch_rule
+from nnlimits.convert.rules import by_rule, has_rule, torch_rule
 from nnlimits.convert.torch_modules import CONTAINERS, layout
 
 
 class _Tracer(torch.fx.Tracer):
     """Does not look into modules that have a rule."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inside: list[str] = []
+
+    def call_module(self, m: Any, forward: Callable[..., Any], args: Any, kwargs: Any) -> Any:
+        """Remember which module is being traced."""
+        self.inside.append(self.path_of_module(m))
+        result = super().call_module(m, forward, args, kwargs)
+        self.inside.pop()
+        return result
 
     def is_leaf_module(self, m: Any, module_qualified_name: str) -> bool:
         if isinstance(m, CONTAINERS):
@@ -30,19 +43,25 @@ class _Tracer(torch.fx.Tracer):
 
 def traced(module: Any, conversion: Conversion, input_shape: tuple[int, ...]) -> nn.Layer:
     """A model by its traced `forward`, its input read in the first of several ways that succeeds."""
+    tracer = _Tracer()
     try:
-        program = torch.fx.GraphModule(module, _Tracer().trace(module))
-    except (torch.fx.proxy.TraceError, TypeError, ValueError, RuntimeError) as error:
+        program = torch.fx.GraphModule(module, tracer.trace(module))
+    except (TypeError, ValueError, RuntimeError) as error:  # that of torch.fx is a ValueError
+        path = ".".join([conversion.path, *tracer.inside[-1:]])
+        part = module.get_submodule(tracer.inside[-1]) if tracer.inside else module
         raise Unsupported(
-            f"{conversion.path}: torch.fx cannot trace the forward of {type(module).__name__}: {error}. Put the part that cannot be "
-            "traced in a module of its own and register a rule for it, nnlimits.convert.torch_rule.register(type)"
+            f"{path}: torch.fx cannot trace the forward of {type(part).__name__}: {error}. Register a rule for it, "
+            "nnlimits.convert.torch_rule.register(type), that returns the layer of nnlimits.nn it is"
         ) from error
     tokens = any(isinstance(part, torch.nn.Embedding) for part in module.modules())
     example = torch.zeros(
         (2, *input_shape), dtype=torch.long if tokens else next(_floats(module), torch.zeros(())).dtype
     )
-    with torch.no_grad():
-        ShapeProp(program).propagate(example)
+    try:
+        with torch.no_grad():
+            ShapeProp(program).propagate(example)
+    except RuntimeError as error:
+        raise ValueError(f"input_shape={input_shape}: the model does not take such examples: {error}") from error
     problems = []
     for start in graph.inputs(input_shape, (2,), tokens, (graph.LAST, graph.FIRST)):
         reader = _Reader(module, conversion)
@@ -115,16 +134,14 @@ class _Reader:
     def _module(self, name: str, value: Any, shape: Any) -> Any:
         path = f"{self.conversion.path}.{name}"
         module = self.module.get_submodule(name)
-        conversion = Conversion(path, self.conversion.scales, self.conversion.rule, getattr(value, "positions", None))
         if not isinstance(value, Value):
             raise refuse(path, "receives an input that is no value of the model")
+        conversion = dataclasses.replace(self.conversion, path=path, positions=value.positions)
         if isinstance(module, torch.nn.Flatten):
             return graph.reshaped(value, shape, path)
         kind = layout(module)
         if id(module) in self.used and kind != graph.ENTRIES:
-            raise conversion.refuse(
-                module, "is used twice, with the same weights; layers of the language have weights of their own"
-            )
+            raise conversion.refuse(module, USED_TWICE)
         self.used.add(id(module))
         if isinstance(module, torch.nn.BatchNorm1d):
             kind = graph.LAST if value.labels[-1] == graph.CHANNELS and value.positions == 0 else graph.FIRST
@@ -180,11 +197,22 @@ def _add(call: _Call) -> Value:
     parameters = [x for x in call.args if isinstance(x, _Parameter)]
     if parameters:
         return _positional_embedding(call, parameters[0])
-    number = next(x for x in call.args if not isinstance(x, Value))
+    number = _number(call)
     first = isinstance(call.args[0], Value)
     sign = -1 if "sub" in call.name else 1
     function = (lambda x: x + sign * number) if first else (lambda x: number + sign * x)
     return graph.elementwise(function, call.values, call.place)
+
+
+def _number(call: _Call) -> float:
+    """The constant of an operation of a value and a constant."""
+    number = next(x for x in call.args if not isinstance(x, Value))
+    if not isinstance(number, int | float):
+        named = number.name if isinstance(number, _Parameter) else f"a {type(number).__name__}"
+        raise refuse(
+            call.place, f"its code uses {call.name} with {named}, which is no number; put it in a module with a rule"
+        )
+    return number
 
 
 def _positional_embedding(call: _Call, parameter: _Parameter) -> Value:
@@ -195,8 +223,8 @@ def _positional_embedding(call: _Call, parameter: _Parameter) -> Value:
     if not (whole and tensor.requires_grad and value.positions and "add" in call.name):
         raise refuse(
             call.place,
-            f"uses {parameter.name}, an array of shape {tuple(tensor.shape)}, which is no trained embedding of all positions; put it in "
-            "a module of its own and register a rule for that",
+            f"its code uses {parameter.name}, of shape {tuple(tensor.shape)}, which is no trained embedding of all positions; "
+            "put it in a module of its own and register a rule for that",
         )
     std = float(tensor.detach().double().square().mean().sqrt())
     return graph.layer(value, nn.PositionalEmbedding(std), value.labels, value.shape, call.place)
@@ -209,9 +237,7 @@ def _count(shape: Sequence[int]) -> int:
 def _multiply(call: _Call) -> Value:
     if len(call.values) == 2:
         return graph.elementwise(jnp.multiply if "mul" in call.name else jnp.divide, call.values, call.place)
-    number = next(x for x in call.args if not isinstance(x, Value))
-    if not isinstance(number, int | float):
-        raise refuse(call.place, f"multiplies by {getattr(number, 'name', number)}, which is no number")
+    number = _number(call)
     if "mul" in call.name:
         return graph.scaled(call.values[0], float(number), call.place)
     if isinstance(call.args[0], Value):
@@ -220,7 +246,9 @@ def _multiply(call: _Call) -> Value:
 
 
 def _power(call: _Call) -> Value:
-    exponent = call.args[1]
+    exponent = _number(call)
+    if not isinstance(call.args[0], Value):
+        return graph.elementwise(lambda x: exponent**x, call.values, call.place)
     return graph.elementwise(lambda x: x**exponent, call.values, call.place)
 
 
@@ -289,12 +317,20 @@ def _layer_norm(call: _Call) -> Value:
 
 def _functional(call: _Call, module: Any) -> Value:
     """A function as the module that does the same."""
-    word = torch_rule(module, Conversion(call.place, "weights", torch_rule))
+    word = by_rule(torch_rule, module, Conversion(call.place, "weights", partial(by_rule, torch_rule)))
     return graph.applied(call.values[0], word, layout(module), call.shape, call.place)
 
 
 def _function(function: Callable[..., Any]) -> Callable[[_Call], Value]:
-    return lambda call: graph.elementwise(function, call.values, call.place)
+    def rule(call: _Call) -> Value:
+        options = [*call.args[1:], *(value for name, value in call.kwargs.items() if name not in ("input", "inplace"))]
+        if any(not isinstance(option, bool) for option in options):
+            raise refuse(
+                call.place, f"its code uses {call.name} with arguments {options}; only the plain function is known"
+            )
+        return graph.elementwise(function, call.values, call.place)
+
+    return rule
 
 
 def _gelu(call: _Call) -> Value:
@@ -342,7 +378,12 @@ _OPERATIONS |= dict.fromkeys(("avg_pool1d", "avg_pool2d", "avg_pool3d"), _averag
 _OPERATIONS |= dict.fromkeys(("adaptive_avg_pool1d", "adaptive_avg_pool2d", "adaptive_avg_pool3d"), _adaptive_pool)
 _OPERATIONS["layer_norm"] = _layer_norm
 
-_PRODUCT = "a product of values (attention) is no layer; put it in a module of its own and register a rule that returns nn.SelfAttention"
+_PRODUCT = (
+    "a product of values (attention) is no layer; put it in a module of its own and register a rule that returns "
+    "nn.SelfAttention, nnlimits.convert.torch_rule.register(type)"
+)
 _MAXIMUM = "max pooling has no kernel in closed form at infinite width; use average pooling"
-_REASONS = dict.fromkeys(("matmul", "bmm", "einsum", "scaled_dot_product_attention", "softmax"), _PRODUCT)
+_REASONS: dict[str, str] = dict.fromkeys(
+    ("matmul", "bmm", "einsum", "scaled_dot_product_attention", "softmax"), _PRODUCT
+)
 _REASONS |= dict.fromkeys(("max_pool1d", "max_pool2d", "max_pool3d", "boolean_dispatch", "fn"), _MAXIMUM)

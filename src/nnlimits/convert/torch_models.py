@@ -3,11 +3,11 @@
 from typing import Any
 
 from nnlimits import nn
-from nnlimits.convert.entry import checked, expressed
+from nnlimits.convert.entry import check_untied, checked, expressed
 from nnlimits.convert.rules import torch_rule
 
 
-def from_torch(module: Any, input_shape: tuple[int, ...] | None = None, *, scales: str = "weights") -> nn.Sequential:
+def from_torch(module: Any, input_shape: Any = None, *, scales: str = "weights") -> nn.Sequential:
     """A PyTorch module as an expression of `nnlimits.nn`, in the standard parameterization and with the module's widths.
 
     The NTK of the expression is the limit of the module's own empirical NTK. Images of PyTorch have channels first, those of the
@@ -28,11 +28,13 @@ def from_torch(module: Any, input_shape: tuple[int, ...] | None = None, *, scale
     except ImportError as error:
         raise ImportError('from_torch needs PyTorch; install it with pip install "nnlimits[torch]"') from error
     from nnlimits.convert.torch_graph import traced
-    from nnlimits.convert.torch_modules import check_order_of_axes
+    from nnlimits.convert.torch_modules import check_order_of_axes, check_plain
 
     if not isinstance(module, torch.nn.Module):
         raise TypeError(f"module must be a PyTorch module; received {type(module).__name__}")
     conversion, shape = checked(torch_rule, input_shape, scales)
+    check_plain(module, conversion)
+    check_untied((f"{conversion.path}.{name}", p) for name, p in module.named_parameters(remove_duplicate=False))
     if shape is None:
         check_order_of_axes(module, conversion)
     return expressed(module, conversion, shape, lambda shape: traced(module, conversion, shape))

@@ -1,5 +1,6 @@
 """Rules of conversion of PyTorch modules."""
 
+import dataclasses
 import math
 from typing import Any
 
@@ -7,7 +8,7 @@ import torch
 
 from nnlimits import nn
 from nnlimits.convert import graph, windows
-from nnlimits.convert.conversion import Conversion, NeedsTracing
+from nnlimits.convert.conversion import ATTENTION, Conversion, NeedsTracing
 from nnlimits.convert.rules import torch_rule
 
 layers = torch.nn
@@ -45,12 +46,24 @@ def layout(module: Any) -> str:
     return next((kind for kind, types in kinds.items() if isinstance(module, types)), graph.ANY)
 
 
+def check_plain(module: Any, conversion: Conversion) -> None:
+    """Raise where the function of a module is not that of its type alone."""
+    for name, part in module.named_modules():
+        here = dataclasses.replace(conversion, path=f"{conversion.path}.{name}" if name else conversion.path)
+        if hasattr(part, "parametrizations"):
+            raise here.refuse(part, "has parametrized weights, whose gradients are others; remove the parametrization")
+        if part._forward_hooks or part._forward_pre_hooks:
+            raise here.refuse(
+                part, "has forward hooks (perhaps of weight_norm), which have no counterpart; remove them"
+            )
+
+
 def check_order_of_axes(module: Any, conversion: Conversion) -> None:
     """Raise where a row of modules acts on the last axis of an image, which is no axis of channels in PyTorch."""
     image = False
-    for name, part in module.named_modules() if isinstance(module, layers.Sequential) else ():
+    for name, part in module.named_modules(remove_duplicate=False) if isinstance(module, layers.Sequential) else ():
         if image and isinstance(part, _LAST):
-            here = Conversion(f"{conversion.path}.{name}", conversion.scales, conversion.rule)
+            here = dataclasses.replace(conversion, path=f"{conversion.path}.{name}")
             raise here.refuse(
                 part, "acts on the last axis of an image, which holds positions; put nn.Flatten() before it"
             )
@@ -76,7 +89,7 @@ def gain_or_offset(parameter: Any, start: float) -> Any:
 
 @torch_rule.register
 def _sequential(module: layers.Sequential, conversion: Conversion) -> nn.Layer:
-    return nn.Sequential(*(conversion.child(name, part) for name, part in module.named_children()))
+    return nn.Sequential(*(conversion.child(name, part) for name, part in module._modules.items()))
 
 
 def _activation(module: Any, conversion: Conversion) -> nn.Layer:
@@ -115,8 +128,8 @@ def _dropout(module: layers.Dropout, conversion: Conversion) -> nn.Layer:
 def _flatten(module: layers.Flatten, conversion: Conversion) -> nn.Layer:
     if (module.start_dim, module.end_dim) != (1, -1):
         raise NeedsTracing(
-            f"{conversion.path}: Flatten(start_dim={module.start_dim}, end_dim={module.end_dim}) keeps some axes; give input_shape=, "
-            "the shape of one example as the model takes it, and it is traced"
+            f"{conversion.path}: Flatten(start_dim={module.start_dim}, end_dim={module.end_dim}) keeps some axes; give "
+            "input_shape=, the shape of one example as the model takes it, and it is traced"
         )
     return nn.Flatten()
 
@@ -205,7 +218,7 @@ for _type in _TRANSPOSED:
 def _layer_norm(module: layers.LayerNorm, conversion: Conversion) -> nn.Layer:
     rank = len(module.normalized_shape)
     axes = tuple(range(rank)) if rank > 1 else (-1,)
-    gain, offset = gain_or_offset(module.weight, 1), gain_or_offset(module.bias, 0)
+    gain, offset = gain_or_offset(module.weight, 1.0), gain_or_offset(module.bias, 0.0)
     return conversion.normalization(module, module.eps, axes, gain, offset)
 
 
@@ -217,7 +230,7 @@ def _group_norm(module: layers.GroupNorm, conversion: Conversion) -> nn.Layer:
         raise NeedsTracing(
             f"{conversion.path}: GroupNorm normalizes over all positions; give input_shape= to say how many axes"
         )
-    gain, offset = gain_or_offset(module.weight, 1), gain_or_offset(module.bias, 0)
+    gain, offset = gain_or_offset(module.weight, 1.0), gain_or_offset(module.bias, 0.0)
     return conversion.normalization(module, module.eps, tuple(range(conversion.positions + 1)), gain, offset)
 
 
@@ -226,7 +239,7 @@ def _batch_norm(module: Any, conversion: Conversion) -> nn.Layer:
         raise conversion.refuse(
             module, "normalizes by the batch, of which a kernel of pairs knows nothing; call model.eval() first"
         )
-    gain, offset = gain_or_offset(module.weight, 1), gain_or_offset(module.bias, 0)
+    gain, offset = gain_or_offset(module.weight, 1.0), gain_or_offset(module.bias, 0.0)
     return conversion.by_statistics(module, module.running_mean, module.running_var, module.eps, gain, offset)
 
 
@@ -239,7 +252,11 @@ def _pool(module: Any, conversion: Conversion) -> nn.Layer:
     window, stride, padding = (_per_axis(value, rank) for value in (module.kernel_size, module.stride, module.padding))
     if module.ceil_mode or (any(padding) and not module.count_include_pad) or getattr(module, "divisor_override", None):
         raise conversion.refuse(module, "rounds up, or divides by another number than the size of its window")
-    return nn.AvgPool(window, None if stride == window else stride, windows.zeros(module, conversion, padding, window, stride, (1,) * rank))
+    return nn.AvgPool(
+        window,
+        None if stride == window else stride,
+        windows.zeros(module, conversion, padding, window, stride, (1,) * rank),
+    )
 
 
 def _per_axis(value: Any, rank: int) -> tuple[int, ...]:
@@ -267,16 +284,10 @@ def _no_limit(module: Any, conversion: Conversion) -> nn.Layer:
 for _type in (layers.MaxPool1d, layers.MaxPool2d, layers.MaxPool3d):
     torch_rule.register(_type)(_no_limit)
 
-_ATTENTION = (
-    "divides its logits by the root of the keys' width, so that they stay random at infinite width, and the mean over their "
-    "softmax is not known. Use an attention module of your own that divides by the width itself (queries and keys starting "
-    "equal), with a rule that returns nn.SelfAttention: nnlimits.convert.torch_rule.register(type)"
-)
-
 
 @torch_rule.register
 def _attention(module: layers.MultiheadAttention, conversion: Conversion) -> nn.Layer:
-    raise conversion.refuse(module, _ATTENTION)
+    raise conversion.refuse(module, ATTENTION)
 
 
 def _transformer(module: Any, conversion: Conversion) -> nn.Layer:
@@ -285,3 +296,8 @@ def _transformer(module: Any, conversion: Conversion) -> nn.Layer:
 
 for _type in (layers.TransformerEncoderLayer, layers.TransformerDecoderLayer):
     torch_rule.register(_type)(_transformer)
+
+
+@torch_rule.register
+def _encoder(module: layers.TransformerEncoder, conversion: Conversion) -> nn.Layer:
+    return conversion.child("layers.0", module.layers[0])

@@ -43,7 +43,7 @@ class Kernel(eqx.Module):
     def __check_init__(self) -> None:
         if not isinstance(self.network, nn.Layer):
             raise TypeError(
-                f"network must be an expression of nnlimits.nn; received {type(self.network).__name__}{_conversion(self.network)}"
+                f"network must be an expression of nnlimits.nn; received {type(self.network).__name__}{how_to_convert(self.network)}"
             )
 
     def __call__(self, x1: Inputs, x2: Inputs | None = None) -> KernelPair:
@@ -146,7 +146,7 @@ def check_pair(network: nn.Layer, first: Any, *others: Any) -> list[Any]:
     return arrays
 
 
-def _conversion(model: Any) -> str:
+def how_to_convert(model: Any) -> str:
     """How a model of another library becomes an expression."""
     known = {"torch": "from_torch", "flax": "from_flax", "equinox": "from_equinox"}
     libraries = [base.__module__.split(".")[0] for base in type(model).__mro__]
