@@ -30,7 +30,7 @@ def test_is_the_mean_and_its_error():
         np.testing.assert_allclose(error, np.std(draws, 0, ddof=1) / np.sqrt(37), rtol=1e-8)
 
 
-@pytest.mark.parametrize("dropout", [False, True], ids=["plain", "dropout"])
+@pytest.mark.parametrize("dropout", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["plain", "dropout"])
 def test_tends_to_the_infinite_network(dropout):
     """Seed 0. One hidden layer: both kernels' expectations are those of the limit at any width, so deviations are in
     standard errors alone; the largest of 20 is below 4 with probability 0.999."""

@@ -21,8 +21,14 @@ def to_dtype(params, dtype):
 SLOW_IN_SINGLE = [pytest.param(case, marks=pytest.mark.slow) for case in CASES if case is not mlp]
 
 
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
-@pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
+@pytest.mark.parametrize(
+    ("case", "algorithm"),
+    [
+        pytest.param(c, a, marks=() if a == "structured" or c is mlp else pytest.mark.slow, id=f"{c.__name__}-{a}")
+        for c in CASES
+        for a in ALGORITHMS
+    ],
+)
 def test_equals_the_definition(case, algorithm):
     """To rounding: 1e-10 of the largest entry."""
     f, params, shape = case()
@@ -45,7 +51,9 @@ def test_single_precision(case, algorithm):
     np.testing.assert_allclose(found, expected, atol=1e-5 * abs(expected).max(), rtol=0)
 
 
-@pytest.mark.parametrize("algorithm", ALGORITHMS)
+@pytest.mark.parametrize(
+    "algorithm", ["structured", *(pytest.param(a, marks=pytest.mark.slow) for a in ("jacobian", "vector_products"))]
+)
 def test_forms_of_the_result(algorithm):
     f, params, shape = mlp()
     x1, x2 = draw(8, 4, *shape), draw(9, 4, *shape)
@@ -76,7 +84,7 @@ def test_half_of_a_symmetric_kernel_is_the_transpose_of_the_other(outputs, monke
         )
 
 
-@pytest.mark.parametrize("algorithm", ["jacobian", "structured"])
+@pytest.mark.parametrize("algorithm", [pytest.param("jacobian", marks=pytest.mark.slow), "structured"])
 @pytest.mark.parametrize("working_bytes", [1, pytest.param(20_000, marks=pytest.mark.slow)])
 def test_batches(algorithm, working_bytes, monkeypatch):
     """Memory for one example, or a few of them: batches that do not divide the examples, outputs a few at a time."""
