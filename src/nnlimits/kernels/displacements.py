@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Array, Int
 
 from nnlimits import nn
-from nnlimits.kernels.covariance import Covariance
+from nnlimits.kernels.covariance import Covariance, positive
 from nnlimits.kernels.per_input import Place, of_examples, per_input, read, stage
 from nnlimits.kernels.positions import Positions
 from nnlimits.kernels.semivariance import deficit_of, joined, parted, visible_variance
@@ -278,7 +278,7 @@ def mixed(source: Field, mixture: Mixture, masks: Field | None = None) -> Field:
 
     def compute(d: Displacement | None) -> Covariance:
         q, less = (mixture.variance(), mixture.less()) if d is None else (like.q1, like.q1)
-        q1, q2 = per_input(lambda v: v, q, q)
+        q1, q2 = per_input(positive, q, q)
         less1, less2 = per_input(lambda v: v, less, less)
         values = jax.lax.dynamic_index_in_dim(
             mixture.values.reshape(-1, *mixture.values.shape[axes:]), _number(d, mixture.positions.grid), keepdims=False

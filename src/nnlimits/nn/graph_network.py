@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from nnlimits.nn.context import surrounded, surroundings
@@ -37,8 +36,8 @@ class GraphNetwork(Layer):
         return Sequential(*self.layers)
 
     def split(
-        self, x: Float[Array | np.ndarray, "n nodes channels"]
-    ) -> tuple[Float[Array | np.ndarray, "n nodes nodes"], Float[Array | np.ndarray, "n nodes features"]]:
+        self, x: Float[Array, "n nodes channels"]
+    ) -> tuple[Float[Array, "n nodes nodes"], Float[Array, "n nodes features"]]:
         """The adjacency matrices and the features in the inputs `x`."""
         return x[:, :, : x.shape[1]], x[:, :, x.shape[1] :]
 
