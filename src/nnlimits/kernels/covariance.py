@@ -41,6 +41,11 @@ def between(value: Float[Array, "*shape"], low: float, high: float) -> Float[Arr
     return at_least(jnp.where(value > high, high, value), low)
 
 
+def positive(q: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """A variance that a subtraction has left: of inputs of zeros, it may be less than nothing by its rounding."""
+    return at_least(q, tiny(q.dtype))
+
+
 class Covariance(eqx.Module):
     """Second moments of two batches at one layer, pair by pair.
 

@@ -93,10 +93,9 @@ def check_values(network: nn.Layer, arrays: dict[str, Any]) -> None:
             if isinstance(rest[0], nn.Masked):
                 mask = rest[0].mask(x)
             else:
-                adjacency = rest[0].split(x)[0]
                 for layer in _words(rest[0]):
                     if isinstance(layer, nn.Aggregate):
-                        layer.check_adjacency(adjacency)
+                        layer.check_adjacency(x[:, :, : x.shape[1]])
             rest = flatten((*rest[0].layers, *rest[1:]))
         for layer in embeddings(nn.Sequential(*rest)):
             layer.check_tokens(x if mask is None else np.where(mask, 0, x))

@@ -10,7 +10,7 @@ from jaxtyping import Array
 
 from nnlimits import nn
 from nnlimits.kernels.collected import at_zero, every_image
-from nnlimits.kernels.covariance import Covariance
+from nnlimits.kernels.covariance import Covariance, positive
 from nnlimits.kernels.displacements import Displacement, Field, apart, derived, join, no_displacement, number
 from nnlimits.kernels.per_input import per_input
 from nnlimits.kernels.positions import Positions
@@ -55,7 +55,7 @@ def mixed(source: Field, mixture: Mixture, masks: Field | None = None) -> Field:
 
     def compute(d: Displacement | None) -> Covariance:
         q, less = (mixture.variance(), mixture.less()) if d is None else (like.q1, like.q1)
-        q1, q2 = per_input(lambda v: v, q, q)
+        q1, q2 = per_input(positive, q, q)
         less1, less2 = per_input(lambda v: v, less, less)
         values = jax.lax.dynamic_index_in_dim(
             mixture.values.reshape(-1, *mixture.values.shape[axes:]), number(d, mixture.positions.grid), keepdims=False

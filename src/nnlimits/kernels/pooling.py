@@ -10,7 +10,7 @@ from jaxtyping import Array
 
 from nnlimits import nn
 from nnlimits.kernels.collected import both, every_block, shown, total
-from nnlimits.kernels.covariance import Covariance
+from nnlimits.kernels.covariance import Covariance, positive
 from nnlimits.kernels.displacements import Displacement, Field, apart, derived, join, no_displacement
 from nnlimits.kernels.grids import blocks_of
 from nnlimits.kernels.linear import affine
@@ -45,7 +45,7 @@ def _everywhere(source: Field) -> tuple[Covariance, Array, Array]:
     count1, count2 = of_examples(lambda: _unmasked_positions(source))
     mean, ntk = parted(total(source) / (count1 * count2), like.ntk)
     less1, less2 = of_examples(lambda: mean)
-    q1, q2 = of_examples(lambda: _mean_variance(source) - mean)
+    q1, q2 = of_examples(lambda: positive(_mean_variance(source) - mean))
     s = mean - (less1 + less2) / 2
     same = None if like.same is None else _lanes(like.same, source.pairs.count)
     deficit = deficit_of(s, q1, q2)
