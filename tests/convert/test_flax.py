@@ -40,6 +40,7 @@ def test_perceptron(shape):
     assert convert.from_flax(perceptron(0, 32), shape, scales="initializer") == expected_perceptron(32)
 
 
+@pytest.mark.slow
 def test_ntk_of_a_perceptron(agrees):
     agrees(lambda seed: perceptron(seed, 256), expected_perceptron(256), X, width=256)
 

@@ -129,7 +129,9 @@ LAYERS = {
 }
 
 
-@pytest.mark.parametrize("name", LAYERS)
+@pytest.mark.parametrize(
+    "name", ["dense", *(pytest.param(name, marks=pytest.mark.slow) for name in LAYERS if name != "dense")]
+)
 def test_a_bias_of_zero_is_trained_and_one_that_is_absent_is_not(name):
     """In the standard parameterization the bias adds the square of its derivative: 1, or the number of steps of a linear
     recurrence whose weights have variance 1. The same of 50 finite networks, seed 0: within 4 standard errors and 2/128 for

@@ -32,7 +32,9 @@ def relu(k):
     return scale * (np.sin(angle) + (np.pi - angle) * np.cos(angle)) / (2 * np.pi), (np.pi - angle) / (2 * np.pi)
 
 
-@pytest.mark.parametrize(("stride", "zeros"), [(2, 1), (3, 2), (1, 2)])
+@pytest.mark.parametrize(
+    ("stride", "zeros"), [(2, 1), *(pytest.param(*case, marks=pytest.mark.slow) for case in [(3, 2), (1, 2)])]
+)
 def test_against_all_pairs_of_positions(stride, zeros):
     """Two convolutions, a pooling whose zeros count, and an average: float32 against float64, 1e-5."""
     net = nn.Sequential(

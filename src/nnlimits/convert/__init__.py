@@ -1,7 +1,9 @@
 """Networks of Equinox, Flax NNX and PyTorch as expressions of `nnlimits.nn`.
 
-An expression is in the standard parameterization, as these libraries' networks are, and has the network's widths: its NTK
-is the limit of `nnlimits.empirical.ntk` of the network itself.
+An expression is in the standard parameterization, as these libraries' networks are, and has the network's widths: its NTK is
+the limit of `nnlimits.empirical.ntk` of the network itself, on average over initializations and up to terms of order 1/width.
+The language draws weights from normal distributions. At large fan-in only their variances matter; where a network has few
+inputs and draws its first weights uniformly, its first units are not Gaussian, and its limit is another one by as much.
 """
 
 from nnlimits.convert.conversion import Conversion

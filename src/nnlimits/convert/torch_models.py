@@ -27,8 +27,8 @@ def from_torch(module: Any, input_shape: Any = None, *, scales: str = "weights")
         import torch
     except ImportError as error:
         raise ImportError('from_torch needs PyTorch; install it with pip install "nnlimits[torch]"') from error
+    from nnlimits.convert.torch_checks import check_order_of_axes, check_plain
     from nnlimits.convert.torch_graph import traced
-    from nnlimits.convert.torch_modules import check_order_of_axes, check_plain
 
     if not isinstance(module, torch.nn.Module):
         raise TypeError(f"module must be a PyTorch module; received {type(module).__name__}")

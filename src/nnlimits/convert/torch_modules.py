@@ -1,6 +1,5 @@
 """Rules of conversion of PyTorch modules."""
 
-import dataclasses
 import math
 from typing import Any
 
@@ -17,13 +16,13 @@ UNIFORM = math.sqrt(1 / 3)
 """The scale of weights drawn uniformly from plus or minus the inverse root of the fan-in."""
 CONTAINERS = (layers.Sequential,)
 _ENTRIES: tuple[type, ...] = (layers.Identity, layers.Dropout, layers.Dropout1d, layers.Dropout2d, layers.Dropout3d)
-_LAST = (layers.Linear, layers.LayerNorm)
+LAST = (layers.Linear, layers.LayerNorm)
 _POOLS = (layers.AvgPool1d, layers.AvgPool2d, layers.AvgPool3d)
 _GLOBAL = (layers.AdaptiveAvgPool1d, layers.AdaptiveAvgPool2d, layers.AdaptiveAvgPool3d)
 _CONVS = (layers.Conv1d, layers.Conv2d, layers.Conv3d)
 _TRANSPOSED = (layers.ConvTranspose1d, layers.ConvTranspose2d, layers.ConvTranspose3d)
 _BATCH_NORMS = (layers.BatchNorm1d, layers.BatchNorm2d, layers.BatchNorm3d)
-_FIRST = (*_POOLS, *_GLOBAL, *_CONVS, *_TRANSPOSED, layers.BatchNorm2d, layers.BatchNorm3d, layers.GroupNorm)
+FIRST = (*_POOLS, *_GLOBAL, *_CONVS, *_TRANSPOSED, layers.BatchNorm2d, layers.BatchNorm3d, layers.GroupNorm)
 
 ACTIVATIONS = {
     layers.ReLU: lambda m: nn.Relu(),
@@ -42,32 +41,8 @@ def layout(module: Any) -> str:
     """How a module takes its input."""
     if isinstance(module, (*ACTIVATIONS, layers.Softplus, layers.Hardtanh, *_ENTRIES)):
         return graph.ENTRIES
-    kinds = {graph.LAST: _LAST, graph.FIRST: _FIRST, graph.TOKENS: layers.Embedding}
+    kinds = {graph.LAST: LAST, graph.FIRST: FIRST, graph.TOKENS: layers.Embedding}
     return next((kind for kind, types in kinds.items() if isinstance(module, types)), graph.ANY)
-
-
-def check_plain(module: Any, conversion: Conversion) -> None:
-    """Raise where the function of a module is not that of its type alone."""
-    for name, part in module.named_modules():
-        here = dataclasses.replace(conversion, path=f"{conversion.path}.{name}" if name else conversion.path)
-        if hasattr(part, "parametrizations"):
-            raise here.refuse(part, "has parametrized weights, whose gradients are others; remove the parametrization")
-        if part._forward_hooks or part._forward_pre_hooks:
-            raise here.refuse(
-                part, "has forward hooks (perhaps of weight_norm), which have no counterpart; remove them"
-            )
-
-
-def check_order_of_axes(module: Any, conversion: Conversion) -> None:
-    """Raise where a row of modules acts on the last axis of an image, which is no axis of channels in PyTorch."""
-    image = False
-    for name, part in module.named_modules(remove_duplicate=False) if isinstance(module, layers.Sequential) else ():
-        if image and isinstance(part, _LAST):
-            here = dataclasses.replace(conversion, path=f"{conversion.path}.{name}")
-            raise here.refuse(
-                part, "acts on the last axis of an image, which holds positions; put nn.Flatten() before it"
-            )
-        image = (image or isinstance(part, _FIRST)) and not isinstance(part, layers.Flatten)
 
 
 def trained(parameter: Any, module: Any, conversion: Conversion) -> Any:

@@ -42,10 +42,8 @@ class Kernel(eqx.Module):
 
     def __check_init__(self) -> None:
         if not isinstance(self.network, nn.Layer):
-            raise TypeError(
-                f"network must be an expression of nnlimits.nn; received {type(self.network).__name__}"
-                f"{how_to_convert(self.network)}"
-            )
+            received = f"{type(self.network).__name__}{how_to_convert(self.network)}"
+            raise TypeError(f"network must be an expression of nnlimits.nn; received {received}")
 
     def __call__(self, x1: Inputs, x2: Inputs | None = None) -> KernelPair:
         """NNGP and NTK in one pass.
