@@ -3,14 +3,12 @@
 import math
 from typing import Any
 
-import torch
+from torch import nn as layers
 
 from nnlimits import nn
 from nnlimits.convert import graph, windows
 from nnlimits.convert.conversion import ATTENTION, Conversion, NeedsTracing
 from nnlimits.convert.rules import torch_rule
-
-layers = torch.nn
 
 UNIFORM = math.sqrt(1 / 3)
 """The scale of weights drawn uniformly from plus or minus the inverse root of the fan-in."""
