@@ -12,8 +12,8 @@ import numpy as np
 from nnlimits.compute.journal import Journal, fingerprint, journal
 from nnlimits.compute.precision import precision_of
 from nnlimits.compute.tiles import tile_size
-from nnlimits.kernels.evaluate import load
 from nnlimits.kernels.kernel import Kernel, check_pair, fill_pairs
+from nnlimits.kernels.load import load
 from nnlimits.validation import is_traced
 
 Which = Literal["ntk", "nngp"]

@@ -24,6 +24,15 @@ _CACHE_TILES = 256, 336
 _ACCELERATOR_TILES = (2048,)
 
 
+class Load(NamedTuple):
+    """What a pair asks of a tile."""
+
+    memory: float = 1.0
+    """How much it takes while it is computed, in pairs of the simplest kind."""
+    lanes: int = 1
+    """The innermost loop runs over so many columns of a tile at a time; sides are to be multiples."""
+
+
 class Problem(NamedTuple):
     """What to compute, and into what."""
 
@@ -35,15 +44,13 @@ class Problem(NamedTuple):
     outputs: Sequence[np.ndarray]
 
 
-def tile_size(n1: int, n2: int, devices: Sequence[Any], load: float = 1.0) -> int:
-    """Of few sizes, so that few shapes are ever compiled: one that suits the device and pads least, or enough for all.
-
-    `load`: how much memory a pair takes, in pairs of the simplest kind.
-    """
+def tile_size(n1: int, n2: int, devices: Sequence[Any], load: Load = Load()) -> int:
+    """Of few sizes, so that few shapes are ever compiled: one that suits the device and pads least, or enough for all."""
     sizes = _CACHE_TILES if devices[0].platform == "cpu" else _ACCELERATOR_TILES
-    sizes = tuple(max(1, round(size / load**0.5)) for size in sizes)
+    lanes = load.lanes
+    sizes = tuple(lanes * max(1, round(size / load.memory**0.5 / lanes)) for size in sizes)
     size = min(sizes, key=lambda tile: (-(-n1 // tile) * tile) * (-(-n2 // tile) * tile))
-    least = 16 if load == 1 else 1
+    least = 16 if load.memory == 1 else lanes
     return min(size, max(least, 1 << (max(n1, n2) - 1).bit_length()))
 
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from nnlimits import nn, presets
 from nnlimits.estimators.weights import replace_weighted_layers, weight_groups, weighted_layers, with_scale
-from nnlimits.kernels.evaluate import check_values
+from nnlimits.kernels.first_layers import check_values
 from nnlimits.validation import check_non_negative
 
 PRESETS = {"mlp": presets.mlp, "cnn": presets.cnn, "gcn": presets.gcn}
@@ -51,7 +51,7 @@ def check_takes(network: nn.Layer, x: np.ndarray) -> None:
     shape = x.shape[1:]
     try:
         output = network.output_shape(shape)
-        check_values(network, {"X": x})
+        check_values(network, x)
     except ValueError as error:
         hint = ""
         if len(shape) > 1 and isinstance(error, nn.ShapeError):

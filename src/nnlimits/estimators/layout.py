@@ -6,7 +6,7 @@ from jaxtyping import Bool, Float
 
 from nnlimits import nn
 from nnlimits.estimators.standardization import Standardization, identity, standardization
-from nnlimits.kernels.blocks import flatten
+from nnlimits.kernels.first_layers import opened, takes_tokens, unwrapped
 
 Examples = Float[np.ndarray, "n ..."]
 
@@ -65,26 +65,18 @@ class InputStandardization(eqx.Module):
 
 def layout(network: nn.Layer, input_shape: tuple[int, ...]) -> Layout:
     """How a network that takes examples of `input_shape` reads them."""
-    row, masked, edges, hidden = flatten((network,)), None, 0, 0
-    while row and isinstance(row[0], nn.Masked | nn.GraphNetwork):
-        if isinstance(row[0], nn.GraphNetwork):
+    masked, edges, hidden = None, 0, 0
+    for wrapper in opened(network)[0]:
+        if isinstance(wrapper, nn.GraphNetwork):
             edges = input_shape[0]
         else:
-            masked, hidden = row[0], edges
-        row = flatten((*row[0].layers, *row[1:]))
+            masked, hidden = wrapper, edges
     return Layout(masked, edges, hidden, reads_tokens(network))
 
 
 def reads_tokens(network: nn.Layer) -> bool:
     """Whether examples are numbers of tokens, (*positions) without channels."""
-    row = flatten((network,))
-    if not row:
-        return False
-    if isinstance(row[0], nn.Masked):
-        return reads_tokens(nn.Sequential(*row[0].layers))
-    if isinstance(row[0], nn.Parallel):
-        return any(map(reads_tokens, row[0].branches))
-    return reads_tokens(row[0].body) if isinstance(row[0], nn.Residual) else isinstance(row[0], nn.Embedding)
+    return takes_tokens(unwrapped(network))
 
 
 def input_standardization(x: Examples, entries: Layout) -> InputStandardization:

@@ -12,6 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from nnlimits.compute.tiles import Load
+
 TILE = 256
 
 Make = Callable[[Any, Any, str, Any, Any], Any]
@@ -26,14 +28,13 @@ def pullback(
     x: Float[np.ndarray, "n ..."],
     weights: Float[np.ndarray, "n n"],
     *,
-    load: float = 1.0,
+    load: Load = Load(),
 ) -> Any:
     """The gradient of `sum(weights * make(parameters, constants, kernel, x, x))` with respect to `parameters`.
 
-    **Arguments:** `make`, one function object, as it is compiled once; `weights`, symmetric; `load`, how much memory a pair
-    takes, in pairs of inputs without positions.
+    **Arguments:** `make`, one function object, as it is compiled once; `weights`, symmetric; `load`, what a pair asks of a tile.
     """
-    largest = max(4, round(TILE / load**0.5))
+    largest = max(4, load.lanes * round(TILE / load.memory**0.5 / load.lanes))
     tile = min(largest, max(min(largest, 16), 1 << (len(x) - 1).bit_length()))
     missing = -len(x) % tile
     x = np.concatenate([x, _others(x, missing)])

@@ -24,7 +24,7 @@ from nnlimits.estimators.scales import (
     rescaled,
     spreads,
 )
-from nnlimits.kernels.evaluate import load, work_of_a_pair
+from nnlimits.kernels.load import load, work_of_a_pair
 
 Examples = Float[np.ndarray, "n ..."]
 Outputs = Float[np.ndarray, "n o"]

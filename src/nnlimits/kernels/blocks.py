@@ -15,8 +15,13 @@ import jax.numpy as jnp
 from nnlimits import nn
 from nnlimits.kernels.covariance import Covariance
 from nnlimits.kernels.per_input import scan, without_record
+from nnlimits.kernels.semivariance import as_deficits, as_seen
 
 LayerRow = tuple[nn.Layer, ...]
+Apply = Callable[[LayerRow, Covariance], Covariance]
+
+_SEES = nn.Conv, nn.LocallyConnected
+"""Layers whose rules ask for nothing of pairs but what is `visible`."""
 
 
 class Block(NamedTuple):
@@ -69,7 +74,7 @@ def _repetitions(shapes: list[Any], start: int, period: int) -> int:
     return count
 
 
-def scan_block(block: Block, state: Covariance, apply: Callable[[LayerRow, Covariance], Covariance]) -> Covariance:
+def scan_block(block: Block, state: Covariance, apply: Apply) -> Covariance:
     """Covariance after all repetitions of a block.
 
     The first repetition runs by itself where it changes the kind of the state, as the first layer of a network may.
@@ -82,23 +87,39 @@ def scan_block(block: Block, state: Covariance, apply: Callable[[LayerRow, Covar
                 lambda value, like: jnp.broadcast_to(value, like.shape).astype(like.dtype), state, after
             )
             stacked = jax.tree.map(lambda *values: jnp.stack(values), *rows)
-            return _unpack(scan(lambda carry, row: _pack(apply(row, _unpack(carry))), _pack(state), stacked, len(rows)))
+            scanned = _scan_seen if state.positions is not None and isinstance(rows[0][0], _SEES) else _scan_deficits
+            return scanned(apply, state, stacked, len(rows))
         state = apply(rows.pop(0), state)
     return apply(rows[0], state)
+
+
+def _scan_deficits(apply: Apply, state: Covariance, rows: LayerRow, length: int) -> Covariance:
+    return _unpack(scan(lambda carry, row: _pack(apply(row, _unpack(carry))), _pack(state), rows, length))
+
+
+def _scan_seen(apply: Apply, state: Covariance, rows: LayerRow, length: int) -> Covariance:
+    """For rows that begin with a layer in `_SEES`: every step leaves what that layer asks for, in one pass with all before it."""
+    seen = scan(lambda carry, row: _pack(as_seen(apply(row, _unpack(carry)))), _pack(as_seen(state)), rows, length)
+    return as_deficits(_unpack(seen))
 
 
 def _pack(state: Covariance) -> tuple[Covariance, jax.Array | None]:
     """The state with both of its large arrays in one of complex numbers: XLA makes one pass over the pairs for each array that
     leaves a step, and repeats in it what the passes have in common.
     """
-    if state.ntk is None or state.deficit.dtype not in (jnp.float32, jnp.float64):
+    first, second = (state.deficit, state.ntk) if state.seen is None else state.seen
+    if second is None or first.dtype not in (jnp.float32, jnp.float64):
         return state, None
-    empty = jnp.zeros((), state.deficit.dtype)
-    return dataclasses.replace(state, deficit=empty, ntk=None), jax.lax.complex(state.deficit, state.ntk)
+    nothing = jnp.zeros((), first.dtype)
+    return _with_large(state, nothing, nothing), jax.lax.complex(first, second)
 
 
 def _unpack(packed: tuple[Covariance, jax.Array | None]) -> Covariance:
     state, pairs = packed
-    if pairs is None:
-        return state
-    return dataclasses.replace(state, deficit=jnp.real(pairs), ntk=jnp.imag(pairs))
+    return state if pairs is None else _with_large(state, jnp.real(pairs), jnp.imag(pairs))
+
+
+def _with_large(state: Covariance, first: jax.Array, second: jax.Array) -> Covariance:
+    if state.seen is None:
+        return dataclasses.replace(state, deficit=first, ntk=second)
+    return dataclasses.replace(state, seen=(first, second))

@@ -80,6 +80,7 @@ def patches(
         fresh=True,
         positions=positions,
         gains=0,
+        seen=None,
     )
     if ntk is None:
         return after

@@ -75,6 +75,8 @@ class Covariance(eqx.Module):
     gains: int | None = eqx.field(static=True, default=0)
     """How many trainable gains the units have passed since weights last mixed them: `ntk` is the mean over units, and that of
     unit i is `ntk + gains (u_i v_i - K)`. `None` if it differs in another way."""
+    seen: tuple[Float[Array, "..."], Float[Array, "..."] | None] | None = None
+    """`semivariance.visible` of it in the place of the deficit and the NTK, on the way to a layer that takes nothing else."""
 
     @property
     def nngp(self) -> Float[Array, "..."]:

@@ -1,7 +1,7 @@
 """The kernel of a network as pure functions of its hyper-parameters and inputs: what is jitted, differentiated and tiled."""
 
 import dataclasses
-import math
+from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -9,13 +9,13 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float
+from jaxtyping import Array, Bool, Float, Int
 
 from nnlimits import nn
 from nnlimits.kernels.blocks import flatten
 from nnlimits.kernels.covariance import Covariance
 from nnlimits.kernels.displacements import Pairs
-from nnlimits.kernels.first_layers import check_first_layers, embeddings, takes_tokens, unwrapped
+from nnlimits.kernels.first_layers import takes_tokens, unwrapped
 from nnlimits.kernels.images import (
     Images,
     image_covariance,
@@ -25,38 +25,10 @@ from nnlimits.kernels.images import (
 )
 from nnlimits.kernels.inputs import Rows, input_covariance, input_variance, rows
 from nnlimits.kernels.linear import contracted
-from nnlimits.kernels.mixing import first_grid, needs_all_displacements, run
-from nnlimits.kernels.per_input import Known, read, record
+from nnlimits.kernels.mixing import first_grid, run
+from nnlimits.kernels.needs import needs
+from nnlimits.kernels.per_input import Known, columns_and_rows, read, record
 from nnlimits.kernels.rules import covariance_rule
-from nnlimits.validation import is_traced
-
-
-class Needs(eqx.Module):
-    """What the output of a network requires of every layer; found from the expression before anything is computed."""
-
-    parameterization: str = eqx.field(static=True)
-    displacements: bool = eqx.field(static=True)
-    """Whether it takes the covariance between different positions."""
-    widths: bool = eqx.field(static=True)
-    """Whether a kernel depends on the widths of the layers."""
-    same: bool = eqx.field(static=True)
-    """Whether a layer treats an example paired with itself apart."""
-
-
-def needs(network: nn.Layer) -> Needs:
-    """Read off what a network needs."""
-    parameterization = network.parameterization or "ntk" if isinstance(network, nn.Sequential) else "ntk"
-    words = _words(network)
-    widths = parameterization != "ntk" or any(isinstance(w, nn.Concatenate) for w in words)
-    everywhere = needs_all_displacements(network)
-    return Needs(parameterization, everywhere, widths, any(isinstance(w, nn.Dropout) for w in words))
-
-
-def _words(word: Any) -> list[Any]:
-    """A word and all words inside it."""
-    children = [getattr(word, f.name) for f in dataclasses.fields(word)]
-    nested = [c for child in children for c in (child if isinstance(child, tuple) else (child,))]
-    return [word] + [w for child in nested if isinstance(child, eqx.Module) for w in _words(child)]
 
 
 def prepare(network: nn.Layer, dtype: Any) -> nn.Layer:
@@ -84,34 +56,8 @@ def _is_weighted(word: Any) -> bool:
     return isinstance(word, nn.Layer) and any(field.name in ("width", "b_std") for field in dataclasses.fields(word))
 
 
-def check_values(network: nn.Layer, arrays: dict[str, Any]) -> None:
-    """Raise what the first layers raise of inputs that they cannot take, such as unknown tokens, where values are known."""
-    for x in arrays.values():
-        check_first_layers(network, x.shape[1:])
-        rest, mask = flatten((network,)), None
-        while rest and isinstance(rest[0], nn.Masked | nn.GraphNetwork) and not is_traced(x):
-            if isinstance(rest[0], nn.Masked):
-                mask = rest[0].mask(x)
-            else:
-                for layer in _words(rest[0]):
-                    if isinstance(layer, nn.Aggregate):
-                        layer.check_adjacency(x[:, :, : x.shape[1]])
-            rest = flatten((*rest[0].layers, *rest[1:]))
-        for layer in embeddings(nn.Sequential(*rest)):
-            layer.check_tokens(x if mask is None else np.where(mask, 0, x))
-
-
-# One displacement of many pairs is computed at a time, and over again for each: the nearer cache suits it.
-_NEARER = 16
-
-
-def load(network: nn.Layer, input_shape: tuple[int, ...]) -> float:
-    """How much memory a pair of inputs takes while it is computed, in pairs of inputs without positions."""
-    tokens = takes_tokens(unwrapped(network))
-    if len(input_shape) < 2 and not tokens:
-        return 1.0
-    positions = math.prod(input_shape if tokens else input_shape[:-1])
-    return float(positions * (_NEARER if needs(network).displacements else 1))
+_PART = 2**18
+"""Bytes of one of some ten arrays that a core works on."""
 
 
 class Batch(NamedTuple):
@@ -141,23 +87,58 @@ def pairs(
     get: Get, network: nn.Layer, batch1: Batch, batch2: Batch, same: Bool[Array, "n1 n2"] | None
 ) -> tuple[Float[Array, "n1 n2"], ...]:
     """The kernels named by `get` ("nngp", "ntk") of all pairs of two batches."""
-    required = needs(network)
-    first, second = batch1.rows, batch2.rows
-    shape = (first.variance.shape[-1], second.variance.shape[-1])
-    options = {"ntk": "ntk" in get, "keep_same": required.same}
-
-    def rules() -> tuple[Array, ...]:
-        if isinstance(first, Rows) and isinstance(second, Rows):
-            state = input_covariance(first, second, same, **options)
-        else:
-            assert isinstance(first, Images)
-            assert isinstance(second, Images)
-            state = image_covariance(first, second, same, **options)
-        return _select(get, covariance_rule(unwrapped(network), state, required.parameterization), shape)
-
-    if required.displacements:
+    if needs(network).displacements:
         return _pairs_of_positions(get, network, batch1, batch2, same)
-    return read(batch1.known, batch2.known, rules)
+    if isinstance(batch1.rows, Images):
+        return _some_rows_at_a_time(get, network, batch1, batch2, same)
+    first, second = batch1.rows, batch2.rows
+    options = {"ntk": "ntk" in get, "keep_same": needs(network).same}
+    begin = partial(input_covariance, first, second, same, **options)
+    return read(batch1.known, batch2.known, partial(_after_all, get, network, begin, _pair_shape(first, second)))
+
+
+def _after_all(
+    get: Get, network: nn.Layer, begin: Callable[[], Covariance], shape: tuple[int, int]
+) -> tuple[Array, ...]:
+    return _select(get, covariance_rule(unwrapped(network), begin(), needs(network).parameterization), shape)
+
+
+def _pair_shape(first: Rows | Images, second: Rows | Images) -> tuple[int, int]:
+    return first.variance.shape[-1], second.variance.shape[-1]
+
+
+def _some_rows_at_a_time(
+    get: Get, network: nn.Layer, batch1: Batch, batch2: Batch, same: Bool[Array, "n1 n2"] | None
+) -> tuple[Float[Array, "n1 n2"], ...]:
+    """All pairs of two batches, so few examples of the first at a time that their images with all of the second stay in cache."""
+    first, second = batch1.rows, batch2.rows
+    assert isinstance(first, Images)
+    assert isinstance(second, Images)
+    n1, n2 = _pair_shape(first, second)
+    count = _rows_at_once(n1, second.variance.nbytes)
+    options = {"ntk": "ntk" in get, "keep_same": needs(network).same}
+
+    def some(start: Int[Array, ""]) -> tuple[Array, ...]:
+        def slice_of(v: Array) -> Array:
+            return jax.lax.dynamic_slice_in_dim(v, start, count, axis=-1)
+
+        part, together = jax.tree.map(slice_of, first), None
+        if same is not None:
+            together = jax.lax.dynamic_slice_in_dim(same, start, count)
+        begin = partial(image_covariance, part, second, together, **options)
+        rules = partial(_after_all, get, network, begin, (count, n2))
+        return read(batch1.known, batch2.known, rules, columns_and_rows(slice_of))
+
+    if count == n1:
+        return some(jnp.zeros((), jnp.int32))
+    parts = jax.lax.map(some, jnp.arange(0, n1, count))
+    return tuple(part.reshape(n1, n2) for part in parts)
+
+
+def _rows_at_once(n: int, size: int) -> int:
+    """Of `n` rows, a part without rest such that one array of the size of a row, times their number, suits the cache."""
+    most = max(1, _PART // size) if jax.default_backend() == "cpu" else n
+    return max(count for count in range(1, n + 1) if n % count == 0 and count <= most)
 
 
 def _pairs_of_positions(
@@ -204,8 +185,3 @@ def _select(get: Get, state: Covariance, shape: tuple[int, ...]) -> tuple[Array,
     state = contracted(state)
     found = {"nngp": state.nngp, "ntk": state.ntk}
     return tuple(jnp.broadcast_to(value, shape) for value in (found[name] for name in get) if value is not None)
-
-
-def work_of_a_pair(network: nn.Layer, input_shape: tuple[int, ...]) -> float:
-    """How many covariances between positions a layer computes for a pair of inputs; one for inputs without positions."""
-    return (load(network, input_shape) / _NEARER) ** 2 if needs(network).displacements else load(network, input_shape)

@@ -8,10 +8,9 @@ from jax import lax
 from jaxtyping import Array, Bool, Float
 
 from nnlimits import nn
-from nnlimits.kernels.blocks import flatten
 from nnlimits.kernels.covariance import Covariance, tiny
 from nnlimits.kernels.displacements import Displacement, Field, Pairs, field, join, slice_at
-from nnlimits.kernels.first_layers import takes_tokens
+from nnlimits.kernels.first_layers import opened, takes_tokens
 from nnlimits.kernels.per_input import per_input
 from nnlimits.kernels.positions import Positions
 from nnlimits.kernels.semivariance import deficit_of
@@ -35,14 +34,14 @@ class Images(eqx.Module):
 
 def images(network: nn.Layer, x: Float[Array, "n ..."]) -> Images:
     """Positions first, examples last; masks and graphs as the first layers of the network say."""
-    row, mask, adjacency = flatten((network,)), None, None
-    while row and isinstance(row[0], nn.Masked | nn.GraphNetwork):
-        if isinstance(row[0], nn.Masked):
-            mask = jnp.moveaxis(row[0].mask(x), 0, -1)
+    mask, adjacency = None, None
+    wrappers, row = opened(network)
+    for wrapper in wrappers:
+        if isinstance(wrapper, nn.Masked):
+            mask = jnp.moveaxis(wrapper.mask(x), 0, -1)
         else:
-            adjacency, x = map(jnp.asarray, row[0].split(x))
+            adjacency, x = map(jnp.asarray, wrapper.split(x))
             adjacency = jnp.moveaxis(adjacency, 0, -1)
-        row = flatten((*row[0].layers, *row[1:]))
     tokens = takes_tokens(nn.Sequential(*row))
     if tokens:
         values = jnp.moveaxis(x, 0, -1)[None]

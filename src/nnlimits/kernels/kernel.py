@@ -15,6 +15,8 @@ from nnlimits.compute.journal import Journal
 from nnlimits.compute.precision import adopt, aligned_empty, precision_of
 from nnlimits.compute.tiles import Problem, fill, tile_size
 from nnlimits.kernels import evaluate
+from nnlimits.kernels.first_layers import check_values
+from nnlimits.kernels.load import load
 from nnlimits.validation import check_inputs, check_same_dtype, is_traced
 
 Inputs = ArrayLike | Sequence[Any]
@@ -85,7 +87,7 @@ class Kernel(eqx.Module):
         outputs = [aligned_empty((n1, n2), x1.dtype) for _ in get]
         devices = [jax.devices()[0]]
         with precision_of(x1, x2):
-            tile = tile_size(n1, n2, devices, evaluate.load(self.network, x1.shape[1:]))
+            tile = tile_size(n1, n2, devices, load(self.network, x1.shape[1:]))
             fill_pairs(get, self.network, x1, x2, outputs, tile, devices, None)
             return [adopt(output) for output in outputs]
 
@@ -136,7 +138,8 @@ def check_pair(network: nn.Layer, first: Any, *others: Any) -> list[Any]:
             f"x1 and x2 must have the same features; received shapes {arrays[0].shape} and {arrays[1].shape}"
         )
     output = network.output_shape(arrays[0].shape[1:])
-    evaluate.check_values(network, dict(zip(names, arrays, strict=True)))
+    for array in arrays:
+        check_values(network, array)
     if len(output) > 1:
         raise ValueError(
             f"the network's outputs have positions, {output}; a kernel needs outputs without: end it in nn.Flatten() or "

@@ -188,6 +188,11 @@ def _mode(mode: _Mode) -> Iterator[_Mode]:
         _MODE.reset(token)
 
 
+def columns_and_rows(part: Place = _as_it_is) -> tuple[Place, Place]:
+    """All pairs of a `part` of the first batch with the second."""
+    return lambda value: _as_column(part(value) if value.ndim else value), _as_row
+
+
 def record(rules: Callable[[], Any]) -> tuple[Any, Known]:
     """The result of `rules`, which applies the rules to a batch paired with itself, arrays of shape `(n,)`; and all answers."""
     with _mode(_Record()) as mode:

@@ -4,6 +4,7 @@
 where two inputs nearly coincide everything is small, so that nothing cancels.
 """
 
+import dataclasses
 from functools import partial
 from typing import NamedTuple
 
@@ -29,6 +30,8 @@ class Visible(NamedTuple):
 
 def visible(covariance: Covariance) -> Visible:
     """What a layer that mixes positions sees of `covariance`."""
+    if covariance.seen is not None:
+        return Visible(*covariance.seen)
     positions = covariance.positions
     r1, r2 = per_input(partial(visible_root, positions), covariance.q1, covariance.q2)
     s = r1 * r2 * covariance.deficit + (r1 - r2) ** 2 / 2
@@ -36,6 +39,19 @@ def visible(covariance: Covariance) -> Visible:
     if ntk is not None and positions is not None and not positions.all_seen:
         ntk = jnp.where(r1 * r2 > 0, ntk, 0.0)
     return Visible(s, ntk)
+
+
+def as_seen(covariance: Covariance) -> Covariance:
+    """The same with `visible` in the place of the deficit and the NTK: for layers that ask for nothing else."""
+    nothing = jnp.zeros((), covariance.deficit.dtype)
+    ntk = None if covariance.ntk is None else nothing
+    return dataclasses.replace(covariance, deficit=nothing, ntk=ntk, seen=tuple(visible(covariance)))
+
+
+def as_deficits(covariance: Covariance) -> Covariance:
+    """The inverse of `as_seen`."""
+    s, ntk = visible(covariance)
+    return dataclasses.replace(covariance, deficit=deficit_of(s, covariance.q1, covariance.q2), ntk=ntk, seen=None)
 
 
 def visible_variance(positions: Positions | None, q: Values) -> Values:
