@@ -66,8 +66,15 @@ def test_tiles_suit_vectors_and_cache():
     diagonal, whole = NETWORKS["repeated"], nn.Sequential(CONV, nn.Relu(), nn.GlobalAvgPool(), nn.Dense(1))
     devices = jax.devices("cpu")
     for side in (8, 28, 32, 224):
-        assert tile_size(1000, 1000, devices, load(diagonal, (side, side, 3))) % 16 == 0
-    assert load(diagonal, (3,)) == Load()
-    assert load(whole, (8, 8, 3)).memory > load(diagonal, (8, 8, 3)).memory
+        assert tile_size(1000, 1000, devices, load(diagonal, (side, side, 3), np.float32)) % 16 == 0
+    assert load(diagonal, (3,), np.float32) == Load()
+    for side, dtype, size in (
+        (8, "float32", 8),
+        (8, "float64", 4),
+        (16, "float32", 4),
+        (32, "float64", 1),
+        (224, "float32", 1),
+    ):
+        assert tile_size(1000, 1000, devices, load(whole, (side, side, 3), dtype)) == size
     assert work_of_a_pair(whole, (8, 8, 3)) == 64**2
     assert work_of_a_pair(diagonal, (8, 8, 3)) == 64

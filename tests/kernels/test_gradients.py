@@ -83,8 +83,18 @@ def test_finite_differences(activation):
     np.testing.assert_allclose(directions @ gradient, slopes, rtol=1e-6, atol=1e-6 * np.abs(slopes).max())
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("b_std", [0.0, 0.3])
+SLOW = pytest.mark.slow  # most of the time compiles
+
+
+@pytest.mark.parametrize(
+    ("b_std", "dtype"),
+    [
+        (0.0, np.float64),
+        pytest.param(0.0, np.float32, marks=SLOW),
+        pytest.param(0.3, np.float64, marks=SLOW),
+        pytest.param(0.3, np.float32, marks=SLOW),
+    ],
+)
 @each_activation(nn.Relu, nn.Monomial)
 def test_finite_at_hard_points(activation, b_std, dtype):
     """Every derivative of every entry: in the inputs, the scales and the activation's parameters; of self kernels too."""

@@ -43,7 +43,7 @@ def test_relu(depth, tolerance, b_std):
     assert errors(nn.Relu(), depth, math.sqrt(2), b_std, x) < tolerance
 
 
-@pytest.mark.parametrize("b_std", [0.0, 0.1])
+@pytest.mark.parametrize("b_std", [pytest.param(0.0, marks=pytest.mark.slow), 0.1])
 @pytest.mark.parametrize(
     ("activation", "w_std"),
     [(nn.Erf(), 1.3), (nn.Gelu(), 1.5), (nn.Abs(), 1.0), (nn.LeakyRelu(0.1), math.sqrt(2 / 1.01))],

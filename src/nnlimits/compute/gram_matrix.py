@@ -63,7 +63,7 @@ def gram(
     n1, n2 = x1.shape[0], (x1 if x2 is None else x2).shape[0]
     devices = _checked_devices(devices)
     if tile is None:
-        tile = tile_size(n1, n2, devices, load(kernel.network, x1.shape[1:]))
+        tile = tile_size(n1, n2, devices, load(kernel.network, x1.shape[1:], x1.dtype))
     tile = min(_checked_tile(tile), max(n1, n2))
     order = tuple(sorted(names))
     with contextlib.ExitStack() as stack:

@@ -20,7 +20,8 @@ from nnlimits.compute.workers import Workers
 PairFunction = Callable[[Any, Rows, Rows, jax.Array | None], tuple[jax.Array, ...]]
 """`f(parameters, rows1, rows2, same)`: from two batches, and where they hold one and the same example, to `(n1, n2)` arrays."""
 
-_CACHE_TILES = 256, 336
+CACHE_TILE = 256
+_CACHE_TILES = CACHE_TILE, 336
 _ACCELERATOR_TILES = (2048,)
 
 

@@ -10,11 +10,10 @@ import jax.numpy as jnp
 from nnlimits import nn
 from nnlimits.convert import graph, windows
 from nnlimits.convert.conversion import ATTENTION, Conversion
+from nnlimits.convert.convolutions import UNIFORM, convolution, transposed_convolution
 from nnlimits.convert.jax_modules import function_word
 from nnlimits.convert.rules import equinox_rule
 
-UNIFORM = math.sqrt(1 / 3)
-"""The scale of weights drawn uniformly from plus or minus the inverse root of the fan-in."""
 CONTAINERS = (eqx.nn.Sequential, eqx.nn.MLP, eqx.nn.Lambda)
 _ENTRIES = (eqx.nn.Dropout, eqx.nn.Identity)
 _LAST = (eqx.nn.Linear, eqx.nn.LayerNorm)
@@ -80,27 +79,9 @@ def _embedding(module: eqx.nn.Embedding, conversion: Conversion) -> nn.Layer:
     return nn.Embedding(*module.weight.shape, w_std=conversion.w_std(module.weight, 1, 1, 1.0))
 
 
-def _check_groups(module: Any, conversion: Conversion) -> None:
-    if module.groups != 1:
-        raise conversion.refuse(
-            module, f"has groups={module.groups}; the language has convolutions of all channels (groups=1)"
-        )
-
-
 @equinox_rule.register
 def _conv(module: eqx.nn.Conv, conversion: Conversion) -> nn.Layer:
-    _check_groups(module, conversion)
-    taps = math.prod(module.kernel_size)
-    w_std = conversion.w_std(module.weight, taps * module.in_channels, taps * module.out_channels, UNIFORM)
-    return nn.Conv(
-        module.out_channels,
-        tuple(module.kernel_size),
-        stride=windows.short(module.stride),
-        padding=_padding(module, conversion),
-        dilation=windows.short(module.dilation),
-        w_std=w_std,
-        b_std=conversion.b_std(module.bias, UNIFORM / math.sqrt(taps * module.in_channels)),
-    )
+    return convolution(module, conversion, module.weight, module.bias, _padding(module, conversion))
 
 
 def _padding(module: eqx.nn.Conv, conversion: Conversion) -> Any:
@@ -125,22 +106,11 @@ def _axes(module: eqx.nn.Conv) -> list[tuple[int, int]]:
 
 @equinox_rule.register
 def _conv_transpose(module: eqx.nn.ConvTranspose, conversion: Conversion) -> nn.Layer:
-    _check_groups(module, conversion)
     plain = not isinstance(module.padding, str) and module.padding_mode.upper() == "ZEROS"
-    if not plain or any(d != 1 for d in module.dilation) or any(low != high for low, high in module.padding):
-        raise conversion.refuse(module, "is dilated or padded in another way than by a number; that has no word")
-    taps = math.prod(module.kernel_size)
-    low: list[Any] = [pair[0] for pair in module.padding]
-    return nn.ConvTranspose(
-        module.out_channels,
-        tuple(module.kernel_size),
-        stride=windows.short(module.stride),
-        padding=windows.transposed_padding(
-            module, conversion, module.kernel_size, module.stride, low, module.output_padding
-        ),
-        w_std=conversion.w_std(module.weight, taps * module.in_channels, taps * module.out_channels, UNIFORM),
-        b_std=conversion.b_std(module.bias, UNIFORM / math.sqrt(taps * module.in_channels)),
-    )
+    if not plain or any(low != high for low, high in module.padding):
+        raise conversion.refuse(module, "is padded in another way than by a number; that has no word")
+    low = [pair[0] for pair in module.padding]
+    return transposed_convolution(module, conversion, module.weight, module.bias, low, drawn_by=module.in_channels)
 
 
 @equinox_rule.register

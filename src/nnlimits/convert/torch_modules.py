@@ -8,10 +8,9 @@ from torch import nn as layers
 from nnlimits import nn
 from nnlimits.convert import graph, windows
 from nnlimits.convert.conversion import ATTENTION, Conversion, NeedsTracing
+from nnlimits.convert.convolutions import UNIFORM, convolution, transposed_convolution
 from nnlimits.convert.rules import torch_rule
 
-UNIFORM = math.sqrt(1 / 3)
-"""The scale of weights drawn uniformly from plus or minus the inverse root of the fan-in."""
 CONTAINERS = (layers.Sequential,)
 _ENTRIES: tuple[type, ...] = (layers.Identity, layers.Dropout, layers.Dropout1d, layers.Dropout2d, layers.Dropout3d)
 LAST = (layers.Linear, layers.LayerNorm)
@@ -110,8 +109,8 @@ def _flatten(module: layers.Flatten, conversion: Conversion) -> nn.Layer:
 @torch_rule.register
 def _linear(module: layers.Linear, conversion: Conversion) -> nn.Layer:
     fan_out, fan_in = module.weight.shape
-    w_std = conversion.w_std(trained(module.weight, module, conversion), fan_in, fan_out, UNIFORM)
-    bias = trained(module.bias, module, conversion)
+    weight, bias = _weight_and_bias(module, conversion)
+    w_std = conversion.w_std(weight, fan_in, fan_out, UNIFORM)
     return nn.Linear(fan_out, w_std=w_std, b_std=conversion.b_std(bias, UNIFORM / math.sqrt(fan_in)))
 
 
@@ -126,21 +125,19 @@ def _embedding(module: layers.Embedding, conversion: Conversion) -> nn.Layer:
 
 
 def _conv(module: Any, conversion: Conversion) -> nn.Layer:
-    if module.groups != 1:
-        raise conversion.refuse(
-            module, f"has groups={module.groups}; the language has convolutions of all channels (groups=1)"
-        )
-    taps = math.prod(module.kernel_size)
-    fan_in, fan_out = taps * module.in_channels, taps * module.out_channels
-    return nn.Conv(
-        module.out_channels,
-        tuple(module.kernel_size),
-        stride=windows.short(module.stride),
-        padding=_padding(module, conversion),
-        dilation=windows.short(module.dilation),
-        w_std=conversion.w_std(trained(module.weight, module, conversion), fan_in, fan_out, UNIFORM),
-        b_std=conversion.b_std(trained(module.bias, module, conversion), UNIFORM / math.sqrt(fan_in)),
-    )
+    weight, bias = _weight_and_bias(module, conversion)
+    return convolution(module, conversion, weight, bias, _padding(module, conversion))
+
+
+def _conv_transpose(module: Any, conversion: Conversion) -> nn.Layer:
+    weight, bias = _weight_and_bias(module, conversion)
+    return transposed_convolution(
+        module, conversion, weight, bias, module.padding, drawn_by=module.out_channels
+    )  # PyTorch takes the other end for the fan-in
+
+
+def _weight_and_bias(module: Any, conversion: Conversion) -> tuple[Any, Any]:
+    return trained(module.weight, module, conversion), trained(module.bias, module, conversion)
 
 
 def _padding(module: Any, conversion: Conversion) -> Any:
@@ -160,25 +157,6 @@ def _padding(module: Any, conversion: Conversion) -> Any:
             module, f"has padding_mode={module.padding_mode!r}; the language has 'zeros' and 'circular'"
         )
     return windows.zeros(module, conversion, pairs, module.kernel_size, module.stride, module.dilation)
-
-
-def _conv_transpose(module: Any, conversion: Conversion) -> nn.Layer:
-    if module.groups != 1 or any(d != 1 for d in module.dilation):
-        raise conversion.refuse(module, "has groups or a dilation; the language has neither")
-    taps = math.prod(module.kernel_size)
-    fan_in, fan_out = taps * module.in_channels, taps * module.out_channels
-    # PyTorch takes the other end for the fan-in
-    default = UNIFORM * math.sqrt(module.in_channels / module.out_channels)
-    return nn.ConvTranspose(
-        module.out_channels,
-        tuple(module.kernel_size),
-        stride=windows.short(module.stride),
-        padding=windows.transposed_padding(
-            module, conversion, module.kernel_size, module.stride, module.padding, module.output_padding
-        ),
-        w_std=conversion.w_std(trained(module.weight, module, conversion), fan_in, fan_out, default),
-        b_std=conversion.b_std(trained(module.bias, module, conversion), UNIFORM / math.sqrt(fan_out)),
-    )
 
 
 for _type in _CONVS:

@@ -163,8 +163,8 @@ def _value_and_gradient(logs: Logs, candidate: Candidate, x: Examples, y: Output
     covariance.flat[:: len(x) + 1] += noise
     value, by_covariance = CRITERIA[judge.criterion](covariance, y)
     free = {name: value for name, value in logs.items() if name != "noise"}
-    memory = load(candidate.network, x.shape[1:])
-    gradient = pullback(_matrix, free, candidate.network, judge.kernel, x, by_covariance, load=memory) if free else {}
+    tiles = load(candidate.network, x.shape[1:], x.dtype)
+    gradient = pullback(_matrix, free, candidate.network, judge.kernel, x, by_covariance, load=tiles) if free else {}
     if "noise" in logs:
         gradient["noise"] = noise * np.trace(by_covariance)
     return value, gradient

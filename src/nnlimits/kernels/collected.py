@@ -124,10 +124,11 @@ def total(source: Field) -> Array:
     source = shown(source)
 
     def image(d: Displacement) -> Array:
-        return apart(both(source.at(d), beyond=0.0), pairs)
+        return both(source.at(d), beyond=0.0)
 
     def add(sum_: Array, d: Array) -> tuple[Array, None]:
-        return sum_ + image(tuple(d)).sum(tuple(range(axes))), None
+        return sum_ + image(tuple(d)), None  # whole images: a sum over their positions would not be made of vectors
 
     like = jax.eval_shape(lambda: image(no_displacement(axes)))
-    return jax.lax.scan(add, jnp.zeros(pairs, like.dtype), all_displacements(source.positions.grid))[0]
+    images = jax.lax.scan(add, jnp.zeros(like.shape, like.dtype), all_displacements(source.positions.grid))[0]
+    return apart(images, pairs).sum(tuple(range(axes)))

@@ -87,7 +87,7 @@ class Kernel(eqx.Module):
         outputs = [aligned_empty((n1, n2), x1.dtype) for _ in get]
         devices = [jax.devices()[0]]
         with precision_of(x1, x2):
-            tile = tile_size(n1, n2, devices, load(self.network, x1.shape[1:]))
+            tile = tile_size(n1, n2, devices, load(self.network, x1.shape[1:], x1.dtype))
             fill_pairs(get, self.network, x1, x2, outputs, tile, devices, None)
             return [adopt(output) for output in outputs]
 

@@ -1,13 +1,16 @@
 """How much memory and work a pair of inputs takes, by which tiles are made."""
 
 import math
+from typing import Any
+
+import numpy as np
 
 from nnlimits import nn
-from nnlimits.compute.tiles import Load
+from nnlimits.compute.tiles import CACHE_TILE, Load
 from nnlimits.kernels.first_layers import takes_tokens, unwrapped
 from nnlimits.kernels.needs import needs
 
-# One displacement of many pairs is computed at a time, and over again for each: the nearer cache suits it.
+# Of all displacements one is computed at a time, and over again for each: the nearer cache suits it.
 _NEARER = 16
 # Of the diagonal alone a few rows of a tile are computed at a time.
 _PARTS = 4
@@ -15,12 +18,16 @@ _LANES = 16
 """Numbers in the widest vectors."""
 
 
-def load(network: nn.Layer, input_shape: tuple[int, ...]) -> Load:
+def load(network: nn.Layer, input_shape: tuple[int, ...], dtype: Any) -> Load:
     """What a pair of inputs asks of a tile."""
     positions = _positions(network, input_shape)
     if positions is None:
         return Load()
-    return Load(float(positions * _NEARER)) if needs(network).displacements else Load(positions / _PARTS, _LANES)
+    if not needs(network).displacements:
+        return Load(positions / _PARTS, _LANES)
+    # a power of two, so that the pairs of a tile, which are next to one another, fill whole vectors
+    memory = 4.0 ** round(math.log(_NEARER * positions * np.dtype(dtype).itemsize / 4, 4))
+    return Load(memory, max(1, round(CACHE_TILE / memory**0.5)))
 
 
 def work_of_a_pair(network: nn.Layer, input_shape: tuple[int, ...]) -> float:
