@@ -71,7 +71,7 @@ def test_tiles_suit_vectors_and_cache():
     for side, dtype, size in (
         (8, "float32", 8),
         (8, "float64", 4),
-        (16, "float32", 4),
+        (16, "float32", 2),
         (32, "float64", 1),
         (224, "float32", 1),
     ):

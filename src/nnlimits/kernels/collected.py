@@ -66,38 +66,42 @@ def every_block(source: Field, sizes: tuple[int, ...]) -> Array:
     """`both` at all displacements, summed over blocks of positions, of either input; the sizes divide the ring.
 
     With the displacement `size e + r` of position `size p + o`, the partner is in block `p + e`, or in the next one where `o +
-    r` is not below the size. So an image adds to two displacements of the blocks, along each axis.
+    r` is not below the size. So the images of one `e` and all `r` add to two displacements of the blocks, along each axis.
     """
     source, pairs = shown(source), source.pairs.count
     blocks = tuple(g // size for g, size in zip(source.positions.grid, sizes, strict=True))
     shape = (math.prod(blocks), *blocks[:-1], blocks[-1] * pairs)
 
-    def add(found: Array, d: Array) -> tuple[Array, None]:
-        images = [apart(both(source.at(tuple(d))), pairs)]
-        for axis, (step, size) in enumerate(zip(d, sizes, strict=True)):
-            images = [part for image in images for part in _parted(image, axis, size, step % size)]
-        for carry, image in zip(np.ndindex(*(2,) * len(sizes)), images, strict=True):
-            e = [(step // size + next_) % grid for step, size, next_, grid in zip(d, sizes, carry, blocks, strict=True)]
-            place = number(tuple(e), blocks)
+    def image(d: Array) -> Array:
+        return both(source.at(tuple(d)))
+
+    def add(found: Array, e: Array) -> tuple[Array, None]:
+        images = jax.lax.map(lambda r: image(jnp.asarray(sizes) * e + r), all_displacements(sizes))
+        parts = {(): images.reshape(*sizes, *source.positions.grid, pairs)}
+        for _ in sizes:
+            parts = {(*before, c): p for before, rest in parts.items() for c, p in _parted(rest, len(sizes))}
+        for carry, part in parts.items():
+            place = number(tuple((step + c) % grid for step, c, grid in zip(e, carry, blocks, strict=True)), blocks)
             here = jax.lax.dynamic_index_in_dim(found, place, keepdims=False)
-            found = jax.lax.dynamic_update_index_in_dim(found, here + join(image), place, 0)
+            found = jax.lax.dynamic_update_index_in_dim(found, here + join(part), place, 0)
         return found, None
 
     like = jax.eval_shape(lambda: both(source.at(no_displacement(source.axes))))
-    found = jax.lax.scan(add, jnp.zeros(shape, like.dtype), all_displacements(source.positions.grid))[0]
+    found = jax.lax.scan(add, jnp.zeros(shape, like.dtype), all_displacements(blocks))[0]
     return found.reshape(*blocks, *shape[1:])
 
 
-def _parted(image: Array, axis: int, size: int, r: Array) -> list[Array]:
-    """Sums along blocks of an axis: over the places from which the displacement stays in the block, and over the others."""
-    image = jax.lax.optimization_barrier(image)  # or XLA would repeat what leads to it for every place
-    split = image.reshape(math.prod(image.shape[:axis]), -1, size, math.prod(image.shape[axis + 1 :]))
-    shape = (*image.shape[:axis], -1, *image.shape[axis + 1 :])
-    sums = []
-    for next_ in range(2):
-        parts = [jnp.where((o + r) // size == next_, split[:, :, o], 0) for o in range(size)]
-        sums.append(sum(parts[1:], parts[0]).reshape(shape))
-    return sums
+def _parted(images: Array, axis: int) -> list[tuple[int, Array]]:
+    """Sums over `r`, the first axis of `images`, and `o`, along the blocks of another `axis`: where `o + r` is below the size of
+    the blocks, and where it is not.
+    """
+    size = images.shape[0]
+    before, after = images.shape[1:axis], images.shape[axis + 1 :]
+    split = images.reshape(size, *before, -1, size, *after)
+    terms: dict[int, list[Array]] = {}
+    for r, o in np.ndindex(size, size):
+        terms.setdefault((o + r) // size, []).append(split[r][(slice(None),) * axis + (o,)])
+    return [(c, sum(parts[1:], parts[0])) for c, parts in terms.items()]
 
 
 def every_covariance(source: Field) -> Array:

@@ -11,7 +11,7 @@ from nnlimits.kernels.first_layers import takes_tokens, unwrapped
 from nnlimits.kernels.needs import needs
 
 # Of all displacements one is computed at a time, and over again for each: the nearer cache suits it.
-_NEARER = 16
+_NEARER = 36
 # Of the diagonal alone a few rows of a tile are computed at a time.
 _PARTS = 4
 _LANES = 16
