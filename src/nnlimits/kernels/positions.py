@@ -119,7 +119,7 @@ def _layout(shape: tuple[int, ...], grid: tuple[int, ...], new: tuple[int, ...])
 
 
 def _found(x: Array) -> Array:
-    """`x` in memory: XLA would repeat what leads to it for every end that is attached and for every tap."""
+    """`x` as it is: XLA would make slices of what was attached of slices of the whole, and repeat what leads to it."""
     return lax.optimization_barrier(x)
 
 
