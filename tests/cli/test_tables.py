@@ -31,6 +31,10 @@ def test_forms_and_absent_numbers():
     ]
 
 
+def test_zero_has_no_sign():
+    assert list(numbers("t", "name", [Column("a", ".4f")], [("p", [-1e-9])]).columns[1].cells) == ["0.0000"]
+
+
 def test_the_best_of_a_column_is_bold_and_nan_never_is():
     rows = [("p", [0.5, 3.0]), ("q", [0.9, float("nan")]), ("r", [0.1, 2.0])]
     table = numbers("t", "name", [Column("score", ".1f", max), Column("loss", ".1f", min)], rows)

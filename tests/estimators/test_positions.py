@@ -9,6 +9,7 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 
 import nnlimits as nl
 from nnlimits import InfiniteNetClassifier, InfiniteNetRegressor, nn, presets
+from nnlimits.estimators.layout import input_standardization, layout
 from nnlimits.estimators.selection import LEAST_ROWS, MOST_ROWS, rows_to_select_on
 
 CNN = presets.cnn(depth=1, width=4)
@@ -125,6 +126,14 @@ def graphs(n: int, nodes: int = 4):
     features = RNG.normal(size=(n, nodes, 1))
     y = np.einsum("npq,qn,pn->n", edges, features[..., 0].T, features[..., 0].T)
     return np.concatenate([edges, features + 10], axis=-1), y
+
+
+def test_graphs_whose_nodes_are_alike_differ_by_their_edges():
+    x = graphs(16)[0]
+    x[..., 4:] = 3.0
+    found = input_standardization(x, layout(nn.GraphNetwork(nn.Aggregate(), nn.Dense(1)), x.shape[1:])).apply(x)
+    np.testing.assert_array_equal(found[..., :4], x[..., :4])
+    np.testing.assert_array_equal(found[..., 4:], 1.0)
 
 
 def test_graphs_keep_their_edges():

@@ -40,7 +40,8 @@ def numbers(
 
 
 def _written(column: Column, value: SupportsFloat) -> str:
-    return "-" if math.isnan(value) else format(value, column.form)
+    form = "z" + column.form if column.form.endswith("f") else column.form  # no minus before a zero
+    return "-" if math.isnan(value) else format(value, form)
 
 
 def _best(column: Column, values: list[SupportsFloat]) -> str | None:

@@ -80,7 +80,9 @@ def reads_tokens(network: nn.Layer) -> bool:
 
 
 def input_standardization(x: Examples, entries: Layout) -> InputStandardization:
-    """The map that gives each channel mean zero and unit variance over all examples and positions that are there."""
+    """The map that gives each channel mean zero and unit variance over all examples and positions that are there; of graphs, a
+    constant channel is only scaled.
+    """
     if entries.tokens:
         return unstandardized(x, entries)
     padding = entries.padding(x)
@@ -88,6 +90,9 @@ def input_standardization(x: Examples, entries: Layout) -> InputStandardization:
     found = standardization(rows)
     mean, scale = found.mean, found.scale
     mean[: entries.edges], scale[: entries.edges] = 0.0, 1.0
+    if entries.edges:  # nodes that are all alike tell graphs apart by their edges: a channel of zeros would not
+        alike = (rows == rows[0]).all(0) & (rows[0] != 0) & (np.arange(len(mean)) >= entries.edges)
+        mean[alike], scale[alike] = 0.0, abs(rows[0, alike])
     return InputStandardization(entries, Standardization(mean, scale))
 
 
