@@ -197,8 +197,8 @@ def _save_figures(out: Any, path: Path, curves: Any, found: Any) -> None:
 
     figure = plots.explanation(
         curves.degrees,
-        curves.nngp,
-        curves.ntk,
+        curves.nngp / curves.variance,
+        curves.ntk / curves.gradient,
         eigenvalues=None if found is None else {"NNGP": found.nngp, "NTK": found.ntk},
         half_life=None if found is None else found.steps_to(0.5),
     )
