@@ -40,6 +40,7 @@ def build(case, activation, variant, x):
 
     if case.empirical:
         f, params = finite_network(case)
+        params, x = jax.tree.map(jax.numpy.asarray, (params, x))
         return lambda: (None, jax.block_until_ready(nl.empirical.ntk(f, params, x, outputs=case.empirical)))
     kernel = nl.kernel(network(case, activation))
     if case.output == "memmap":

@@ -76,6 +76,7 @@ def empirical(nt, case, variant, x):
     import jax
 
     f, params = finite_network(case)
+    params, x = jax.tree_util.tree_map(jax.numpy.asarray, (params, x))
     implementation = nt.NtkImplementation(int(variant.removeprefix("implementation-")))
     axes = () if case.empirical == "full" else (-1,)
     kernel = jax.jit(nt.empirical_ntk_fn(f, trace_axes=axes, vmap_axes=0, implementation=implementation))

@@ -15,6 +15,8 @@ import numpy as np
 from cases import Case
 
 SAMPLE_ROWS = 64
+LEAST_SUPPLY = 2**28
+"""Bytes that a side works in, whatever the size of its result."""
 
 
 def serve(build):
@@ -40,12 +42,12 @@ def serve(build):
         if command == "quit":
             break
         if case.output == "memory":
-            _supply_pages(case.output_bytes)
+            _supply_pages(max(case.output_bytes, LEAST_SUPPLY))
         answers.write(json.dumps(_answer(command, compute, memory)) + "\n")
 
 
 def _supply_pages(size):
-    """Touch and free as much memory as the result takes.
+    """Touch and free as much memory as the result takes, and what is worked in.
 
     A virtual machine gives memory that lies idle back to its host, while the other side has its turn. Getting it again
     can cost more than the kernels; neither side is to pay for it.
