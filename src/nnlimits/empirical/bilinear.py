@@ -66,10 +66,9 @@ def convolution(params: dict[str, Any], shapes: list[tuple[int, ...]], result: t
     sizes = Sizes(groups, positions, fan_in, shapes[1][kernel[0]] // groups)
 
     def inputs(h: Any) -> Float[Array, "B M K"]:
-        windows = _windows(jnp.transpose(h, image), window, params)
-        windows = windows.reshape(*windows.shape[:2], groups, -1, *windows.shape[3:])
-        order = (2, 1, *range(4, windows.ndim), 0, 3)  # groups; examples and positions; offsets and features
-        return jnp.transpose(windows, order).reshape(sizes.B, sizes.M, sizes.K)
+        windows = _windows(jnp.transpose(h, (image[0], *image[2:], image[1])), window, params)
+        windows = windows.reshape(positions, math.prod(window), groups, -1)
+        return jnp.transpose(windows, (2, 0, 1, 3)).reshape(sizes.B, sizes.M, sizes.K)
 
     def cotangents(delta: Any) -> Float[Array, "B M F"]:
         delta = jnp.transpose(delta, (output[0], *output[2:], output[1])).reshape(positions, groups, sizes.F)
@@ -105,23 +104,22 @@ def _size(shape: tuple[int, ...], axes: Any) -> int:
 
 
 def _windows(
-    image: Float[Array, "n c *space"], window: tuple[int, ...], params: dict[str, Any]
-) -> Float[Array, "offsets n c *positions"]:
-    """What the kernel sees at each position, one array for each offset within its window."""
-    padding = [(0, 0, 0)] * 2
-    padding += [(*edges, step - 1) for edges, step in zip(params["padding"], params["lhs_dilation"], strict=True)]
-    padded = jax.lax.pad(image, jnp.zeros((), image.dtype), padding)
+    image: Float[Array, "n *space c"], window: tuple[int, ...], params: dict[str, Any]
+) -> Float[Array, "n *positions offsets c"]:
+    """What the kernel sees at each position: with channels last, one copy for each offset within its window."""
+    padding = [(*edges, step - 1) for edges, step in zip(params["padding"], params["lhs_dilation"], strict=True)]
+    padded = jax.lax.pad(image, jnp.zeros((), image.dtype), [(0, 0, 0), *padding, (0, 0, 0)])
     strides, dilation = params["window_strides"], params["rhs_dilation"]
     reach = [(size - 1) * step + 1 for size, step in zip(window, dilation, strict=True)]
-    counts = [
-        (size - extent) // stride + 1 for size, extent, stride in zip(padded.shape[2:], reach, strides, strict=True)
-    ]
+    space = padded.shape[1:-1]
+    counts = [(size - extent) // stride + 1 for size, extent, stride in zip(space, reach, strides, strict=True)]
     views = []
     for offset in _offsets(window):
         start = [o * step for o, step in zip(offset, dilation, strict=True)]
         stop = [s + (count - 1) * stride + 1 for s, count, stride in zip(start, counts, strides, strict=True)]
-        views.append(jax.lax.slice(padded, (0, 0, *start), (*padded.shape[:2], *stop), (1, 1, *strides)))
-    return jnp.stack(views)
+        ends = (0, *start, 0), (padded.shape[0], *stop, padded.shape[-1])
+        views.append(jax.lax.slice(padded, *ends, (1, *strides, 1)))
+    return jnp.stack(views, axis=-2)
 
 
 def _offsets(window: tuple[int, ...]) -> list[tuple[int, ...]]:
