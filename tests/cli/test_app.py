@@ -7,9 +7,11 @@ import sys
 import time
 
 import pytest
+import typer
 
 import nnlimits
 from nnlimits.cli import environment
+from nnlimits.cli.errors import reported
 
 
 def python(code: str, **variables: str) -> subprocess.CompletedProcess:
@@ -111,6 +113,21 @@ def test_second_run_compiles_nothing(tmp_path):
     print(f"first run {seconds[0]:.1f} s, second {seconds[1]:.1f} s, {entries[0]} functions kept")
     assert entries[0] == entries[1] > 0
     assert seconds[1] < seconds[0]
+
+
+def test_an_interruption_that_python_ignores_comes_again():
+    class Ignored:
+        def __del__(self):
+            raise KeyboardInterrupt
+
+    @reported()
+    def command():
+        Ignored()
+        time.sleep(10)
+
+    with pytest.raises(typer.Exit) as ended:
+        command()
+    assert ended.value.exit_code == 130
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="there is no SIGINT to send")

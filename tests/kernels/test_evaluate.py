@@ -47,6 +47,7 @@ def test_some_rows_at_a_time_are_all(name, monkeypatch):
     np.testing.assert_allclose(kernels(network, x, same), whole, rtol=2e-6)
 
 
+@pytest.mark.slow
 def test_gradients_of_some_rows_at_a_time(monkeypatch):
     x, same = jnp.asarray(inputs("repeated")[:4]), jnp.eye(4, 4, dtype=bool)
     network = evaluate.prepare(NETWORKS["repeated"], np.float32)

@@ -85,7 +85,7 @@ PADDED = {
 }
 
 
-QUICK = [("nested recurrent", 5.0)]
+QUICK = [("recurrent", 5.0)]
 EACH = [(name, value) for name in PADDED for value in (0.0, 5.0)]
 
 

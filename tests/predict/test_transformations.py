@@ -54,7 +54,12 @@ def assert_all_close(found, expected, **tolerances):
     jax.tree.map(lambda f, e: np.testing.assert_allclose(f, e, **tolerances), found, expected)
 
 
-@pytest.mark.parametrize("predict", [posterior, flow, descent, pytest.param(last_layer, marks=pytest.mark.slow)])
+SLOW = pytest.mark.slow  # most of the time compiles
+
+
+@pytest.mark.parametrize(
+    "predict", [posterior, flow, pytest.param(descent, marks=SLOW), pytest.param(last_layer, marks=SLOW)]
+)
 def test_jit_of_all_and_of_nothing(kernel, data, predict):
     """Agreement to 1e-3 is float32's, multiplied by the condition of the matrices."""
     x, y, z = (a.astype(np.float32) for a in data)
@@ -75,7 +80,7 @@ def test_jit_of_some(kernel, data):
     assert_all_close(found, nl.gradient_flow(kernel, x, y, learning_rate=0.1).mean(z, 3.0), rtol=1e-3, atol=1e-5)
 
 
-@pytest.mark.parametrize("make", [nl.posterior, nl.gradient_flow])
+@pytest.mark.parametrize("make", [nl.posterior, pytest.param(nl.gradient_flow, marks=SLOW)])
 def test_a_prediction_made_outside_is_used_inside(kernel, data, make):
     x, y, z = (a.astype(np.float32) for a in data)
     prediction = make(kernel, x, y)

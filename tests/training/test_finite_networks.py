@@ -96,6 +96,7 @@ def test_ensemble_of_shallow_networks_follows_gradient_flow():
     check_ensemble(nl.presets.mlp(depth=1, width=512, w_std=1.5), seeds=500, steps=[20, 80, 400])
 
 
+@pytest.mark.slow
 def test_ensemble_of_deep_networks_follows_gradient_flow():
     check_ensemble(nl.presets.mlp(depth=2, width=192, activation=nn.Erf(), w_std=1.5), seeds=200, steps=[20, 80, 400])
 

@@ -1,8 +1,10 @@
 """Bad input on the command line ends in a message and exit code 2; an interruption in exit code 130."""
 
+import _thread
 import contextlib
 import os
 import sys
+import threading
 import warnings
 from collections.abc import Iterator
 
@@ -21,7 +23,7 @@ def reported() -> Iterator[None]:
     With the environment variable `NNLIMITS_TRACEBACK` set, they are raised as they are.
     """
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _interrupts_that_arrive():
             warnings.showwarning = _show_warning
             yield
     except KeyboardInterrupt:
@@ -42,6 +44,25 @@ def reported() -> Iterator[None]:
         _fail(str(error), error)
     except (ValueError, NotImplementedError) as error:
         _fail(str(error), error)
+
+
+@contextlib.contextmanager
+def _interrupts_that_arrive() -> Iterator[None]:
+    """An interruption that Python ignores, as it does in JAX's hook of the garbage collector, comes again."""
+    ordinary = sys.unraisablehook
+
+    def hook(unraisable: "sys.UnraisableHookArgs") -> None:
+        if not issubclass(unraisable.exc_type, KeyboardInterrupt):
+            return ordinary(unraisable)
+        again = threading.Timer(0.1, _thread.interrupt_main)
+        again.daemon = True
+        again.start()
+
+    sys.unraisablehook = hook
+    try:
+        yield
+    finally:
+        sys.unraisablehook = ordinary
 
 
 def _show_warning(message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: object) -> None:
