@@ -115,6 +115,15 @@ def test_second_run_compiles_nothing(tmp_path):
     assert seconds[1] < seconds[0]
 
 
+@pytest.fixture
+def interruptible():
+    """SIGINT raises KeyboardInterrupt, whatever the tests have been started from."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_an_interruption_that_python_ignores_comes_again():
     class Ignored:
         def __del__(self):

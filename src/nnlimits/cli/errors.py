@@ -3,6 +3,7 @@
 import _thread
 import contextlib
 import os
+import signal
 import sys
 import threading
 import warnings
@@ -54,7 +55,7 @@ def _interrupts_that_arrive() -> Iterator[None]:
     def hook(unraisable: "sys.UnraisableHookArgs") -> None:
         if not issubclass(unraisable.exc_type, KeyboardInterrupt):
             return ordinary(unraisable)
-        again = threading.Timer(0.1, _thread.interrupt_main)
+        again = threading.Timer(0.1, _interrupt)
         again.daemon = True
         again.start()
 
@@ -63,6 +64,13 @@ def _interrupts_that_arrive() -> Iterator[None]:
         yield
     finally:
         sys.unraisablehook = ordinary
+
+
+def _interrupt() -> None:
+    if hasattr(signal, "pthread_kill"):  # wakes the main thread as well
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+    else:
+        _thread.interrupt_main()
 
 
 def _show_warning(message: Warning | str, category: type[Warning], filename: str, lineno: int, *_: object) -> None:
