@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, PyTree
 
+from nnlimits.compute.compilation import convolution_jit
 from nnlimits.empirical import batches, jacobian, structured, vector_products
 from nnlimits.empirical.arguments import (
     Function,
@@ -20,6 +21,7 @@ from nnlimits.empirical.cost import Task, choose_algorithm, jacobian_bytes
 from nnlimits.empirical.pairs import Outputs
 from nnlimits.empirical.structured import bytes_per_example, structure_of
 from nnlimits.empirical.torch_models import TorchFunction, torch_ntk
+from nnlimits.validation import is_traced
 
 Pairs = Literal["all", "matched"]
 
@@ -77,10 +79,14 @@ def ntk(
         params, x1, x2 = check_arguments(f, params, x1, x2)
         if pairs == "matched" and x2 is not None and len(x1) != len(x2):
             raise ValueError(f'pairs="matched" needs as many x1 as x2; received {len(x1)} and {len(x2)}')
-        return _ntk(f, params, x1, x2, outputs, pairs, algorithm)
+        compute = _ntk if is_traced(params, x1, x2, jnp.zeros(())) else convolution_jit(_ntk.__wrapped__, _STATIC)
+        return compute(f, params, x1, x2, outputs, pairs, algorithm)
 
 
-@partial(jax.jit, static_argnums=(0, 4, 5, 6))
+_STATIC = (0, 4, 5, 6)
+
+
+@partial(jax.jit, static_argnums=_STATIC)
 def _ntk(
     f: Function, params: PyTree, x1: Array, x2: Array | None, outputs: Outputs, pairs: Pairs, algorithm: Any
 ) -> Float[Array, "..."]:
