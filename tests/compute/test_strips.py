@@ -37,11 +37,10 @@ def test_padding_is_zeros_and_only_where_needed():
     assert strips._padded(X[:5], 5).base is X
 
 
-def test_compiles_where_xla_does_not_know_the_wish_for_wide_vectors(monkeypatch):
-    monkeypatch.setattr(compilation, "_WIDE", {"xla_has_no_such_option": 512})
-    compilation._options.cache_clear()
-    try:
-        assert compilation._options() is None
-        assert compilation.wide_jit(lambda x: x + 1, ())(jax.numpy.ones(2)).tolist() == [2, 2]
-    finally:
-        compilation._options.cache_clear()
+def test_compiles_where_xla_does_not_know_a_wish(monkeypatch):
+    unknown = ("xla_has_no_such_option", 512)
+    for name in ("_WIDE", "_OWN_CONVOLUTIONS"):
+        monkeypatch.setattr(compilation, name, unknown)
+    assert compilation._known(unknown) is None
+    for compiled in (compilation.wide_jit, compilation.convolution_jit):
+        assert compiled(lambda x: x + 1, ())(jax.numpy.ones(2)).tolist() == [2, 2]

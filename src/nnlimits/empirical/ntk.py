@@ -79,14 +79,14 @@ def ntk(
         params, x1, x2 = check_arguments(f, params, x1, x2)
         if pairs == "matched" and x2 is not None and len(x1) != len(x2):
             raise ValueError(f'pairs="matched" needs as many x1 as x2; received {len(x1)} and {len(x2)}')
-        compute = _ntk if is_traced(params, x1, x2, jnp.zeros(())) else convolution_jit(_ntk.__wrapped__, _STATIC)
+        inside = is_traced(params, x1, x2, jnp.zeros(()))  # of another compiled function
+        compute = jax.jit(_ntk, static_argnums=_STATIC) if inside else convolution_jit(_ntk, _STATIC)
         return compute(f, params, x1, x2, outputs, pairs, algorithm)
 
 
 _STATIC = (0, 4, 5, 6)
 
 
-@partial(jax.jit, static_argnums=_STATIC)
 def _ntk(
     f: Function, params: PyTree, x1: Array, x2: Array | None, outputs: Outputs, pairs: Pairs, algorithm: Any
 ) -> Float[Array, "..."]:
