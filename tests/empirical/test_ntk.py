@@ -146,6 +146,13 @@ def test_under_transformations(algorithm):
     np.testing.assert_allclose((jax.jit(jax.grad(total))(x) * direction).sum(), expected, rtol=1e-3)
 
 
+def test_known_arrays_inside_a_compiled_function():
+    f, params, shape = mlp()
+    params, x = jax.tree.map(jnp.asarray, to_dtype(params, np.float32)), jnp.asarray(draw(8, 3, *shape), jnp.float32)
+    inside = jax.jit(lambda: nl.empirical.ntk(f, params, x, outputs="trace"))()
+    np.testing.assert_allclose(inside, nl.empirical.ntk(f, params, x, outputs="trace"), rtol=1e-5)
+
+
 def test_examples_may_be_integers():
     table = {"embedding": draw(0, 5, 3), "head": draw(1, 3, 2)}
 

@@ -74,8 +74,10 @@ def check_params(params: PyTree) -> PyTree:
                 f"{type(leaf).__name__ if dtype is None else dtype}. Keep what is not trained out of params"
             )
     params = jax.tree.map(jnp.asarray, params)
-    if not is_traced(params) and not bool(_finite(params)):
-        for path, leaf in leaves:
+    if not is_traced(params):
+        with jax.ensure_compile_time_eval():  # known arrays may be met while another function is traced
+            finite = bool(_finite(params))
+        for path, leaf in leaves if not finite else ():
             check_finite(f"params{jax.tree_util.keystr(path)}", leaf)
     return params
 
