@@ -129,6 +129,36 @@ def test_never_the_jacobian_of_all_examples():
     assert temporary(budget) < 2 * max(budget, result) + result
 
 
+def images():
+    """A convolution of few channels over many positions, whose Jacobian is smaller than its cotangents."""
+    net = nl.presets.cnn(2, 16, readout=nl.nn.GlobalAvgPool(), outputs=3)
+    f, shape = net.apply, (16, 16, 3)
+    return f, net.init(jax.random.key(0), shape, dtype=np.float32), jnp.asarray(draw(8, 40, *shape), jnp.float32)
+
+
+@pytest.mark.parametrize("parts", [16, pytest.param(2, marks=pytest.mark.slow)])
+def test_memory_of_convolutions(parts, monkeypatch):
+    """At most the result and twice the Jacobian, few examples at a time, written out or in a loop; and the same kernel."""
+    f, params, x = images()
+    n_outputs = 3
+
+    def compiled(outputs):
+        jax.clear_caches()
+        return jax.jit(lambda p, x: nl.empirical.ntk(f, p, x, outputs=outputs, algorithm="structured")).lower(params, x)
+
+    result = 40 * 40 * n_outputs**2 * 4
+    jacobian = 40 * n_outputs * sum(leaf.size for leaf in jax.tree.leaves(params)) * 4
+    at_once = compiled("full").compile()
+    assert at_once.memory_analysis().temp_size_in_bytes > result + 2 * jacobian
+    monkeypatch.setattr(batches, "_PART_BYTES", jacobian / 4)
+    monkeypatch.setattr(batches, "_PARTS", parts)
+    in_parts = compiled("full").compile()
+    assert in_parts.memory_analysis().temp_size_in_bytes <= result + 2 * jacobian
+    for program in (at_once, in_parts):
+        expected = nl.empirical.ntk(f, params, x, algorithm="vector_products")
+        np.testing.assert_allclose(program(params, x), expected, rtol=0, atol=1e-5 * abs(expected).max())
+
+
 @pytest.mark.parametrize("algorithm", [None, *(pytest.param(name, marks=pytest.mark.slow) for name in ALGORITHMS)])
 def test_under_transformations(algorithm):
     f, params, shape = mlp()
@@ -208,7 +238,7 @@ def test_a_weight_and_its_bias_share_the_cotangent():
     with jax.enable_x64(True):
         structure = structure_of(f, params, jax.ShapeDtypeStruct(shape, np.float64))
     assert len(structure.uses) == 6
-    assert len(structure.sites) == 3
+    assert len(structure.sites()) == 3
 
 
 def test_choice_of_algorithm():

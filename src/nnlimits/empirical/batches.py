@@ -11,6 +11,10 @@ from nnlimits.empirical.pairs import transposed
 
 WORKING_BYTES = 2**30
 """Memory for derivatives, if the result itself takes less."""
+_PART_BYTES = 96 * 2**20
+"""Of what is held for a part of a batch only."""
+_PARTS = 16
+"""How many parts are written out one after another, each for all cores; XLA leaves what is in a loop to one."""
 
 Prepare = Callable[[Any], Any]
 """From a batch of examples to what the kernel needs of each."""
@@ -60,6 +64,25 @@ def matched_pairs(prepare: Prepare, combine: Combine, x1: Any, x2: Any, size: in
         return combine(left, right)[0, 0]
 
     return jax.lax.map(one, (x1, x2), batch_size=size)
+
+
+def in_parts(function: Callable[[Any], Any], x: Any, passing: float, kept: float) -> Any:
+    """`function` of each example, a few at a time.
+
+    **Arguments:** `passing`, the bytes that it holds for an example while it runs, and `kept`, those that it returns.
+    """
+    size = max(1, int(_PART_BYTES / passing))
+    if 2 * passing <= _PARTS * kept:  # with what passes between its operations
+        size = max(size, -(-len(x) // _PARTS))
+    if len(x) > size * _PARTS:
+        return jax.lax.map(function, x, batch_size=size)
+    parts: list[Any] = []
+    for start in range(0, len(x), size):
+        # never true: but what XLA has to wait for, it does not hold at the same time (it drops an optimization_barrier)
+        late = sum((leaf.reshape(-1)[0] > jnp.inf).astype(int) for leaf in jax.tree.leaves(parts[-1:]))
+        part = jax.lax.dynamic_slice_in_dim(x, start + late, min(size, len(x) - start))
+        parts.append(jax.vmap(function)(part))
+    return jax.tree.map(lambda *values: jnp.concatenate(values), *parts)
 
 
 def _starts(n: int, size: int) -> tuple[Int[Array, " batches"], int]:

@@ -6,7 +6,7 @@ from typing import Literal, NamedTuple
 from nnlimits.empirical import batches
 from nnlimits.empirical.contractions import cheapest_order
 from nnlimits.empirical.pairs import Outputs
-from nnlimits.empirical.structured import Structure, bytes_per_example
+from nnlimits.empirical.structured import Structure, bytes_per_example, with_formed
 
 Algorithm = Literal["jacobian", "vector_products", "structured"]
 
@@ -38,8 +38,9 @@ def choose_algorithm(task: Task, structure: Structure, leaf_sizes: list[int]) ->
     """
     examples = max(task.n1, task.n2 or 0)
     most = max(batches.WORKING_BYTES, task.result_bytes)
+    needed = structure if task.matched else with_formed(structure, task.n1, task.n2, task.outputs)
     costs: dict[Algorithm, float] = {"vector_products": _vector_products(task, structure)}
-    held = bytes_per_example(structure, leaf_sizes, task.itemsize)
+    held = bytes_per_example(needed, leaf_sizes, task.itemsize)
     if structure.uses and 2 * held <= most:
         size = batches.batch_size(held, examples, task.result_bytes)
         costs["structured"] = _structured(task, structure, leaf_sizes, size)

@@ -19,7 +19,7 @@ from nnlimits.empirical.arguments import (
 )
 from nnlimits.empirical.cost import Task, choose_algorithm, jacobian_bytes
 from nnlimits.empirical.pairs import Outputs
-from nnlimits.empirical.structured import bytes_per_example, structure_of
+from nnlimits.empirical.structured import bytes_per_example, structure_of, with_formed
 from nnlimits.empirical.torch_models import TorchFunction, torch_ntk
 from nnlimits.validation import is_traced
 
@@ -101,6 +101,8 @@ def _ntk(
     if algorithm == "vector_products":
         result = _by_vector_products(f, task, params, x1, x2)
     elif structure is not None and algorithm == "structured":
+        if not task.matched:
+            structure = with_formed(structure, task.n1, task.n2, task.outputs)
         held = bytes_per_example(structure, leaf_sizes, itemsize)
         sides = partial(structured.derivatives, structure, params), partial(structured.combine, structure)
         result = _by_derivatives(sides, task, held, x1, x2)
