@@ -34,12 +34,13 @@ _PACKAGES = (
     "plots",
     "predict",
     "presets",
+    "signal",
 )
 
 __all__ = [*sorted(_PUBLIC), *_PACKAGES, "__version__"]
 
 if TYPE_CHECKING:
-    from nnlimits import compute, convert, datasets, empirical, estimators, kernels, nn, plots, predict, presets
+    from nnlimits import compute, convert, datasets, empirical, estimators, kernels, nn, plots, predict, presets, signal
     from nnlimits.compute import gram
     from nnlimits.estimators import InfiniteNetClassifier, InfiniteNetRegressor
     from nnlimits.kernels import Kernel, kernel

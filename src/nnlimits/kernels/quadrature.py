@@ -80,7 +80,8 @@ def _chunk(activation: nn.Activation) -> int:
 
 def _entries(values: Values, indices: tuple[Int[Array, " chunk"], ...]) -> Float[Array, " chunk"]:
     """Entries of an array that broadcasts along its axes of length one."""
-    return values[tuple(i if n > 1 else 0 for i, n in zip(indices, values.shape, strict=True))]
+    found = values[tuple(i if n > 1 else 0 for i, n in zip(indices, values.shape, strict=True))]
+    return jnp.broadcast_to(found, indices[0].shape)
 
 
 def _from_variances(activation: nn.Activation, q1: Values, q2: Values, deficit: Values) -> Moments:

@@ -1,0 +1,46 @@
+"""The block that a deep network repeats, from one row of Gaussian units to the next."""
+
+from nnlimits import nn
+from nnlimits.kernels.blocks import blocks, flatten
+from nnlimits.signal.homogeneous import homogeneous
+
+
+def repeated_block(network: nn.Layer) -> nn.Sequential:
+    """The layers whose repetition is the network's depth, for one position and beginning at Gaussian units.
+
+    Of `Dense, Tanh, Dense, Tanh, ..., Dense` that is `Tanh, Dense`: a map of the variance and correlation of preactivations.
+    Where repetitions differ in their scales the last of them is meant; where nothing repeats, what lies between the first affine
+    layer and the second.
+
+    **Raises:** `ValueError` if there is no such block; errors of layers without a map of their own.
+    """
+    row = written_out(network)
+    found = max(blocks(row), key=lambda block: block.repetitions)
+    unit = found.layers[-found.period :] if found.repetitions > 1 else _between_affine(row, network)
+    last = max((i for i, layer in enumerate(unit) if isinstance(layer, nn.Dense)), default=len(unit) - 1)
+    return nn.Sequential(*unit[last + 1 :], *unit[: last + 1])
+
+
+def written_out(network: nn.Layer) -> tuple[nn.Layer, ...]:
+    """The row of layers for one position, without nested sequences and identities, and `Repeat` written out."""
+    row: list[nn.Layer] = []
+    for layer in flatten((homogeneous(network),)):
+        if isinstance(layer, nn.Repeat):
+            if not isinstance(layer.depth, int):
+                return written_out(nn.Sequential(*row, *[layer.block] * 2))
+            row.extend(written_out(layer.block) * layer.depth)
+        else:
+            row.append(layer)
+    return tuple(row)
+
+
+def _between_affine(row: tuple[nn.Layer, ...], network: nn.Layer) -> tuple[nn.Layer, ...]:
+    places = [i for i, layer in enumerate(row) if isinstance(layer, nn.Dense)]
+    if len(places) > 1:
+        return row[places[0] + 1 : places[1] + 1]
+    if len(row) == 1 and isinstance(row[0], nn.Residual):
+        return row
+    raise ValueError(
+        f"{network!r} has no depth: nothing in it repeats, and no two affine layers follow one another. Give a deeper network, "
+        "such as nn.Repeat(nn.Sequential(nn.Dense(512), nn.Tanh()), 10)"
+    )

@@ -1,0 +1,108 @@
+"""Signals layer by layer, against kernels and against simulated networks."""
+
+import jax
+import numpy as np
+import pytest
+
+import nnlimits as nl
+from nnlimits import nn, presets, signal
+
+NET = presets.mlp(4, activation=nn.Erf(), w_std=1.4, b_std=0.2)
+
+
+def two_inputs(d, correlation):
+    """Of mean square one and a given cosine."""
+    x = np.zeros((2, d))
+    x[0, 0] = x[1, 0] = np.sqrt(d)
+    x[1, :2] = np.sqrt(d) * correlation, np.sqrt(d) * np.sqrt(1 - correlation**2)
+    return x
+
+
+@pytest.mark.parametrize(
+    "network",
+    [NET, nn.Sequential(nn.Dense(3), nn.Residual(nn.Sequential(nn.Relu(), nn.Dense(3, b_std=0.5))), nn.LayerNorm())],
+)
+def test_equals_the_kernel(network):
+    found = signal.propagate(network, correlation=0.3)
+    expected = np.asarray(nl.kernel(network).nngp(two_inputs(5, 0.3)))
+    np.testing.assert_allclose(found.variance[-1], expected[0, 0], rtol=1e-10)
+    np.testing.assert_allclose(found.correlation[-1], expected[0, 1] / expected[0, 0], rtol=1e-10)
+    assert found.layers[0] == "input"
+    assert len(found.layers) == len(found.gradient) == len(found.variance)
+
+
+def simulated(network, width, seeds):
+    """Mean square and correlation of units, and mean squares of the output's derivatives, after each layer."""
+    x = two_inputs(width, 0.5)
+    net = jax.tree.map(
+        lambda word: nn.Dense(width, w_std=word.w_std, b_std=word.b_std) if isinstance(word, nn.Dense) else word,
+        network,
+        is_leaf=lambda word: isinstance(word, nn.Dense),
+    )
+    layers = net.layers
+    found = []
+    for seed in range(seeds):
+        with jax.enable_x64(True):
+            params = net.init(jax.random.key(seed), (width,), dtype=np.float64)
+            values, pullbacks = [x], []
+            for layer, part in zip(layers, params, strict=True):
+                value, pullback = jax.vjp(lambda v, layer=layer, part=part: layer.apply(part, v), values[-1])
+                values.append(value)
+                pullbacks.append(pullback)
+            cotangent = np.random.default_rng(seed).standard_normal((2, width))
+            squares = [(cotangent**2).sum()]
+            for pullback in reversed(pullbacks):
+                (cotangent,) = pullback(cotangent)
+                squares.append(float((cotangent**2).sum()))
+        variance = [float((v[0] ** 2).mean()) for v in values]
+        correlation = [
+            float((v[0] * v[1]).mean()) / np.sqrt(float((v[0] ** 2).mean() * (v[1] ** 2).mean())) for v in values
+        ]
+        found.append([variance, correlation, np.asarray(squares[::-1]) / squares[0]])
+    return np.asarray(found)
+
+
+def test_simulated_networks():
+    """Within four standard errors of the mean over 24 networks of width 400, plus the 1/width bias (10/width)."""
+    samples = simulated(NET, 400, 24)
+    limit = signal.propagate(NET)
+    error = samples.std(0, ddof=1) / np.sqrt(len(samples))
+    for mean, err, expected in zip(
+        samples.mean(0), error, (limit.variance, limit.correlation, limit.gradient), strict=True
+    ):
+        assert (abs(mean / expected - 1) < 4 * err / expected + 10 / 400).all()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("w_std", "b_std"), [(1.0, 0.3), (2.0, 0.3)])
+def test_depth_scales_of_wide_networks(w_std, b_std):
+    """The decay of correlations and variances in networks of width 2,000 is `xi_c` and `xi_q`, to 10 % (16 networks)."""
+    depth, width, seeds = 14, 2000, 16
+    point = signal.fixed_point(presets.mlp(3, activation=nn.Tanh(), w_std=w_std, b_std=b_std))
+    rng = np.random.default_rng(0)
+    correlations, variances = [], []
+    for _ in range(seeds):
+        h = np.sqrt(2.5 * point.variance) * rng.standard_normal((2, width))
+        h[1] = 0.6 * h[0] + 0.8 * h[1]
+        c, q = [], []
+        for _ in range(depth):
+            h = w_std / np.sqrt(width) * np.tanh(h) @ rng.standard_normal((width, width)) + b_std * rng.standard_normal(
+                width
+            )
+            c.append((h[0] * h[1]).sum() / np.sqrt((h[0] ** 2).sum() * (h[1] ** 2).sum()))
+            q.append((h**2).mean())
+        correlations.append(c)
+        variances.append(q)
+    apart = abs(np.mean(correlations, 0) - point.correlation)
+    late = slice(3, 10) if point.phase == "ordered" else slice(1, 8)
+    rate = -np.polyfit(np.arange(depth)[late], np.log(apart[late]), 1)[0]
+    np.testing.assert_allclose(1 / rate, point.xi_c, rtol=0.1)
+    off = abs(np.mean(variances, 0) - point.variance)[:4]
+    np.testing.assert_allclose(-1 / np.polyfit(np.arange(4), np.log(off), 1)[0], point.xi_q, rtol=0.2)
+
+
+def test_bad_input():
+    with pytest.raises(ValueError, match="correlation must be between -1 and 1; received 2"):
+        signal.propagate(NET, correlation=2)
+    with pytest.raises(NotImplementedError, match="AvgPool"):
+        signal.propagate(presets.myrtle(5))
