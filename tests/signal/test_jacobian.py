@@ -38,13 +38,16 @@ def simulated(name, depth, width, weights, seeds):
     return np.where(values < 1e-12 * values[-1], 0.0, values)
 
 
+SMALL = 1e-3
+"""Below it a finite network has fewer singular values than the law, and more zeros: its rank is the least of its layers'."""
+
+
 def kolmogorov_distance(spectrum, values):
-    """The largest distance of the two distribution functions of singular values that are not zero."""
-    values = values[values > 0]
-    positive = (spectrum.cumulative - spectrum.zero) / (1 - spectrum.zero)
-    expected = np.interp(values, spectrum.singular_values, positive, left=0.0)
+    """The largest distance of the two distribution functions at singular values above `SMALL`."""
+    expected = np.interp(values, spectrum.singular_values, spectrum.cumulative, left=spectrum.zero)
     share = np.arange(1, len(values) + 1) / len(values)
-    return max(abs(expected - share).max(), abs(expected - share + 1 / len(values)).max())
+    seen = values > SMALL
+    return max(abs(expected - share)[seen].max(), abs(expected - share + 1 / len(values))[seen].max())
 
 
 def check_share_of_zeros(spectrum, values, width):
@@ -72,7 +75,7 @@ def test_simulated_jacobians(name, weights):
     spectrum = signal.jacobian_spectrum(network(name, 8), weights=weights)
     values = simulated(name, 8, 400, weights, 4)
     assert kolmogorov_distance(spectrum, values) < 0.02
-    if spectrum.zero > 0.01:
+    if name == "relu":  # where all layers have the same share
         check_share_of_zeros(spectrum, values, 400)
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 import nnlimits
-from nnlimits.cli import demo, environment, explain, fit, predict
+from nnlimits.cli import demo, environment, explain, fit, phase, predict
 
 app = typer.Typer(
     name="nnlimits",
@@ -37,6 +37,7 @@ app.command("demo")(demo.demo)
 app.command("fit")(fit.fit)
 app.command("predict")(predict.predict)
 app.command("explain")(explain.explain)
+app.command("phase")(phase.phase)
 
 
 def main() -> None:

@@ -3,7 +3,23 @@
 from nnlimits.plots.calibration import calibration
 from nnlimits.plots.convergence import Rate, convergence, fit_rate
 from nnlimits.plots.explanation import explanation
+from nnlimits.plots.jacobian_spectrum import jacobian_spectrum
+from nnlimits.plots.phase_diagram import phase_diagram
+from nnlimits.plots.propagation import propagation
 from nnlimits.plots.style import save
+from nnlimits.plots.trainable_depth import trainable_depth
 from nnlimits.plots.training_curves import training_curves
 
-__all__ = ["Rate", "calibration", "convergence", "explanation", "fit_rate", "save", "training_curves"]
+__all__ = [
+    "Rate",
+    "calibration",
+    "convergence",
+    "explanation",
+    "fit_rate",
+    "jacobian_spectrum",
+    "phase_diagram",
+    "propagation",
+    "save",
+    "trainable_depth",
+    "training_curves",
+]

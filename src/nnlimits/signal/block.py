@@ -1,5 +1,11 @@
 """The block that a deep network repeats, from one row of Gaussian units to the next."""
 
+import dataclasses
+import itertools
+from typing import Any
+
+import jax
+
 from nnlimits import nn
 from nnlimits.kernels.blocks import blocks, flatten
 from nnlimits.signal.homogeneous import homogeneous
@@ -15,8 +21,7 @@ def repeated_block(network: nn.Layer) -> nn.Sequential:
     **Raises:** `ValueError` if there is no such block; errors of layers without a map of their own.
     """
     row = written_out(network)
-    found = max(blocks(row), key=lambda block: block.repetitions)
-    unit = found.layers[-found.period :] if found.repetitions > 1 else _between_affine(row, network)
+    unit = _last_repetition(row) or _between_affine(row, network)
     last = max((i for i, layer in enumerate(unit) if isinstance(layer, nn.Dense)), default=len(unit) - 1)
     return nn.Sequential(*unit[last + 1 :], *unit[: last + 1])
 
@@ -32,6 +37,22 @@ def written_out(network: nn.Layer) -> tuple[nn.Layer, ...]:
         else:
             row.append(layer)
     return tuple(row)
+
+
+def _last_repetition(row: tuple[nn.Layer, ...]) -> tuple[nn.Layer, ...]:
+    """Of the period that occurs most often, whatever its widths; nothing if none occurs twice."""
+    found = blocks(tuple(jax.tree.map(_narrow, layer, is_leaf=_is_dense) for layer in row))
+    ends = list(itertools.accumulate(len(block.layers) for block in found))
+    block, end = max(zip(found, ends, strict=True), key=lambda pair: pair[0].repetitions)
+    return row[end - block.period : end] if block.repetitions > 1 else ()
+
+
+def _is_dense(word: Any) -> bool:
+    return isinstance(word, nn.Dense)
+
+
+def _narrow(word: Any) -> Any:
+    return dataclasses.replace(word, width=1) if isinstance(word, nn.Dense) else word
 
 
 def _between_affine(row: tuple[nn.Layer, ...], network: nn.Layer) -> tuple[nn.Layer, ...]:

@@ -18,7 +18,7 @@ def precision(*values: Any) -> contextlib.AbstractContextManager:
     return contextlib.nullcontext() if is_traced(values) else jax.enable_x64(True)
 
 
-def block_map(network: nn.Layer) -> BlockMap:
+def block_map(network: Any) -> BlockMap:
     """The map of the block that `network` repeats, its hyper-parameters as arrays, so that other values need no compilation."""
     if not isinstance(network, nn.Layer):
         raise TypeError(f"network must be an expression of nnlimits.nn; received {type(network).__name__}")

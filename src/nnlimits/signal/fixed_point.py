@@ -64,8 +64,12 @@ class FixedPoint(NamedTuple):
 
     @property
     def trainable_depth(self) -> Scalar:
-        """Blocks through which inputs can still be told apart: `6 xi_c` (Schoenholz et al. 2017, section 5)."""
-        return 6 * self.xi_c
+        """Blocks through which inputs can still be told apart: `6 xi_c` (Schoenholz et al. 2017, section 5); `6 xi_q` where the
+        variance vanishes or explodes, and with it the signal.
+        """
+        numpy: Any = jnp if is_traced(self.variance) else np
+        leaves = (self.variance == 0) | numpy.isinf(self.variance)
+        return 6 * numpy.where(leaves, self.xi_q, self.xi_c)
 
 
 def _depth_scale(factor: Scalar) -> Scalar:

@@ -17,7 +17,7 @@ _READOUT = nn.Flatten | nn.GlobalAvgPool
 _DEFINED = nn.Sequential | nn.Repeat | nn.Residual | nn.Parallel | nn.Activation | nn.Dropout | nn.Scale | nn.Identity
 
 
-def homogeneous(network: nn.Layer) -> nn.Layer:
+def homogeneous(network: Any) -> nn.Layer:
     """The same network for one position: every affine map over positions becomes a `Dense` of the same scales and width.
 
     **Raises:** `TypeError` if `network` is not an expression of `nnlimits.nn`; `NotImplementedError` for a layer whose effect
