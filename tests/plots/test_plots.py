@@ -92,3 +92,22 @@ def test_pyplot_is_not_imported():
     code = "import sys, nnlimits.plots; print('matplotlib.pyplot' in sys.modules)"
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert result.stdout.strip() == "False"
+
+
+def test_signals():
+    """Phase diagram, propagation, spectrum and trainable depth: axes named, theory in the legend."""
+    from nnlimits import nn, presets, signal
+
+    net = presets.mlp(3, w_std=1.2, b_std=0.5)
+    diagram = signal.phase_diagram(net, [0.5, 1.2, 1.8], [0.1, 0.5])
+    figure = plots.phase_diagram(diagram, mark=(1.2, 0.5))
+    assert "edge of chaos" in texts(figure)
+    assert "this network" in texts(figure)
+    assert "variance of weights" in texts(figure)
+    passed = plots.propagation({"ordered": signal.propagate(net)})
+    assert len(passed.axes) == 3
+    assert len(passed.axes[0].lines[0].get_xdata()) == 5  # the input and four affine layers
+    law = signal.jacobian_spectrum(nn.Dense(4), points=100)
+    assert "finite networks" in texts(plots.jacobian_spectrum({"one": law}, simulated={"one": np.linspace(0, 2, 50)}))
+    deep = plots.trainable_depth(np.array([1.0, 2.0]), [5, 10], np.eye(2), (np.array([1.0, 2.0]), np.array([8.0, 9.0])))
+    assert "from theory" in texts(deep)
