@@ -93,7 +93,7 @@ def test_bad_arguments(run, arguments, message):
     ("content", "message"),
     [
         ("x = 1", "does not define net"),
-        ("net = 3", "must be an expression of nnlimits.nn; it is of type int"),
+        ("net = 3", "or a model of Equinox, Flax NNX or PyTorch; it is of type int"),
         ("net = ", "is not valid Python: invalid syntax in line 1"),
         ("a = 1\nnet = 1 / 0", "raised ZeroDivisionError in line 2"),
         ("from nnlimits import nn\nnet = nn.Dense('a')", "raised"),

@@ -2,8 +2,6 @@
 
 import dataclasses
 import inspect
-import runpy
-import traceback
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +9,7 @@ from typing import Any
 import jax
 
 from nnlimits import nn, presets
+from nnlimits.cli import model_files
 from nnlimits.estimators.layout import reads_tokens
 
 PRESET_SHAPES = {
@@ -28,17 +27,17 @@ FOR_IMAGES = ("cnn", "wide_resnet", "myrtle")
 
 
 def resolve(name: str, options: Mapping[str, Any]) -> nn.Layer:
-    """The network `name`, which ends in `.py` if it is a file.
+    """The network `name`, which ends in `.py`, `.pt` or `.pth` if it is a file.
 
     **Arguments:** `options` of a preset; those that are `None` were not given. An `activation` is a name.
 
     **Raises:** `ValueError` or `FileNotFoundError` that says what would work.
     """
     given = {key: value for key, value in options.items() if value is not None}
-    if name.endswith(".py"):
+    if Path(name).suffix in model_files.SUFFIXES:
         if given:
             raise ValueError(f"{_spelled(given)} belong to presets; {name} says everything about its network itself")
-        return _from_file(Path(name))
+        return model_files.read(Path(name))
     functions = presets.NAMED
     if name not in functions:
         raise ValueError(
@@ -95,23 +94,3 @@ def _required(word: type) -> bool:
 
 def _spelled(options: Mapping[str, Any]) -> str:
     return ", ".join("--" + key.replace("_", "-") for key in options)
-
-
-def _from_file(path: Path) -> nn.Layer:
-    if not path.is_file():
-        raise FileNotFoundError(f"there is no file {path}")
-    try:
-        names = runpy.run_path(str(path))
-    except SyntaxError as error:
-        raise ValueError(f"{path} is not valid Python: {error.msg} in line {error.lineno}") from None
-    except (Exception, SystemExit) as error:
-        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
-        place = f" in line {lines[-1]}" if lines else ""
-        raise ValueError(f"{path} raised {type(error).__name__}{place}: {error}") from None
-    if "net" not in names:
-        raise ValueError(f"{path} does not define net; it should hold, for example, net = nn.Sequential(...)")
-    if not isinstance(names["net"], nn.Layer):
-        raise ValueError(
-            f"net in {path} must be an expression of nnlimits.nn; it is of type {type(names['net']).__name__}"
-        )
-    return names["net"]

@@ -7,8 +7,7 @@ import typer
 
 from nnlimits.cli import options
 from nnlimits.cli.errors import reported
-
-NETWORK_HELP = "A preset such as mlp or cnn, or a Python file that defines net."
+from nnlimits.cli.explain import NETWORK_HELP
 
 
 @reported()
