@@ -14,7 +14,7 @@ LEADING = 12
 """Eigen-directions that are listed."""
 
 
-NETWORK_HELP = "A preset such as mlp or cnn, or a file: Python that defines net, or a model saved by PyTorch (.pt). Models are converted."
+NETWORK_HELP = "A preset such as mlp or cnn, or a file: Python that defines net, or a model saved by PyTorch (.pt)."
 SHAPE_HELP = "Shape of an example, such as 32,32,3; that of the data, or a usual one of the preset, if left out."
 
 
