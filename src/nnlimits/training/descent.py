@@ -18,7 +18,7 @@ Observe = Callable[[PyTree], PyTree]
 
 
 def descent(
-    problem: Problem, learning_rate: Any, steps: Sequence[int] | np.ndarray, *, observe: Observe = parameters
+    problem: Problem, learning_rate: Any, steps: Sequence[Any] | np.ndarray, *, observe: Observe = parameters
 ) -> Trajectory:
     """Gradient descent, `params - learning_rate grad L`.
 
@@ -37,7 +37,7 @@ def descent(
 def momentum(
     problem: Problem,
     learning_rate: Any,
-    steps: Sequence[int] | np.ndarray,
+    steps: Sequence[Any] | np.ndarray,
     *,
     momentum: Any = 0.9,
     observe: Observe = parameters,

@@ -8,14 +8,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.flatten_util import ravel_pytree
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, PyTree
 
 from nnlimits.predict.times import check_times
 from nnlimits.training.problem import Problem, Trajectory, parameters
 from nnlimits.validation import check_non_negative, check_positive, is_traced
 
 Observe = Callable[[PyTree], PyTree]
-Times = Sequence[Any] | Float[np.ndarray, " records"] | Float[Array, " records"]
+Times = Sequence[Any] | np.ndarray | Array
 
 _MAX_STEPS = 1_000_000
 
@@ -116,7 +116,7 @@ def _flow(
     tolerance: float,
     solver: Any,
 ) -> Trajectory:
-    moments, _ = check_times(times)
+    moments, _ = check_times(times if is_traced(times) else np.asarray(times))
     if not is_traced(moments) and (np.isinf(moments).any() or (np.diff(moments) < 0).any()):
         raise ValueError(f"times must be finite and ascend; received {times!r}")
     check_positive("tolerance", tolerance)
@@ -155,8 +155,10 @@ def _integrate(
 
     def seen(_: Any, current: Array, __: Any) -> tuple[Array, PyTree]:
         params = params_of(unflatten(current))
-        return problem.value(params), observe(params)
+        return problem.value(params), ravel_pytree(observe(params))[0]
 
+    shapes = jax.eval_shape(lambda: observe(params_of(initial)))
+    unflatten_observed = ravel_pytree(jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes))[1]
     solution = diffrax.diffeqsolve(
         diffrax.ODETerm(velocity),
         diffrax.Tsit5() if solver is None else solver,
@@ -171,4 +173,4 @@ def _integrate(
         throw=False,
     )
     losses, observed = solution.ys  # pyright: ignore[reportGeneralTypeIssues]
-    return Trajectory(times, losses, observed), solution.result == diffrax.RESULTS.successful
+    return Trajectory(times, losses, jax.vmap(unflatten_observed)(observed)), solution.result == diffrax.RESULTS.successful

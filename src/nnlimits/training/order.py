@@ -1,10 +1,13 @@
 """The order at which a discrete method approaches its idealisation."""
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
-from jax.typing import ArrayLike
 from jaxtyping import Float
+
+
+Vector = Sequence[Any] | np.ndarray
 
 
 class Order(NamedTuple):
@@ -16,7 +19,7 @@ class Order(NamedTuple):
     """The slope between each step size and the next: it tends to the order as steps shrink."""
 
 
-def order_of_error(steps: ArrayLike, errors: ArrayLike) -> Order:
+def order_of_error(steps: Vector, errors: Vector) -> Order:
     """Fit a power law to errors measured at several step sizes (or learning rates).
 
     **Arguments:** `steps` and `errors`, of one length, positive; two or more different steps.

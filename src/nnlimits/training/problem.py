@@ -126,7 +126,7 @@ def _checked_targets(f: Any, params: PyTree, x: Array, y: Any, loss: Any) -> Arr
     outputs = (len(x), *check_outputs(f, params, x))
     dtype = jnp.result_type(*jax.tree.leaves(params))
     if loss is cross_entropy:
-        y = _one_hot(y, outputs[-1], dtype)
+        y = _one_hot(y if isinstance(y, jax.Array) else np.asarray(y), outputs[-1], dtype)
     y = y if isinstance(y, jax.Array) else np.asarray(y)
     check_finite("y", y)
     if loss in (mse, cross_entropy) and y.shape != outputs:

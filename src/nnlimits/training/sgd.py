@@ -20,7 +20,7 @@ Observe = Callable[[PyTree], PyTree]
 def sgd(
     problem: Problem,
     learning_rate: Any,
-    steps: Sequence[int] | np.ndarray,
+    steps: Sequence[Any] | np.ndarray,
     key: PRNGKeyArray,
     *,
     batch_size: int = 1,
@@ -43,7 +43,7 @@ def sgd(
 def sgd_flow(
     problem: Problem,
     learning_rate: Any,
-    steps: Sequence[int] | np.ndarray,
+    steps: Sequence[Any] | np.ndarray,
     key: PRNGKeyArray,
     *,
     batch_size: int = 1,
@@ -71,7 +71,7 @@ def sgd_flow(
 def modified_sgd_flow(
     problem: Problem,
     learning_rate: Any,
-    steps: Sequence[int] | np.ndarray,
+    steps: Sequence[Any] | np.ndarray,
     key: PRNGKeyArray,
     *,
     batch_size: int = 1,
