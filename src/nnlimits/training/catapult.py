@@ -71,10 +71,10 @@ def _catapult(output: Array, curvature: Array, rate: Array, width: Array, steps:
 
 def linear_catapult(
     outputs: Float[ArrayLike, " m"],
-    ntk: Float[ArrayLike, "m m"],
+    ntk: Float[ArrayLike, "_ _"],
     readout: Any,
-    gram: Float[ArrayLike, "m m"],
-    y: Float[ArrayLike, " m"],
+    gram: Float[ArrayLike, "_ _"],
+    y: Float[ArrayLike, " _"],
     learning_rate: Any,
     width: Any,
     steps: int,

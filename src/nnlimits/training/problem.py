@@ -81,8 +81,8 @@ class Problem(eqx.Module):
         """A context in which float64 is available if any parameter is float64."""
         return precision_of(*jax.tree.leaves(self.params))
 
-    def scalar(self, number: Any) -> Float[Array, ""]:
-        """A number in the precision of the parameters: as an array, so that no code is compiled for its value."""
+    def scalar(self, number: Any) -> Float[Array, "..."]:
+        """A number, or several, in the precision of the parameters: as an array, so that no code is compiled for its value."""
         return jnp.asarray(number, jnp.result_type(*jax.tree.leaves(self.params)))
 
     def value(self, params: PyTree) -> Float[Array, ""]:
