@@ -14,20 +14,25 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from nnlimits import datasets, nn, plots, training
+from nnlimits import datasets, empirical, nn, plots, training
 from nnlimits.compute.progress import Progress
+
+EARLY = 50
+"""Steps in which the loss is thrown up, if it is."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--width", type=int, default=512)
+    parser.add_argument("--width", type=int, default=512, help="of the linear network")
+    parser.add_argument("--relu-width", type=int, default=256)
     parser.add_argument("--seeds", type=int, default=200, help="of the linear network")
     parser.add_argument("--examples", type=int, default=200)
-    parser.add_argument("--steps", type=int, default=400)
-    parser.add_argument("--rates", type=int, default=28)
+    parser.add_argument("--steps", type=int, default=200)
+    parser.add_argument("--rates", type=int, default=24)
     parser.add_argument("--folder", type=Path, default=Path())
     options = parser.parse_args()
-    linear, relu = f"two-layer linear, width {options.width}", f"ReLU on {options.examples} digits, width {options.width}"
+    linear = f"two-layer linear, width {options.width}"
+    relu = f"ReLU on digits, width {options.relu_width}"
     measured, bound = {}, {}
     measured[linear] = closed_system(options)
     measured[relu], bound[relu] = relu_network(options)
@@ -55,7 +60,7 @@ def closed_system(options) -> plots.CatapultCurve:
 def relu_network(options) -> tuple[plots.CatapultCurve, float]:
     """One network at several rates, and the multiple at which it diverges."""
     digits, _ = datasets.digits(options.examples)
-    layers = [layer for _ in range(2) for layer in (nn.Dense(options.width, w_std=2**0.5), nn.Relu())]
+    layers = [layer for _ in range(2) for layer in (nn.Dense(options.relu_width, w_std=2**0.5), nn.Relu())]
     network = nn.Sequential(*layers, nn.Dense(10))
     key = jax.random.key(0)
     problem = training.Problem(network, network.init(key, (64,)), digits.x, digits.targets)
@@ -65,7 +70,9 @@ def relu_network(options) -> tuple[plots.CatapultCurve, float]:
         problem, params, lowest=1 / curvature, highest=32 / curvature, steps=100, bisections=8
     )
     rise, divergence = (float(rate[0]) * curvature for rate in found)
-    print(f"ReLU network: curvature {curvature:.4g}, loss rises from {rise:.2f} / curvature, diverges from {divergence:.2f}")
+    print(
+        f"ReLU network: curvature {curvature:.4g}, loss rises from {rise:.2f} / curvature, diverges from {divergence:.2f}"
+    )
     multiples = np.linspace(0.5, 1.05 * divergence, options.rates)
     rows = []
     with Progress("ReLU network", len(multiples)) as bar:
@@ -77,13 +84,14 @@ def relu_network(options) -> tuple[plots.CatapultCurve, float]:
 
 def trained(problem: training.Problem, rate: float, steps: int) -> tuple[float, float, float]:
     """The loss's peak and end over its first value, and the last curvature times the rate between them."""
-    found = training.descent(problem, rate, np.arange(steps + 1), observe=lambda params: ())
-    losses = np.asarray(found.losses)
-    if not losses[-1] <= losses[0]:
-        return np.inf, np.inf, np.inf
-    end = jax.tree.map(lambda leaf: leaf[0], training.descent(problem, rate, [steps]).observed)
-    curvature = training.phases(problem.with_params(end), jax.random.key(1)).curvature
-    return losses.max() / losses[0], curvature * rate, losses[-1] / losses[0]
+    early = np.asarray(training.descent(problem, rate, np.arange(EARLY + 1), observe=lambda params: ()).losses)
+    end = training.descent(problem, rate, [steps])
+    if not end.losses[0] <= early[0]:
+        return np.nan, np.nan, np.nan
+    params = jax.tree.map(lambda leaf: leaf[0], end.observed)
+    operator = training.gauss_newton_operator(problem.with_params(params))
+    curvature = float(empirical.top_eigenpairs(operator, 1, jax.random.key(1), tolerance=0.01).values[0])
+    return early.max() / early[0], curvature * rate, float(end.losses[0]) / early[0]
 
 
 def diverged_hidden(curve: plots.CatapultCurve) -> plots.CatapultCurve:

@@ -1,7 +1,7 @@
 """Gradient descent at the edge of stability: a tanh network on CIFAR-10 images.
 
     python examples/edge_of_stability.py IMAGES.npz --folder results
-    python examples/edge_of_stability.py IMAGES.npz --side 32 --width 200 --steps 4000
+    python examples/edge_of_stability.py IMAGES.npz --side 32 --width 200
 
 The largest eigenvalue of the loss's Hessian rises until it reaches 2 / learning rate, and stays about there while the loss goes
 on falling, up and down (Cohen et al. 2021). Images are averaged down to `--side` pixels; learning rates are given as the
@@ -27,9 +27,9 @@ def main() -> None:
     parser.add_argument("--train", type=int, default=1000)
     parser.add_argument("--side", type=int, default=8)
     parser.add_argument("--width", type=int, default=64)
-    parser.add_argument("--steps", type=int, default=2000)
+    parser.add_argument("--steps", type=int, default=4000)
     parser.add_argument("--every", type=int, default=10)
-    parser.add_argument("--edges", type=float, nargs="+", default=[2.0, 4.0, 8.0])
+    parser.add_argument("--edges", type=float, nargs="+", default=[2.0, 3.0, 4.5])
     parser.add_argument("--folder", type=Path, default=Path())
     parser.add_argument("--names", nargs=2, default=["Xtrain", "ytrain"])
     options = parser.parse_args()
@@ -46,11 +46,13 @@ def main() -> None:
         runs.append(plots.Sharpening(rate, track.losses, track.steps, track.sharpness[:, 0]))
         late = track.sharpness[len(track.steps) // 2 :, 0] * rate
         print(
-            f"learning rate {rate:.4g}: sharpness × learning rate over the second half {late.mean():.3f} "
+            f"learning rate {rate:.4g}: sharpness times learning rate over the second half {late.mean():.3f} "
             f"(from {late.min():.3f} to {late.max():.3f}), loss {track.losses[0]:.4f} -> {track.losses[-1]:.5f}, "
             f"{time.perf_counter() - start:.0f} s"
         )
-    saved = plots.save(plots.edge_of_stability(runs, loss="half the mean squared error"), options.folder / "edge_of_stability")
+    saved = plots.save(
+        plots.edge_of_stability(runs, loss="half the mean squared error"), options.folder / "edge_of_stability"
+    )
     print(f"figure: {saved}")
 
 

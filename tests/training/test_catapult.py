@@ -111,7 +111,10 @@ def test_many_at_once():
     [
         (lambda: training.catapult(np.nan, 2.0, 1.0, 10, 5), "output contains nan"),
         (lambda: training.catapult(1.0, -2.0, 1.0, 10, 5), "curvature must be finite and positive"),
-        (lambda: training.linear_catapult(np.ones(2), np.eye(3), 1.0, np.eye(2), np.ones(2), 1.0, 9, 5), "ntk must have"),
+        (
+            lambda: training.linear_catapult(np.ones(2), np.eye(3), 1.0, np.eye(2), np.ones(2), 1.0, 9, 5),
+            "ntk must have",
+        ),
     ],
 )
 def test_bad_arguments(call, message):

@@ -30,7 +30,9 @@ def test_losses_of_examples_have_the_loss_as_their_mean(x64, loss):
 
 def test_labels_need_not_show_all_classes(x64):
     params = NET.init(jax.random.key(0), (3,), dtype=np.float64)
-    three = training.Problem(lambda p, x: NET.apply(p, x) @ np.eye(2, 3), params, np.ones((2, 3)), [0, 1], "cross_entropy")
+    three = training.Problem(
+        lambda p, x: NET.apply(p, x) @ np.eye(2, 3), params, np.ones((2, 3)), [0, 1], "cross_entropy"
+    )
     np.testing.assert_array_equal(three.y, np.eye(2, 3))
 
 

@@ -32,7 +32,9 @@ def moments_of_sgd(rate):
     for _ in range(round(END / rate)):
         mean, square = (
             mean - rate * (A.mean() * mean - C.mean()),
-            ((1 - rate * A) ** 2).mean() * square + 2 * rate * ((1 - rate * A) * C).mean() * mean + rate**2 * (C**2).mean(),
+            ((1 - rate * A) ** 2).mean() * square
+            + 2 * rate * ((1 - rate * A) * C).mean() * mean
+            + rate**2 * (C**2).mean(),
         )
     return np.array([mean, square])
 

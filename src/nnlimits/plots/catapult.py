@@ -36,7 +36,7 @@ def catapult(curves: Mapping[str, CatapultCurve], *, divergence: Mapping[str, fl
     figure, axes = new_figure(1, 3, width=13.6, height=4.5, sharex=True)
     panels = [
         ("peak", "largest loss over first loss", "The loss is thrown up", "log"),
-        ("curvature", "last curvature × learning rate", "and lands where it is flat", "linear"),
+        ("curvature", "last curvature times learning rate", "and lands where it is flat", "linear"),
         ("loss", "last loss over first loss", "or training diverges", "log"),
     ]
     for axis, (field, label, heading, scale) in zip(axes[0], panels, strict=True):
@@ -46,7 +46,7 @@ def catapult(curves: Mapping[str, CatapultCurve], *, divergence: Mapping[str, fl
             axis.plot(curve.multiples, shown, line, marker=".", color=COLORS[color], label=name)
             if divergence and name in divergence:
                 axis.axvline(divergence[name], color=COLORS[color], linewidth=1.2, linestyle=":")
-        axis.set(yscale=scale, xlabel="learning rate × first curvature", ylabel=label)
+        axis.set(yscale=scale, xlabel="learning rate times first curvature", ylabel=label)
         _boundaries(axis)
         title(axis, heading)
     axes[0, 1].axhline(2, color=COLORS["theory"], linewidth=1.0, linestyle="--")

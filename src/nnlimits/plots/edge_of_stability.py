@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from matplotlib.figure import Figure
 
-from nnlimits.plots.style import COLORS, legend, new_figure, title
+from nnlimits.plots.style import COLORS, legend, new_figure, plain_logarithmic, title
 
 _LOOKS = ["blue", "orange", "green", "purple", "sky", "yellow"]
 
@@ -37,6 +37,7 @@ def edge_of_stability(runs: Sequence[Sharpening], *, loss: str = "training loss"
         axes[0, 1].axhline(2 / run.learning_rate, color=color, linestyle="--", linewidth=1.2)
     axes[0, 1].plot([], [], "--", color=COLORS["faint"], linewidth=1.2, label="2 / learning rate")
     axes[0, 0].set(yscale="log", xlabel="steps of gradient descent", ylabel=loss)
+    plain_logarithmic(axes[0, 0].yaxis)
     axes[0, 1].set(xlabel="steps of gradient descent", ylabel="largest eigenvalue of the Hessian")
     top = max(max(float(np.nanquantile(run.sharpness, 0.98)), 2 / run.learning_rate) for run in runs)
     axes[0, 1].set_ylim(0, 1.12 * top)

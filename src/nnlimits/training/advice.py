@@ -47,7 +47,9 @@ class LearningRateAdvice(NamedTuple):
     def __str__(self) -> str:
         width = max(len(bound.name) for bound in self.bounds)
         lines = [f"{bound.name:<{width}}  {bound.learning_rate:>9.4g}  {bound.reason}" for bound in self.bounds]
-        lines.append("first step: the learning rate at which it changes a layer's preactivations by as much as their size")
+        lines.append(
+            "first step: the learning rate at which it changes a layer's preactivations by as much as their size"
+        )
         name = max(len(layer.layer) for layer in self.layers)
         lines += [f"  {layer.layer:<{name}}  {layer.learning_rate:>9.4g}" for layer in self.layers]
         return "\n".join(lines)

@@ -56,7 +56,8 @@ def catapult(
     check_positive("learning_rate", learning_rate)
     check_positive("width", width)
     with precision_of(output, curvature, learning_rate):
-        return _catapult(*(jnp.asarray(a, float) for a in (output, curvature, learning_rate, width)), steps)
+        f, curve, rate, n = (jnp.asarray(a, float) for a in (output, curvature, learning_rate, width))
+        return _catapult(f, curve, rate, n, steps)
 
 
 def _catapult(output: Array, curvature: Array, rate: Array, width: Array, steps: int) -> Catapult:
@@ -106,8 +107,10 @@ def linear_catapult(
     check_positive("learning_rate", learning_rate)
     check_positive("width", width)
     with precision_of(outputs, ntk, gram):
-        arrays = (jnp.asarray(a, float) for a in (outputs, ntk, readout, gram, y, learning_rate, width))
-        return _linear_catapult(*arrays, steps)
+        f, theta, b, matrix, targets, rate, n = (
+            jnp.asarray(a, float) for a in (outputs, ntk, readout, gram, y, learning_rate, width)
+        )
+        return _linear_catapult(f, theta, b, matrix, targets, rate, n, steps)
 
 
 def _linear_catapult(
@@ -125,5 +128,5 @@ def _linear_catapult(
         next_f = f - h * theta @ r + h**2 * (f @ r) / width * pull
         return (next_f, next_theta + change * gram, b + change), state
 
-    found = jax.lax.scan(step, (outputs, ntk, readout), length=steps + 1)[1]
-    return LinearCatapult(*found, ((found[0] - y) ** 2).mean(1) / 2)
+    f, theta, b = jax.lax.scan(step, (outputs, ntk, readout), length=steps + 1)[1]
+    return LinearCatapult(f, theta, b, ((f - y) ** 2).mean(1) / 2)

@@ -65,9 +65,7 @@ def _momentum(problem: Problem, rate: Array, mass: Array, segments: Array, obser
 
     def step(state: tuple[PyTree, PyTree], _: Array) -> tuple[PyTree, PyTree]:
         params, velocity = state
-        velocity = jax.tree.map(
-            lambda v, g: (mass * v - rate * g).astype(v.dtype), velocity, gradient(params)
-        )
+        velocity = jax.tree.map(lambda v, g: (mass * v - rate * g).astype(v.dtype), velocity, gradient(params))
         return jax.tree.map(jnp.add, params, velocity), velocity
 
     start = problem.params, jax.tree.map(jnp.zeros_like, problem.params)

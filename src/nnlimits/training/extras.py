@@ -20,5 +20,6 @@ def _imported(name: str) -> Any:
     except ImportError:
         library = name.split(".")[0]
         raise ImportError(
-            f'curvature without matrices needs {library}; install it with: pip install "nnlimits[empirical]"', name=library
+            f'curvature without matrices needs {library}; install it with: pip install "nnlimits[empirical]"',
+            name=library,
         ) from None

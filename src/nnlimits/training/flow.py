@@ -116,7 +116,7 @@ def _flow(
     tolerance: float,
     solver: Any,
 ) -> Trajectory:
-    moments, _ = check_times(times if is_traced(times) else np.asarray(times))
+    moments, _ = check_times(jnp.asarray(times) if is_traced(times) else np.asarray(times))
     if not is_traced(moments) and (np.isinf(moments).any() or (np.diff(moments) < 0).any()):
         raise ValueError(f"times must be finite and ascend; received {times!r}")
     check_positive("tolerance", tolerance)
@@ -173,4 +173,6 @@ def _integrate(
         throw=False,
     )
     losses, observed = solution.ys  # pyright: ignore[reportGeneralTypeIssues]
-    return Trajectory(times, losses, jax.vmap(unflatten_observed)(observed)), solution.result == diffrax.RESULTS.successful
+    return Trajectory(
+        times, losses, jax.vmap(unflatten_observed)(observed)
+    ), solution.result == diffrax.RESULTS.successful

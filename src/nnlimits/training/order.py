@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-
 Vector = Sequence[Any] | np.ndarray
 
 
