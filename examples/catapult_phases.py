@@ -14,8 +14,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from nnlimits import datasets, empirical, nn, plots, training
+from nnlimits import datasets, nn, plots, training
 from nnlimits.compute.progress import Progress
+
+SMALLEST = 1e-4
+"""What the figure shows of a loss, relative to the first, that has vanished."""
 
 EARLY = 50
 """Steps in which the loss is thrown up, if it is."""
@@ -54,7 +57,7 @@ def closed_system(options) -> plots.CatapultCurve:
     over_seeds = jax.vmap(jax.vmap(train, in_axes=(None, 0, 0)), in_axes=(0, None, None))
     found = over_seeds(jnp.asarray(multiples, jnp.float32), outputs, curvatures)
     peak, end, last = (np.median(np.where(np.isfinite(a), a, np.inf), axis=1) for a in found)
-    return diverged_hidden(plots.CatapultCurve(multiples, peak, end, np.maximum(last, 1e-8)))
+    return diverged_hidden(plots.CatapultCurve(multiples, peak, end, np.maximum(last, SMALLEST)))
 
 
 def relu_network(options) -> tuple[plots.CatapultCurve, float]:
@@ -89,8 +92,7 @@ def trained(problem: training.Problem, rate: float, steps: int) -> tuple[float, 
     if not end.losses[0] <= early[0]:
         return np.nan, np.nan, np.nan
     params = jax.tree.map(lambda leaf: leaf[0], end.observed)
-    operator = training.gauss_newton_operator(problem.with_params(params))
-    curvature = float(empirical.top_eigenpairs(operator, 1, jax.random.key(1), tolerance=0.01).values[0])
+    curvature = training.phases(problem.with_params(params), jax.random.key(1)).curvature
     return early.max() / early[0], curvature * rate, float(end.losses[0]) / early[0]
 
 

@@ -92,7 +92,9 @@ def test_edge_of_stability():
 def test_catapult():
     """Rates that diverge are left out; the boundaries are drawn in each panel."""
     multiples = np.array([1.0, 3.0, 5.0])
-    curve = plots.CatapultCurve(multiples, np.array([1, 9, np.inf]), np.array([1, 1.5, np.nan]), np.array([0.1, 0.1, np.nan]))
+    curve = plots.CatapultCurve(
+        multiples, np.array([1, 9, np.inf]), np.array([1, 1.5, np.nan]), np.array([0.1, 0.1, np.nan])
+    )
     figure = plots.catapult({"linear": curve, "ReLU": curve}, divergence={"ReLU": 12.0})
     assert "divergence, measured" in texts(figure)
     assert "last curvature" in texts(figure)

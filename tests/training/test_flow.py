@@ -17,7 +17,7 @@ def end_of(trajectory):
     return np.asarray(trajectory.observed[-1])
 
 
-@pytest.mark.parametrize("loss", ["mse", "cross_entropy"])
+@pytest.mark.parametrize("loss", ["mse", pytest.param("cross_entropy", marks=pytest.mark.slow)])
 def test_descent_follows_the_flow_to_first_and_the_modified_flow_to_second_order(x64, loss):
     """Errors of the parameters at time 2, in the largest entry; the next order moves the fitted slope by 0.02."""
     problem = small(loss)
@@ -43,6 +43,7 @@ def test_momentum_follows_the_flow_of_a_larger_rate_to_first_order(x64):
     assert training.order_of_error(END / COUNTS, errors).slope == pytest.approx(1, abs=0.05)
 
 
+@pytest.mark.slow
 def test_momentum_near_one_follows_the_flow_with_inertia(x64):
     """First order in the root of the rate, which is the step of the second-order equation."""
     problem, friction = small(), 1.5
@@ -92,6 +93,7 @@ def test_descent_is_that_of_the_ensembles(x64):
     np.testing.assert_allclose(found.observed, ensemble.train[0], rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_linearized_network_follows_the_closed_form_of_its_kernel(x64):
     """`nnlimits.gradient_flow` of the empirical kernel, against the flow of the parameters of the linearization."""
     problem = small()
@@ -109,7 +111,10 @@ def test_precision_is_that_of_the_parameters():
     params = NET.init(jax.random.key(0), (3,), dtype=np.float64)
     x, y = np.random.default_rng(0).standard_normal((2, 6, 3))
     double, single = (training.Problem(NET, cast(params, t), x, y[:, :2]) for t in (np.float64, np.float32))
-    for function in (lambda p: training.flow(p, [1.0]), lambda p: training.descent(p, 0.1, [10])):
+    for function in (
+        lambda p: training.flow(p, [1.0], observe=flat),
+        lambda p: training.descent(p, 0.1, [10], observe=flat),
+    ):
         a, b = function(double).losses, function(single).losses
         assert (a.dtype, b.dtype) == (np.float64, np.float32)
         np.testing.assert_allclose(a, b, rtol=1e-5)

@@ -14,7 +14,7 @@ def test_the_objective_and_its_derivatives(x64):
     problem = small("cross_entropy")
     objective = problem.objective()
     assert objective.value(objective.theta) == pytest.approx(float(problem.value(problem.params)))
-    hessian = jax.hessian(objective.value)(objective.theta)
+    hessian = jax.jit(jax.hessian(objective.value))(objective.theta)
     vector = np.random.default_rng(2).standard_normal(len(objective.theta))
     found = objective.hessian_product(objective.theta, jax.numpy.asarray(vector))
     np.testing.assert_allclose(found, hessian @ vector, rtol=1e-9, atol=1e-12)

@@ -52,8 +52,8 @@ def catapult(curves: Mapping[str, CatapultCurve], *, divergence: Mapping[str, fl
     axes[0, 1].axhline(2, color=COLORS["theory"], linewidth=1.0, linestyle="--")
     axes[0, 1].set_ylim(0, None)
     if divergence:
-        axes[0, 0].plot([], [], ":", color=COLORS["faint"], label="divergence, measured")
-    legend(axes[0, 0], loc="upper left")
+        axes[0, 2].plot([], [], ":", color=COLORS["faint"], label="divergence, measured")
+    legend(axes[0, 2], loc="center right")
     return figure
 
 

@@ -77,7 +77,7 @@ def learning_rate_advice(
 
     **Returns:** `LearningRateAdvice`: `advice["kernel"]` is a number, `print(advice)` shows all with their reasons.
 
-    **Raises:** as `Problem`; `ImportError` without `lineax` and `matfree`.
+    **Raises:** as `Problem`; `ImportError` without `matfree`.
     """
     problem = Problem(network, params, x, y, loss)
     found = phases(problem, key)

@@ -12,14 +12,15 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
 from nnlimits.compute.progress import Progress
 from nnlimits.training.complementarity import semidefinite_complementarity
+from nnlimits.training.curvature import hessian_product, leading_pairs
 from nnlimits.training.problem import Problem
 from nnlimits.training.sharpness import (
     PRODUCTS,
     check_records,
     chunks,
+    joined,
     nothing,
     refreshed,
-    starting_vectors,
 )
 from nnlimits.validation import check_positive
 
@@ -75,7 +76,7 @@ def central_flow(
     check_positive("learning_rate", learning_rate)
     records = check_records(steps, every)
     with problem.precision():
-        start = starting_vectors(problem, k, key)
+        start = leading_pairs(problem, hessian_product, k, key)[1]
         state = (problem.objective().theta, start, key)
         run = partial(_advance, every=every, substeps=substeps, products=products, observe=observe)
         rate = problem.scalar(learning_rate)
@@ -86,9 +87,7 @@ def central_flow(
                 seen.append(found)
                 bar.advance(chunk)
         seen.append(jax.tree.map(lambda leaf: leaf[None], _seen(problem, state, rate, substeps, products, observe)))
-    losses, mean_losses, sharpness, covariance, observed = jax.tree.map(
-        lambda *leaves: np.concatenate([np.asarray(leaf) for leaf in leaves]), *seen
-    )
+    losses, mean_losses, sharpness, covariance, observed = joined(seen)
     counted = np.arange(0, steps + 1, every)
     return CentralFlow(float(learning_rate), counted, losses, mean_losses, sharpness, covariance, observed)
 

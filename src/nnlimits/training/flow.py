@@ -123,9 +123,9 @@ def _flow(
     with problem.precision():
         dtype = jnp.result_type(*jax.tree.leaves(problem.params))
         moments = jnp.asarray(moments, dtype)
-        tolerance = max(float(tolerance), 10 * float(jnp.finfo(dtype).eps))
+        accuracy = jnp.asarray(max(float(tolerance), 10 * float(jnp.finfo(dtype).eps)), dtype)
         constants = problem.scalar(constants)
-        found, solved = _integrate(problem, slope, constants, start, moments, observe, tolerance, solver)
+        found, solved = _integrate(problem, slope, constants, start, moments, observe, accuracy, solver)
     if not is_traced(solved) and not solved:
         raise RuntimeError(
             f"the solver did not reach time {times[-1]} in {_MAX_STEPS} steps or met infinities: the problem is stiff, or the "
@@ -142,7 +142,7 @@ def _integrate(
     start: Callable[..., Any],
     times: Array,
     observe: Observe,
-    tolerance: float,
+    accuracy: Array,
     solver: Any,
 ) -> tuple[Trajectory, Array]:
     import diffrax
@@ -167,7 +167,7 @@ def _integrate(
         dt0=None,
         y0=state,
         saveat=diffrax.SaveAt(ts=times, fn=seen),
-        stepsize_controller=diffrax.PIDController(rtol=tolerance, atol=tolerance),
+        stepsize_controller=diffrax.PIDController(rtol=accuracy, atol=accuracy),
         max_steps=_MAX_STEPS,
         adjoint=diffrax.ForwardMode(),
         throw=False,

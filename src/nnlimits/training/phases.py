@@ -4,8 +4,7 @@ from typing import NamedTuple
 
 from jaxtyping import PRNGKeyArray
 
-from nnlimits.empirical.top_eigenpairs import top_eigenpairs
-from nnlimits.training.curvature import gauss_newton_operator, hessian_operator
+from nnlimits.training.curvature import gauss_newton_product, hessian_product, leading_pairs
 from nnlimits.training.problem import Problem
 from nnlimits.validation import check_positive
 
@@ -59,10 +58,10 @@ def phases(problem: Problem, key: PRNGKeyArray) -> Phases:
 
     **Arguments:** `problem`, at whose parameters curvature is found; `key`, for Lanczos' iteration.
 
-    **Raises:** `ImportError` without `lineax` and `matfree`; `ValueError` where the outputs do not depend on the parameters.
+    **Raises:** `ImportError` without `matfree`; `ValueError` where the outputs do not depend on the parameters.
     """
     with problem.precision():
-        curvature = float(top_eigenpairs(gauss_newton_operator(problem), 1, key).values[0])
-        sharpness = float(top_eigenpairs(hessian_operator(problem), 1, key).values[0])
+        curvature = float(leading_pairs(problem, gauss_newton_product, 1, key)[0][0])
+        sharpness = float(leading_pairs(problem, hessian_product, 1, key)[0][0])
     check_positive("the curvature (do the outputs depend on the parameters?)", curvature)
     return Phases(curvature, sharpness)

@@ -11,8 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
 from nnlimits.compute.progress import Progress
-from nnlimits.empirical.top_eigenpairs import top_eigenpairs
-from nnlimits.training.curvature import hessian_operator, ritz_pairs
+from nnlimits.training.curvature import hessian_product, leading_pairs, ritz_pairs
 from nnlimits.training.problem import Problem
 from nnlimits.validation import check_positive
 
@@ -76,15 +75,15 @@ def track_sharpness(
     - `products`: Hessian-vector products for each look.
     - `observe`: a function of the parameters, recorded at each look. `progress`: show a bar; if absent, when a person watches.
 
-    **Raises:** `ValueError` for numbers that do not fit; `ImportError` without `lineax` and `matfree`.
+    **Raises:** `ValueError` for numbers that do not fit; `ImportError` without `matfree`.
     """
     check_positive("learning_rate", learning_rate)
     records = check_records(steps, every)
     with problem.precision():
         step = partial(_advance, every=every, k=k, products=products, observe=observe)
-        start = starting_vectors(problem, k, key)
+        values, start = leading_pairs(problem, hessian_product, k, key)
         state = (problem.objective().theta, start, key)
-        first, losses, seen = _first(problem, start, observe), [], []
+        losses, seen = [], [(values[None], jax.tree.map(lambda leaf: leaf[None], observe(problem.params)))]
         with Progress("descent", records, progress) as bar:
             for chunk in chunks(records):
                 state, (run, values, observed) = step(problem, state, problem.scalar(learning_rate), count=chunk)
@@ -92,7 +91,7 @@ def track_sharpness(
                 seen.append((values, observed))
                 bar.advance(chunk)
         last = np.asarray(_loss(problem, state[0]))[None]
-    values, observed = joined([first, *seen])
+    values, observed = joined(seen)
     return SharpnessTrack(
         float(learning_rate),
         np.arange(0, steps + 1, every),
@@ -118,14 +117,8 @@ def chunks(records: int) -> list[int]:
 
 
 def joined(parts: list[Any]) -> Any:
-    """Records along a first axis, the first of them a single one, in host memory."""
-    stacked = [jax.tree.map(lambda leaf: leaf[None], parts[0]), *parts[1:]]
-    return jax.tree.map(lambda *leaves: np.concatenate([np.asarray(leaf) for leaf in leaves]), *stacked)
-
-
-def starting_vectors(problem: Problem, k: int, key: PRNGKeyArray) -> Float[Array, "p k"]:
-    """The leading eigenvectors of the Hessian at the problem's parameters."""
-    return top_eigenpairs(hessian_operator(problem), k, key).vectors
+    """Records, along their first axis, in host memory."""
+    return jax.tree.map(lambda *leaves: np.concatenate([np.asarray(leaf) for leaf in leaves]), *parts)
 
 
 def refreshed(
@@ -134,15 +127,7 @@ def refreshed(
     """The leading eigenpairs at `theta`, from those nearby."""
     drawn = jax.random.normal(key, theta.shape, theta.dtype)
     start = vectors.sum(1) + FRESH * drawn / jnp.linalg.norm(drawn)
-    product = partial(problem.objective().hessian_product, theta)
-    return ritz_pairs(product, start, vectors.shape[1], products)
-
-
-@eqx.filter_jit
-def _first(problem: Problem, vectors: Array, observe: Callable[..., Any]) -> tuple[Array, PyTree]:
-    objective = problem.objective()
-    values = jax.vmap(lambda v: v @ objective.hessian_product(objective.theta, v), in_axes=1)(vectors)
-    return values, observe(problem.params)
+    return ritz_pairs(partial(hessian_product, problem, theta), start, vectors.shape[1], products)
 
 
 @eqx.filter_jit

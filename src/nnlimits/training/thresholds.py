@@ -35,7 +35,8 @@ def measured_thresholds(
     """Find two thresholds of the learning rate by bisection, for many initializations at once.
 
     Each takes `bisections` descents of `steps` steps for each initialization, all in step with one another, and is found to
-    a factor of `(highest / lowest)^(2^-bisections)`. Bisection supposes that what happens at one rate happens at all higher ones.
+    a factor of `(highest / lowest)^(2^-bisections)`. Bisection supposes that what happens at one
+    rate happens at all higher ones; the divergence of networks with bounded activations, whose outputs stay finite, may not.
 
     **Arguments:**
 
