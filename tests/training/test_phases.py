@@ -44,6 +44,13 @@ def test_operators_are_symmetric_and_give_the_same_eigenvalues(x64):
         assert lineax.is_symmetric(operator)
 
 
+def test_eigenvalues_do_not_depend_on_where_the_iteration_starts(x64):
+    """The Gauss-Newton matrix has rank 12 in 58 dimensions: the iteration ends early, and what follows is rounding errors."""
+    first = training.phases(small(), KEY)
+    for seed in range(1, 6):
+        np.testing.assert_allclose(training.phases(small(), jax.random.key(seed)), first, rtol=1e-6)
+
+
 def test_phases_by_name():
     names = [training.phase(rate, 2.0) for rate in (0.99, 1.01, 1.99, 2.01)]
     assert names == ["lazy", "catapult", "catapult", "divergent"]

@@ -53,7 +53,7 @@ def catapult(curves: Mapping[str, CatapultCurve], *, divergence: Mapping[str, fl
     axes[0, 1].set_ylim(0, None)
     if divergence:
         axes[0, 2].plot([], [], ":", color=COLORS["faint"], label="divergence, measured")
-    legend(axes[0, 2], loc="center right")
+    legend(axes[0, 2], loc="center right", frameon=True, framealpha=1, edgecolor="none")
     return figure
 
 

@@ -8,7 +8,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from nnlimits.training.extras import lineax_module, matfree_decompositions
 from nnlimits.training.problem import Problem
@@ -112,6 +112,14 @@ def ritz_pairs(product: Any, start: Float[Array, " p"], k: int, products: int) -
     products = min(products, start.shape[0])
     run = matfree_decompositions().tridiag_sym(products, custom_vjp=False)
     basis, tridiagonal, *_ = run(product, start)
-    # an iteration that ends early leaves NaN behind: as zeros, they add eigenvalues 0
-    values, rotation = jnp.linalg.eigh(jnp.nan_to_num(tridiagonal))
-    return values[::-1][:k], (jnp.nan_to_num(basis).T @ rotation)[:, ::-1][:, :k]
+    alive = _before_the_end(tridiagonal)
+    values, rotation = jnp.linalg.eigh(jnp.where(alive[:, None] & alive, tridiagonal, 0))
+    return values[::-1][:k], (jnp.where(alive[:, None], basis, 0).T @ rotation)[:, ::-1][:, :k]
+
+
+def _before_the_end(tridiagonal: Float[Array, "k k"]) -> Bool[Array, " k"]:
+    """Which rows come before the iteration's space became invariant: what follows is rounding errors, or NaN."""
+    size, step = abs(jnp.diag(tridiagonal)), jnp.diag(tridiagonal, 1)
+    scale = jax.lax.cummax(size[:-1] + step)
+    goes_on = step > 100 * jnp.finfo(step.dtype).eps * scale
+    return jnp.concatenate([jnp.ones(1, bool), jnp.cumprod(goes_on).astype(bool)])
