@@ -70,7 +70,7 @@ def relu_network(options) -> tuple[plots.CatapultCurve, float]:
     curvature = training.phases(problem, key).curvature
     params = jax.tree.map(lambda leaf: leaf[None], problem.params)
     found = training.measured_thresholds(
-        problem, params, lowest=1 / curvature, highest=32 / curvature, steps=100, bisections=8
+        problem, params, lowest=1 / curvature, highest=32 / curvature, steps=100, bisections=4
     )
     rise, divergence = (float(rate[0]) * curvature for rate in found)
     print(

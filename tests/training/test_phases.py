@@ -88,7 +88,7 @@ def test_a_relu_network_on_digits_survives_beyond_the_linear_bound():
     curvature = np.array([training.phases(problem, KEY).curvature for problem in problems])
     params = jax.tree.map(lambda *leaves: np.stack(leaves), *seeds)
     found = training.measured_thresholds(
-        problems[0], params, lowest=1 / curvature, highest=32 / curvature, steps=100, bisections=7
+        problems[0], params, lowest=1 / curvature, highest=32 / curvature, steps=100, bisections=4
     )
     rise, divergence = found.rise * curvature, found.divergence * curvature
     assert ((rise > 1.8) & (rise < 4)).all()

@@ -73,7 +73,7 @@ def learning_rate_advice(
     - `"first step"`: the smallest rate at which the first step changes a layer by its own size (Jelassi, Hanin et al. 2023).
 
     **Arguments:** `network`, `params`, `x`, `y`, `loss`: as of `Problem`; `key`, for Lanczos' iteration; `steps`, of each of
-    about 20 descents.
+    about 40 descents.
 
     **Returns:** `LearningRateAdvice`: `advice["kernel"]` is a number, `print(advice)` shows all with their reasons.
 
@@ -87,7 +87,7 @@ def learning_rate_advice(
         lowest=found.lazy_below / _SPAN,
         highest=found.lazy_below * _SPAN,
         steps=steps,
-        bisections=8,
+        bisections=4,
     )
     layers = first_step(network, params, x, y, loss=loss)
     return LearningRateAdvice(_bounds(network, problem, found, measured, layers, steps), layers)

@@ -13,6 +13,9 @@ from nnlimits.validation import check_positive
 RISE = 1e-3
 """By how much of its first value the loss rises in one step where it counts as rising: more than rounding."""
 
+GRID = 16
+"""How many steps a search takes from the lowest rate to the highest before it bisects."""
+
 
 class Thresholds(NamedTuple):
     """Learning rates, one for each network; infinite where the highest rate tried is below, zero where the lowest is above."""
@@ -30,13 +33,14 @@ def measured_thresholds(
     lowest: Any,
     highest: Any,
     steps: int = 200,
-    bisections: int = 12,
+    bisections: int = 8,
 ) -> Thresholds:
-    """Find two thresholds of the learning rate by bisection, for many initializations at once.
+    """Find two thresholds of the learning rate, for many initializations at once.
 
-    Each takes `bisections` descents of `steps` steps for each initialization, all in step with one another, and is found to
-    a factor of `(highest / lowest)^(2^-bisections)`. Bisection supposes that what happens at one
-    rate happens at all higher ones; the divergence of networks with bounded activations, whose outputs stay finite, may not.
+    For each threshold, descents of `steps` steps at `GRID + 1` rates between `lowest` and `highest`, of all initializations in
+    step with one another, show the first rate at which it happens; `bisections` more find the place between that rate and
+    the one below, to a factor of `(highest / lowest)^(2^-bisections / GRID)`. Looking from below matters: at yet higher rates
+    a ReLU network may die, its loss ending lower than it began, and one with bounded activations stays finite.
 
     **Arguments:**
 
@@ -64,17 +68,20 @@ def _bisect(
     problem: Problem, params: PyTree, low: Array, high: Array, steps: int, bisections: int, which: int
 ) -> Float[Array, " seeds"]:
     happens = jax.vmap(lambda p, rate: _outcome(problem, p, rate, steps)[which])
+    factor = (high / low) ** (1 / GRID)
+    happened = jax.lax.map(lambda i: happens(params, low * factor**i), jnp.arange(GRID + 1))
+    first = jnp.argmax(happened, axis=0)
 
     def halve(_: Any, ends: tuple[Array, Array]) -> tuple[Array, Array]:
-        low, high = ends
-        middle = jnp.sqrt(low * high)
+        under, over = ends
+        middle = jnp.sqrt(under * over)
         found = happens(params, middle)
-        return jnp.where(found, low, middle), jnp.where(found, middle, high)
+        return jnp.where(found, under, middle), jnp.where(found, middle, over)
 
-    under, over = jax.lax.fori_loop(0, bisections, halve, (low, high))
-    found = jnp.sqrt(under * over)
-    found = jnp.where(happens(params, high), found, jnp.inf)
-    return jnp.where(happens(params, low), 0.0, found)
+    bracket = low * factor ** (first - 1), low * factor**first
+    under, over = jax.lax.fori_loop(0, bisections, halve, bracket)
+    found = jnp.where(happened.any(0), jnp.sqrt(under * over), jnp.inf)
+    return jnp.where(happened[0], 0.0, found).astype(low.dtype)
 
 
 def _outcome(problem: Problem, params: PyTree, rate: Array, steps: int) -> tuple[Bool[Array, ""], Bool[Array, ""]]:
