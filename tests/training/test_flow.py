@@ -84,6 +84,7 @@ def _matmul(params, x):
     return x @ params
 
 
+@pytest.mark.slow
 def test_descent_is_that_of_the_ensembles(x64):
     problem = small()
     x, y = np.asarray(problem.x), np.asarray(problem.y)
