@@ -77,6 +77,33 @@ def test_explanation_with_and_without_data():
     assert "eigenvalue" in texts(full)
 
 
+def test_edge_of_stability():
+    losses, steps = np.linspace(1, 0.1, 21), np.arange(0, 21, 5)
+    runs = [plots.Sharpening(rate, losses, steps, np.linspace(1, 2 / rate, 5)) for rate in (0.5, 1.0)]
+    figure = plots.edge_of_stability(runs, loss="squared error")
+    shown = texts(figure)
+    for text in ("learning rate 0.5", "2 / learning rate", "squared error", "largest eigenvalue of the Hessian"):
+        assert text in shown
+    lines = [line.get_ydata() for line in figure.axes[1].lines]
+    assert any(np.allclose(line, 4) for line in lines)  # the edge of the rate 0.5
+    figure.draw_without_rendering()
+
+
+def test_catapult():
+    """Rates that diverge are left out; the boundaries are drawn in each panel."""
+    multiples = np.array([1.0, 3.0, 5.0])
+    curve = plots.CatapultCurve(
+        multiples, np.array([1, 9, np.inf]), np.array([1, 1.5, np.nan]), np.array([0.1, 0.1, np.nan])
+    )
+    figure = plots.catapult({"linear": curve, "ReLU": curve}, divergence={"ReLU": 12.0})
+    assert "divergence, measured" in texts(figure)
+    assert "last curvature" in texts(figure)
+    for axis in figure.axes:
+        places = [line.get_xdata()[0] for line in axis.lines if len(set(line.get_xdata())) == 1]
+        assert {2, 4, 12.0} <= set(places)
+    figure.draw_without_rendering()
+
+
 def test_save_adds_an_ending_makes_folders_and_leaves_nothing_half_written(tmp_path, distances):
     widths, values = distances
     figure = plots.convergence(widths, {"d": values}, unit="distance")

@@ -1,7 +1,9 @@
 """Figures. Each function returns a matplotlib `Figure`, made without pyplot, so that no display is needed."""
 
 from nnlimits.plots.calibration import calibration
+from nnlimits.plots.catapult import CatapultCurve, catapult
 from nnlimits.plots.convergence import Rate, convergence, fit_rate
+from nnlimits.plots.edge_of_stability import Sharpening, edge_of_stability
 from nnlimits.plots.explanation import explanation
 from nnlimits.plots.jacobian_spectrum import jacobian_spectrum
 from nnlimits.plots.phase_diagram import phase_diagram
@@ -11,9 +13,13 @@ from nnlimits.plots.trainable_depth import trainable_depth
 from nnlimits.plots.training_curves import training_curves
 
 __all__ = [
+    "CatapultCurve",
     "Rate",
+    "Sharpening",
     "calibration",
+    "catapult",
     "convergence",
+    "edge_of_stability",
     "explanation",
     "fit_rate",
     "jacobian_spectrum",

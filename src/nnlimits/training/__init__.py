@@ -1,5 +1,57 @@
-"""Finite networks in training, to hold against their idealisations."""
+"""Finite networks in training, to hold against their idealisations: flows, catapult, edge of stability."""
 
+from nnlimits.training.advice import Bound, LearningRateAdvice, learning_rate_advice
+from nnlimits.training.catapult import Catapult, LinearCatapult, catapult, linear_catapult
+from nnlimits.training.central_flow import CentralFlow, central_flow
+from nnlimits.training.complementarity import semidefinite_complementarity
+from nnlimits.training.curvature import gauss_newton_operator, hessian_operator
+from nnlimits.training.descent import descent, momentum
+from nnlimits.training.first_step import LayerChange, first_step
+from nnlimits.training.flow import flow, inertial_flow, modified_flow
 from nnlimits.training.gradient_descent import Training, train_ensemble, train_linearized_ensemble
+from nnlimits.training.order import Order, order_of_error
+from nnlimits.training.phases import Phases, phase, phases
+from nnlimits.training.problem import Objective, Problem, Trajectory
+from nnlimits.training.sgd import modified_sgd_flow, sgd, sgd_flow
+from nnlimits.training.sharpness import SharpnessTrack, track_sharpness
+from nnlimits.training.thresholds import Thresholds, measured_thresholds
 
-__all__ = ["Training", "train_ensemble", "train_linearized_ensemble"]
+__all__ = [
+    "Bound",
+    "Catapult",
+    "CentralFlow",
+    "LayerChange",
+    "LearningRateAdvice",
+    "LinearCatapult",
+    "Objective",
+    "Order",
+    "Phases",
+    "Problem",
+    "SharpnessTrack",
+    "Thresholds",
+    "Training",
+    "Trajectory",
+    "catapult",
+    "central_flow",
+    "descent",
+    "first_step",
+    "flow",
+    "gauss_newton_operator",
+    "hessian_operator",
+    "inertial_flow",
+    "learning_rate_advice",
+    "linear_catapult",
+    "measured_thresholds",
+    "modified_flow",
+    "modified_sgd_flow",
+    "momentum",
+    "order_of_error",
+    "phase",
+    "phases",
+    "semidefinite_complementarity",
+    "sgd",
+    "sgd_flow",
+    "track_sharpness",
+    "train_ensemble",
+    "train_linearized_ensemble",
+]

@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree, Shaped
 
 from nnlimits import nn
+from nnlimits.training.recording import segments_of
 from nnlimits.validation import check_finite, check_inputs, check_positive, check_same_dtype
 
 Outputs = Callable[[PyTree], Float[Array, "n o"]]
@@ -94,7 +95,7 @@ def _train(
     y = check_inputs("y", y)
     check_same_dtype(x=x, y=y, x_test=x_test)
     check_positive("learning_rate", learning_rate)
-    segments = _segments(steps)
+    segments = segments_of(steps)
     together = max(1, min(len(keys), _TOGETHER // nn.count_parameters(network, x.shape[1:])))
     with jax.enable_x64(x.dtype == np.float64 or jnp.result_type(float) == np.float64):
         x, y, x_test, segments = (jnp.asarray(a) for a in (x, y, x_test, segments))
@@ -160,14 +161,3 @@ def _advance(
 
     params = jax.lax.fori_loop(0, steps, step, params)
     return params, observe(params)
-
-
-def _segments(steps: Sequence[Any]) -> np.ndarray:
-    """The numbers of steps between one record and the next."""
-    counts = np.asarray(steps)
-    if counts.ndim != 1 or counts.size == 0 or counts.dtype.kind not in "iu":
-        raise ValueError(f"steps must be a sequence of whole numbers; received {steps!r}")
-    segments = np.diff(counts, prepend=0)
-    if (segments < 0).any():
-        raise ValueError(f"steps must ascend from 0 or more; received {steps!r}")
-    return segments.astype(np.int32)
