@@ -1,0 +1,120 @@
+"""abc-parameterizations: how weights, their initial draws and their learning rates scale with width."""
+
+from typing import Any, NamedTuple
+
+import equinox as eqx
+
+from nnlimits.nn.fields import as_static_real, choice_field
+from nnlimits.nn.word import Word
+
+PARAMETERIZATIONS = ("ntk", "standard", "mup", "mean_field")
+OPTIMIZERS = ("sgd", "adam")
+PLACES = ("multiplier", "initialization")
+
+
+class Exponents(NamedTuple):
+    """Those of one role: a weight is `n^-a W`, the entries of W start with deviation `n^-b`, the learning rate is `n^-c`."""
+
+    a: float
+    b: float
+    c: float = 0.0
+
+
+def _exponents_field(role: str) -> Any:
+    return eqx.field(static=True, converter=lambda value: _as_exponents(role, value))
+
+
+class ABC(Word):
+    """An abc-parameterization (Yang & Hu 2021, definition 3.1), with exponents for each role that a weight can have.
+
+    The effective weight is `n^-a W`; the entries of the parameter W are drawn with standard deviation `n^-b`, and trained at
+    `n^-c` times the learning rate. What n is, and which weights have which role:
+
+    | role | which | n |
+    |---|---|---|
+    | input | weights from the data to a width; biases, gains and embeddings (fan-in 1) whose channels are a width | fan-out |
+    | hidden | weights from a width to a width | fan-in |
+    | output | weights from a width to the network's outputs | fan-in |
+
+    Fan-in counts the products that one output sums (for a convolution kernel size times channels), fan-out the output's channels.
+    The exponents act on these numbers directly, with no base width: at `w_std=1`, `nn.ABC((0, 0), (0.5, 0), (0.5, 0))` is exactly
+    `"ntk"`. Fixed sizes have no exponents: input weights are divided by the square root of their fan-in, and where both ends
+    are fixed (a network of one layer, the bias of the readout) `a = b = c = 0`.
+
+    Moving `(a, b, c)` to `(a + t, b - t, c - 2t)` in any role changes nothing under gradient descent (the same reference,
+    equation 4); under Adam, whose steps do not depend on the gradient's size, `(a + t, b - t, c - t)` does not.
+
+    **Arguments:** `input`, `hidden`, `output`: each `(a, b, c)`, or `(a, b)` for `c = 0`; `std_in`, where `w_std`, `b_std` and
+    the root of a fixed fan-in go: into the `"multiplier"`, as in the NTK parameterization, or into the `"initialization"`, as
+    in the standard one.
+
+    Those with names (`nn.ABC.named`), for gradient descent: `"ntk"` (Jacot, Gabriel & Hongler 2018), `"standard"` (He et al.
+    2015; Sohl-Dickstein et al. 2020), `"mup"` (maximal update, Yang & Hu 2021, section 5), `"mean_field"` (Mei, Montanari &
+    Nguyen 2018; the three differ as in Yang & Hu 2021, table 1).
+    """
+
+    input: Exponents = _exponents_field("input")
+    hidden: Exponents = _exponents_field("hidden")
+    output: Exponents = _exponents_field("output")
+    std_in: str = choice_field("std_in", PLACES, "multiplier")
+
+    @staticmethod
+    def named(name: str, optimizer: str = "sgd") -> "ABC":
+        """The parameterization called `name`, with the learning-rate exponents of `optimizer`, `"sgd"` or `"adam"`.
+
+        | name | input a, b | hidden a, b | output a, b | c of SGD | c of Adam |
+        |---|---|---|---|---|---|
+        | ntk | 0, 0 | 1/2, 0 | 1/2, 0 | 0, 0, 0 | 1/2, 1, 1/2 |
+        | standard | 0, 0 | 0, 1/2 | 0, 1/2 | 0, 0, 0 | 0, 0, 0 |
+        | mup | -1/2, 1/2 | 0, 1/2 | 1/2, 1/2 | 0, 0, 0 | 1/2, 1, 1/2 |
+        | mean_field | 0, 0 | 1, 0 | 1, 0 | -1, -1, -1 | 0, 0, 0 |
+
+        `"standard"` is what is usual in practice, one learning rate at all widths: with it training diverges as the width grows
+        (`nnlimits.training.classify`), unless the rate falls as 1/width. `"mup"` with SGD is table 1 of Yang & Hu 2021;
+        with Adam it is table 9 of Yang et al. 2022. The exponents of Adam for `"ntk"` are those of the kernel regime (Yang &
+        Littwin 2023), in which every layer adds to the change of the output at order one.
+        """
+        if optimizer not in OPTIMIZERS:
+            raise ValueError(f"optimizer must be one of {', '.join(map(repr, OPTIMIZERS))}; received {optimizer!r}")
+        if not isinstance(name, str) or name not in PARAMETERIZATIONS:
+            raise ValueError(f"{_expected()}; received {name!r}")
+        scales, rates, std_in = _NAMED[name]
+        roles = zip(scales, rates[optimizer], strict=True)
+        return ABC(*((a, b, c) for (a, b), c in roles), std_in=std_in)
+
+    @property
+    def follows_fan_in(self) -> bool:
+        """Whether all weights are divided by the root of their fan-in and learn at one rate, whatever their role."""
+        inner = (0.5, 0.0, 0.0) if self.std_in == "multiplier" else (0.0, 0.5, 0.0)
+        return self.input == (0, 0, 0) and self.hidden == self.output == inner
+
+
+_NAMED: dict[str, tuple[Any, dict[str, tuple[float, float, float]], str]] = {
+    "ntk": (((0, 0), (0.5, 0), (0.5, 0)), {"sgd": (0, 0, 0), "adam": (0.5, 1, 0.5)}, "multiplier"),
+    "standard": (((0, 0), (0, 0.5), (0, 0.5)), {"sgd": (0, 0, 0), "adam": (0, 0, 0)}, "initialization"),
+    "mup": (((-0.5, 0.5), (0, 0.5), (0.5, 0.5)), {"sgd": (0, 0, 0), "adam": (0.5, 1, 0.5)}, "initialization"),
+    "mean_field": (((0, 0), (1, 0), (1, 0)), {"sgd": (-1, -1, -1), "adam": (0, 0, 0)}, "multiplier"),
+}
+
+
+def as_parameterization(value: Any) -> str | ABC:
+    """Return `value` if it names a parameterization or is one, raise `ValueError` otherwise."""
+    if not isinstance(value, ABC) and not (isinstance(value, str) and value in PARAMETERIZATIONS):
+        raise ValueError(f"{_expected()}, or an nn.ABC(...); received {value!r}")
+    return value
+
+
+def as_abc(value: Any, optimizer: str = "sgd") -> ABC:
+    """The exponents of a parameterization given by name or as they are; `optimizer` says which learning rates a name means."""
+    value = as_parameterization(value)
+    return value if isinstance(value, ABC) else ABC.named(value, optimizer)
+
+
+def _expected() -> str:
+    return f"parameterization must be one of {', '.join(map(repr, PARAMETERIZATIONS))}"
+
+
+def _as_exponents(role: str, value: Any) -> Exponents:
+    if not isinstance(value, tuple | list) or len(value) not in (2, 3):
+        raise TypeError(f"{role} must be the exponents (a, b) or (a, b, c); received {value!r}")
+    return Exponents(*(as_static_real(f"{role}'s {name}", number) for name, number in zip("abc", value, strict=False)))
