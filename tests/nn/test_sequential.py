@@ -59,7 +59,9 @@ def test_only_the_outermost_may_set_the_parameterization():
 
 @pytest.mark.parametrize("value", ["NTK", "muP", None, 1])
 def test_refuses_an_unknown_parameterization(value):
-    with pytest.raises(ValueError, match="parameterization must be one of 'ntk', 'standard', 'mup', 'mean_field', or an nn"):
+    with pytest.raises(
+        ValueError, match="parameterization must be one of 'ntk', 'standard', 'mup', 'mean_field', or an nn"
+    ):
         nn.Sequential(nn.Dense(1), parameterization=value)
 
 

@@ -65,7 +65,7 @@ SPELLINGS = [
     "nn.Sequential(nn.Dense(512), parameterization='standard')",
     "nn.Sequential(nn.Dense(512), parameterization='mup')",
     "nn.Sequential(nn.Dense(512), parameterization=nn.ABC((0.0, 0.0, 0.0), (0.5, 0.0, 0.0), (1.0, 0.0, -1.0)))",
-    "nn.ABC((0.0, 0.0, 1.0), (0.0, 0.5, 1.0), (0.0, 0.5, 1.0), std_in='initialization')",
+    "nn.ABC((0.0, 0.0, 1.0), (0.0, 0.5, 1.0), (0.0, 0.5, 1.0), fixed=(0.0, 0.5, 1.0))",
     "nn.Residual(nn.Dense(4))",
     "nn.Residual(nn.Dense(4), shortcut=nn.Dense(4))",
     "nn.Parallel(nn.Relu(), nn.Abs())",

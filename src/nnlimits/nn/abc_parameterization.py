@@ -4,12 +4,11 @@ from typing import Any, NamedTuple
 
 import equinox as eqx
 
-from nnlimits.nn.fields import as_static_real, choice_field
+from nnlimits.nn.fields import as_static_real
 from nnlimits.nn.word import Word
 
 PARAMETERIZATIONS = ("ntk", "standard", "mup", "mean_field")
 OPTIMIZERS = ("sgd", "adam")
-PLACES = ("multiplier", "initialization")
 
 
 class Exponents(NamedTuple):
@@ -18,10 +17,6 @@ class Exponents(NamedTuple):
     a: float
     b: float
     c: float = 0.0
-
-
-def _exponents_field(role: str) -> Any:
-    return eqx.field(static=True, converter=lambda value: _as_exponents(role, value))
 
 
 class ABC(Word):
@@ -37,63 +32,75 @@ class ABC(Word):
     | output | weights from a width to the network's outputs | fan-in |
 
     Fan-in counts the products that one output sums (for a convolution kernel size times channels), fan-out the output's channels.
-    The exponents act on these numbers directly, with no base width: at `w_std=1`, `nn.ABC((0, 0), (0.5, 0), (0.5, 0))` is exactly
-    `"ntk"`. Fixed sizes have no exponents: input weights are divided by the square root of their fan-in, and where both ends
-    are fixed (a network of one layer, the bias of the readout) `a = b = c = 0`.
+    The exponents act on these numbers directly, with no base width: `nn.ABC((0, 0), (0.5, 0), (0.5, 0))` is exactly `"ntk"`.
+
+    A fan-in that is fixed, such as the number of features of the data, has the exponents `fixed`, whatever the fan-out; they
+    change the constants, not the limit. `w_std` and `b_std` multiply where `fixed` has a positive a, as in the NTK
+    parameterization, and are drawn into the parameters otherwise, as in the standard one.
 
     Moving `(a, b, c)` to `(a + t, b - t, c - 2t)` in any role changes nothing under gradient descent (the same reference,
     equation 4); under Adam, whose steps do not depend on the gradient's size, `(a + t, b - t, c - t)` does not.
 
-    **Arguments:** `input`, `hidden`, `output`: each `(a, b, c)`, or `(a, b)` for `c = 0`; `std_in`, where `w_std`, `b_std` and
-    the root of a fixed fan-in go: into the `"multiplier"`, as in the NTK parameterization, or into the `"initialization"`, as
-    in the standard one.
+    **Arguments:** `input`, `hidden`, `output`, `fixed`: each `(a, b, c)`, or `(a, b)` for `c = 0`.
 
     Those with names (`nn.ABC.named`), for gradient descent: `"ntk"` (Jacot, Gabriel & Hongler 2018), `"standard"` (He et al.
     2015; Sohl-Dickstein et al. 2020), `"mup"` (maximal update, Yang & Hu 2021, section 5), `"mean_field"` (Mei, Montanari &
     Nguyen 2018; the three differ as in Yang & Hu 2021, table 1).
     """
 
-    input: Exponents = _exponents_field("input")
-    hidden: Exponents = _exponents_field("hidden")
-    output: Exponents = _exponents_field("output")
-    std_in: str = choice_field("std_in", PLACES, "multiplier")
+    input: Exponents = eqx.field(static=True)
+    hidden: Exponents = eqx.field(static=True)
+    output: Exponents = eqx.field(static=True)
+    fixed: Exponents = eqx.field(static=True, default=Exponents(0.5, 0.0, 0.0))
+
+    def __init__(self, input: Any, hidden: Any, output: Any, fixed: Any = (0.5, 0.0, 0.0)) -> None:
+        self.input = _as_exponents("input", input)
+        self.hidden = _as_exponents("hidden", hidden)
+        self.output = _as_exponents("output", output)
+        self.fixed = _as_exponents("fixed", fixed)
 
     @staticmethod
     def named(name: str, optimizer: str = "sgd") -> "ABC":
         """The parameterization called `name`, with the learning-rate exponents of `optimizer`, `"sgd"` or `"adam"`.
 
-        | name | input a, b | hidden a, b | output a, b | c of SGD | c of Adam |
-        |---|---|---|---|---|---|
-        | ntk | 0, 0 | 1/2, 0 | 1/2, 0 | 0, 0, 0 | 1/2, 1, 1/2 |
-        | standard | 0, 0 | 0, 1/2 | 0, 1/2 | 0, 0, 0 | 0, 0, 0 |
-        | mup | -1/2, 1/2 | 0, 1/2 | 1/2, 1/2 | 0, 0, 0 | 1/2, 1, 1/2 |
-        | mean_field | 0, 0 | 1, 0 | 1, 0 | -1, -1, -1 | 0, 0, 0 |
+        | name | input a, b | hidden a, b | output a, b | fixed a, b | c of SGD | c of Adam |
+        |---|---|---|---|---|---|---|
+        | ntk | 0, 0 | 1/2, 0 | 1/2, 0 | 1/2, 0 | 0, 0, 0, 0 | 1/2, 1, 1/2, 1/2 |
+        | standard | 0, 0 | 0, 1/2 | 0, 1/2 | 0, 1/2 | 0, 0, 0, 0 | 0, 0, 0, 0 |
+        | mup | -1/2, 1/2 | 0, 1/2 | 1/2, 1/2 | 1/2, 0 | 0, 0, 0, 0 | 1/2, 1, 1/2, 1/2 |
+        | mean_field | 0, 0 | 1, 0 | 1, 0 | 1/2, 0 | -1, -1, -1, 0 | 0, 0, 0, 1/2 |
 
         `"standard"` is what is usual in practice, one learning rate at all widths: with it training diverges as the width grows
         (`nnlimits.training.classify`), unless the rate falls as 1/width. `"mup"` with SGD is table 1 of Yang & Hu 2021;
         with Adam it is table 9 of Yang et al. 2022. The exponents of Adam for `"ntk"` are those of the kernel regime (Yang &
-        Littwin 2023), in which every layer adds to the change of the output at order one.
+        Littwin 2023), in which every layer adds to the change of the output at order one. Under Adam, but for
+        `"standard"`, a step at the rate 1 moves a layer by an amount of order one at most, whatever its fan-in.
         """
         if optimizer not in OPTIMIZERS:
             raise ValueError(f"optimizer must be one of {', '.join(map(repr, OPTIMIZERS))}; received {optimizer!r}")
         if not isinstance(name, str) or name not in PARAMETERIZATIONS:
             raise ValueError(f"{_expected()}; received {name!r}")
-        scales, rates, std_in = _NAMED[name]
-        roles = zip(scales, rates[optimizer], strict=True)
-        return ABC(*((a, b, c) for (a, b), c in roles), std_in=std_in)
+        scales, rates = _NAMED[name]
+        return ABC(*((a, b, c) for (a, b), c in zip(scales, rates[optimizer], strict=True)))
 
     @property
     def follows_fan_in(self) -> bool:
-        """Whether all weights are divided by the root of their fan-in and learn at one rate, whatever their role."""
-        inner = (0.5, 0.0, 0.0) if self.std_in == "multiplier" else (0.0, 0.5, 0.0)
-        return self.input == (0, 0, 0) and self.hidden == self.output == inner
+        """Whether all weights are scaled by their fan-in alone and learn at one rate, whatever their role."""
+        return self.input == (0, 0, 0) and self.hidden == self.output == self.fixed and self.fixed.c == 0
+
+    @property
+    def multiplies(self) -> bool:
+        """Whether `w_std` and `b_std` multiply, and are not drawn into the parameters."""
+        return self.fixed.a > 0
 
 
-_NAMED: dict[str, tuple[Any, dict[str, tuple[float, float, float]], str]] = {
-    "ntk": (((0, 0), (0.5, 0), (0.5, 0)), {"sgd": (0, 0, 0), "adam": (0.5, 1, 0.5)}, "multiplier"),
-    "standard": (((0, 0), (0, 0.5), (0, 0.5)), {"sgd": (0, 0, 0), "adam": (0, 0, 0)}, "initialization"),
-    "mup": (((-0.5, 0.5), (0, 0.5), (0.5, 0.5)), {"sgd": (0, 0, 0), "adam": (0.5, 1, 0.5)}, "initialization"),
-    "mean_field": (((0, 0), (1, 0), (1, 0)), {"sgd": (-1, -1, -1), "adam": (0, 0, 0)}, "multiplier"),
+_NTK, _STANDARD = (0.5, 0), (0, 0.5)
+
+_NAMED: dict[str, tuple[Any, dict[str, Any]]] = {
+    "ntk": (((0, 0), _NTK, _NTK, _NTK), {"sgd": (0, 0, 0, 0), "adam": (0.5, 1, 0.5, 0.5)}),
+    "standard": (((0, 0), _STANDARD, _STANDARD, _STANDARD), {"sgd": (0, 0, 0, 0), "adam": (0, 0, 0, 0)}),
+    "mup": (((-0.5, 0.5), _STANDARD, (0.5, 0.5), _NTK), {"sgd": (0, 0, 0, 0), "adam": (0.5, 1, 0.5, 0.5)}),
+    "mean_field": (((0, 0), (1, 0), (1, 0), _NTK), {"sgd": (-1, -1, -1, 0), "adam": (0, 0, 0, 0.5)}),
 }
 
 

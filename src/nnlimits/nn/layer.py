@@ -93,9 +93,9 @@ class Layer(Word):
             inputs = jnp.asarray(x, dtype)
             return _with_dtype(self, dtype).forward(params, inputs, key, self.network_parameterization())
 
-    def network_parameterization(self) -> Parameterization:
-        """The parameterization of the network of which this layer is the whole."""
-        return Parameterization(ABC.named(DEFAULT_PARAMETERIZATION))
+    def network_parameterization(self, optimizer: str = "sgd") -> Parameterization:
+        """The parameterization of the network of which this layer is the whole, with the learning rates of `optimizer`."""
+        return Parameterization(ABC.named(DEFAULT_PARAMETERIZATION, optimizer))
 
     def keeps_width(self) -> bool:
         """Whether its outputs have the channels of its inputs, so that the one number is fixed if the other is.

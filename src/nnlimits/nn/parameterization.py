@@ -12,7 +12,7 @@ from typing import Any, Literal, NamedTuple
 import jax
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from nnlimits.nn.abc_parameterization import ABC, Exponents
+from nnlimits.nn.abc_parameterization import ABC
 from nnlimits.nn.fields import Scalar
 
 DEFAULT_PARAMETERIZATION = "ntk"
@@ -67,19 +67,14 @@ class Parameterization:
 
     def scales(self, what: Weight | Vector | Scalar) -> Scales:
         """The scales of a parameter; a number is a scale that no width changes."""
-        if isinstance(what, Weight):
-            fixed, size, exponents = self._of_weight(what)
-        elif isinstance(what, Vector):
-            wide = self._wide(what.target)
-            fixed, size, exponents = what.std, what.channels, self.exponents.input if wide else _FIXED
-        else:
-            fixed, size, exponents = what, 1, _FIXED
-        multiplied = self.exponents.std_in == "multiplier"
-        return Scales(
-            _shrunk(1.0 if multiplied else fixed, size, exponents.b),
-            _shrunk(fixed if multiplied else 1.0, size, exponents.a),
-            _shrunk(1.0, size, exponents.c),
-        )
+        std, *factors = self._factors(what)
+        multiplied = self.exponents.multiplies
+        initial, multiplier, rate = 1.0 if multiplied else std, std if multiplied else 1.0, 1.0
+        for size, exponents in factors:
+            initial = _shrunk(initial, size, exponents.b)
+            multiplier = _shrunk(multiplier, size, exponents.a)
+            rate = _shrunk(rate, size, exponents.c)
+        return Scales(initial, multiplier, rate)
 
     def drawn(self, key: PRNGKeyArray, shape: tuple[int, ...], scales: Scales, dtype: Any) -> Float[Array, "..."]:
         """The initial value of a parameter of `shape`."""
@@ -89,20 +84,23 @@ class Parameterization:
         """The initial value of a parameter that starts the same everywhere."""
         return times(scales.initial, jax.numpy.full(shape, value, dtype))
 
-    def _of_weight(self, weight: Weight) -> tuple[Scalar, int, Exponents]:
-        if self._wide(weight.source):
-            wide = self._wide(weight.target)
-            return weight.std, weight.fan_in, self.exponents.hidden if wide else self.exponents.output
-        fixed = weight.std / math.sqrt(weight.fan_in)
-        return (fixed, weight.fan_out, self.exponents.input) if self._wide(weight.target) else (fixed, 1, _FIXED)
+    def _factors(self, what: Weight | Vector | Scalar) -> tuple[Any, ...]:
+        """The deviation of a parameter where its layer does not average, and the sizes and exponents that change it."""
+        abc = self.exponents
+        if isinstance(what, Weight):
+            wide = self._wide(what.target)
+            if self._wide(what.source):
+                return what.std, (what.fan_in, abc.hidden if wide else abc.output)
+            factors = what.std, (what.fan_in, abc.fixed)
+            return (*factors, (what.fan_out, abc.input)) if wide else factors
+        if isinstance(what, Vector):
+            return (what.std, (what.channels, abc.input)) if self._wide(what.target) else (what.std,)
+        return (what,)
 
     def _wide(self, end: End) -> bool:
         if self.exponents.follows_fan_in:
             return False  # so that a scale is `std / sqrt(fan_in)` in one way of rounding
         return {"input": self.wide_input, "output": self.wide_output, "inside": True}[end]
-
-
-_FIXED = Exponents(0.0, 0.0, 0.0)
 
 
 def times(scale: Scalar, values: Float[Array, "..."]) -> Float[Array, "..."]:

@@ -101,7 +101,11 @@ class Repeat(Layer):
         return Sequential(*(self.block,) * self._finite_depth()).placed(parameterization)
 
     def makes_width(self, parameterization: Parameterization) -> bool:
-        return Sequential(*(self.block,) * min(self.depth, 2)).makes_width(parameterization)
+        return self.ends().makes_width(parameterization)
+
+    def ends(self) -> Sequential:
+        """The first and the last block; between them the number of channels does not begin or cease to be a width."""
+        return Sequential(*(self.block,) * (1 if self.depth == 1 else 2))
 
     def _finite_depth(self) -> int:
         if not isinstance(self.depth, int):

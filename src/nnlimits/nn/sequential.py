@@ -63,8 +63,8 @@ class Sequential(Layer):
                 x = layer.forward(layer_params, x, layer_key, own)
         return x
 
-    def network_parameterization(self) -> Parameterization:
-        return Parameterization(as_abc(self.parameterization))
+    def network_parameterization(self, optimizer: str = "sgd") -> Parameterization:
+        return Parameterization(as_abc(self.parameterization, optimizer))
 
     def keeps_width(self) -> bool:
         return all(layer.keeps_width() for layer in self.layers)

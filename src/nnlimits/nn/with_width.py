@@ -11,7 +11,6 @@ from nnlimits.nn.fields import as_integer
 from nnlimits.nn.layer import Layer
 from nnlimits.nn.parameterization import Parameterization
 from nnlimits.nn.repeat import Repeat
-from nnlimits.nn.sequential import Sequential
 
 _Network = TypeVar("_Network", bound=Layer)
 
@@ -43,7 +42,7 @@ def _resizable(layer: Layer, place: Parameterization) -> Iterator[bool]:
     if _has_width(layer):
         yield place.wide_output
     elif isinstance(layer, Repeat):
-        yield from _resizable(*Sequential(*(layer.block,) * min(layer.depth, 2)).placed(place)[-1])
+        yield from _resizable(*layer.ends().placed(place)[-1])
     else:
         for member, own in layer.placed(place):
             yield from _resizable(member, own)
