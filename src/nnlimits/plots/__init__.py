@@ -2,8 +2,9 @@
 
 from nnlimits.plots.calibration import calibration
 from nnlimits.plots.convergence import Rate, convergence, fit_rate
+from nnlimits.plots.coordinate_check import coordinate_check
 from nnlimits.plots.explanation import explanation
 from nnlimits.plots.style import save
 from nnlimits.plots.training_curves import training_curves
 
-__all__ = ["Rate", "calibration", "convergence", "explanation", "fit_rate", "save", "training_curves"]
+__all__ = ["Rate", "calibration", "convergence", "coordinate_check", "explanation", "fit_rate", "save", "training_curves"]

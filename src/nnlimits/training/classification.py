@@ -56,7 +56,7 @@ def classify_layers(a: Sequence[Any], b: Sequence[Any], c: Any) -> Classificatio
 def exponent_r(layers: LayerExponents) -> float:
     """r of Yang & Hu 2021, definition 3.2, with every layer's learning rate moved into its `a` and `b`."""
     a, b, _ = _at_rate_one(layers)
-    features = min(2 * a_l + (l == 0) for l, a_l in enumerate(a[:-1]))
+    features = min([2 * a[0] + 1, *(2 * a_l for a_l in a[1:-1])])
     return min(a[-1] + b[-1], 2 * a[-1]) - 1 + features
 
 

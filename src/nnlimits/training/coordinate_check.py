@@ -126,10 +126,11 @@ def _train(
             return _sizes(list(start.values())), changes
 
         drawn = [_initialize(network, key, x.shape[1:], x.dtype) for key in keys]
-        names = tuple(jax.eval_shape(lambda params: preactivations(network, params, x), drawn[0]))
-        if not names:
+        if not jax.tree.leaves(drawn[0]):
             raise ValueError(f"network has no layer with parameters: {network!r}")
-        return names, [(np.asarray(initial), np.asarray(changes)) for initial, changes in map(run, drawn)]
+        names: list[str] = []  # in order, which a dictionary that leaves a transformation is not
+        jax.eval_shape(lambda params: names.extend(preactivations(network, params, x)), drawn[0])
+        return tuple(names), [(np.asarray(initial), np.asarray(changes)) for initial, changes in map(run, drawn)]
 
 
 @eqx.filter_jit

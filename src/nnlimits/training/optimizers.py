@@ -34,11 +34,13 @@ def learning_rates(
     _check(network, optimizer)
     place = network.network_parameterization(optimizer)
     network.output_shape(tuple(input_shape))
-    with jax.enable_x64(True):
-        rates = network.initialize(
+    # rates depend on sizes alone: known while a training step is traced, and whatever the scales are
+    untraced = jax.tree.map(lambda _: 1.0, network)
+    with jax.ensure_compile_time_eval(), jax.enable_x64(True):
+        rates = untraced.initialize(
             jax.random.key(0), tuple(input_shape), _LearningRates(place.exponents), np.dtype(np.float64)
         )
-    return jax.tree.map(np.asarray, rates)
+        return jax.tree.map(np.asarray, rates)
 
 
 def optimizer(
@@ -49,8 +51,8 @@ def optimizer(
     At one `learning_rate`, networks of all widths then train as their parameterization says: alike under `"mup"` (Yang et al.
     2022, tables 8 and 9), lazily under `"ntk"`.
 
-    **Arguments:** `network` and `input_shape`, as of `learning_rates`; `name`, `"sgd"` or `"adam"`; `learning_rate`, a number or an
-    Optax schedule; `options`, those of `optax.sgd` or `optax.adam`. Adam's `eps` is 1e-12 unless given, as gradients
+    **Arguments:** `network` and `input_shape`, as of `learning_rates`; `name`, `"sgd"` or `"adam"`; `learning_rate`, a number or
+    an Optax schedule; `options`, those of `optax.sgd` or `optax.adam`. Adam's `eps` is 1e-12 unless given, as gradients
     shrink with the width.
 
     **Raises:** `ValueError` for an unknown name; `ImportError` without Optax.

@@ -20,7 +20,7 @@ def preactivations(network: nn.Layer, params: PyTree, x: Float[Array, "n ..."]) 
 
     **Returns:** arrays by name, such as `"Dense 0"` or `"Conv 3.body.1"`: the type of the layer, and its position in the
     expression. `nn.Masked` and `nn.GraphNetwork` count as one layer each. The last is the output of a network that ends with
-    weights.
+    weights. (A dictionary that leaves a JAX transformation is ordered by name.)
     """
     return record(network, params, x, network.network_parameterization(), "")[1]
 
