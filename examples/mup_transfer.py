@@ -37,8 +37,10 @@ EXAMPLES, BATCH, STEPS, SEEDS = 12800, 64, 200, 2
 
 
 def network(width: int, parameterization: str) -> nn.Sequential:
+    """Both parameterizations start as the same functions at width 64; beyond, the outputs of muP start smaller."""
     hidden = (nn.Dense(width, w_std=math.sqrt(2)), nn.Relu())
-    return nn.Sequential(*hidden * 3, nn.Dense(10), parameterization=parameterization)
+    readout = nn.Dense(10, w_std=math.sqrt(WIDTHS[0]) if parameterization == "mup" else 1.0)
+    return nn.Sequential(*hidden * 3, readout, parameterization=parameterization)
 
 
 def cross_entropy(net: nn.Layer, params, x: jax.Array, labels: jax.Array) -> jax.Array:

@@ -7,4 +7,13 @@ from nnlimits.plots.explanation import explanation
 from nnlimits.plots.style import save
 from nnlimits.plots.training_curves import training_curves
 
-__all__ = ["Rate", "calibration", "convergence", "coordinate_check", "explanation", "fit_rate", "save", "training_curves"]
+__all__ = [
+    "Rate",
+    "calibration",
+    "convergence",
+    "coordinate_check",
+    "explanation",
+    "fit_rate",
+    "save",
+    "training_curves",
+]

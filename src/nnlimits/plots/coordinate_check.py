@@ -17,7 +17,7 @@ _SHOWN = 8
 def coordinate_check(result: CoordinateCheck, *, name: str = "") -> Figure:
     """Root mean squares of each layer's outputs at initialization, and of their change in training, with fitted exponents.
 
-    **Arguments:** `result` of `nnlimits.training.coordinate_check`; `name`, of the network or its parameterization, for the titles.
+    **Arguments:** `result` of `nnlimits.training.coordinate_check`; `name`, of the network or its parameterization, in titles.
     Of more than eight layers, eight are shown, evenly spaced, with the first and the last.
     """
     figure, axes = new_figure(1, 2, width=11.6, height=5.0)
