@@ -135,7 +135,7 @@ def test_roles_of_repeated_blocks_are_those_of_blocks_written_out():
     assert roles(nn.Dense(7), nn.Repeat(block, 4), nn.Dense(1), shape=(3,))["1.tail.0.weight"] == ("hidden", 7)
 
 
-@pytest.mark.parametrize("name", ["mup", "mean_field"])
+@pytest.mark.parametrize("name", ["mup", pytest.param("mean_field", marks=pytest.mark.slow)])
 def test_repeated_blocks_are_the_blocks_written_out(name, x64):
     block = nn.Sequential(nn.Dense(7, b_std=0.1), nn.Tanh())
     x = np.random.default_rng(0).standard_normal((3, 7))
@@ -194,13 +194,11 @@ def test_mup_of_adam_in_the_form_of_the_table():
         assert a + c == a8 + c8
 
 
-def test_values_of_the_version_before_parameterizations_were_values():
-    """First entries of parameters and outputs of a network of many layers, from `jax.random.key(3)`, in float64.
-
-    They were written down before; the rounding of transcendental functions is left to the machine.
-    """
-    for name, expected in GOLDEN.items():
-        layers = (
+GOLDEN_NETWORKS = {
+    "mlp": ((4,), (nn.Dense(7, 1.3, 0.2), nn.Relu(), nn.Dense(5, 1.1, 0.3), nn.Relu(), nn.Dense(2))),
+    "conv": (
+        (4, 4, 3),
+        (
             nn.Conv(5, (3, 3), b_std=0.1),
             nn.Relu(),
             nn.Residual(nn.Sequential(nn.Conv(5, (3, 3)), nn.Relu()), nn.Conv(5, 1)),
@@ -211,13 +209,24 @@ def test_values_of_the_version_before_parameterizations_were_values():
             nn.LayerNorm(),
             nn.Flatten(),
             nn.Dense(3, b_std=0.5),
-        )
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", ["mlp", pytest.param("conv", marks=pytest.mark.slow)])
+def test_values_of_the_version_before_parameterizations_were_values(case):
+    """First entries of parameters, then outputs, from `jax.random.key(3)`, in float64.
+
+    They were written down with that version; the rounding of transcendental functions is left to the machine.
+    """
+    shape, layers = GOLDEN_NETWORKS[case]
+    for name in ("ntk", "standard"):
         net = nn.Sequential(*layers, parameterization=name)
-        params = net.init(KEY, (4, 4, 3), dtype=np.float64)
-        x = abs(np.random.default_rng(0).standard_normal((3, 4, 4, 3)))
-        found = [float(np.ravel(leaf)[0]) for leaf in jax.tree.leaves(params)]
-        np.testing.assert_allclose(found, expected[:-9], rtol=1e-9)
-        np.testing.assert_allclose(np.ravel(net.apply(params, x)), expected[-9:], rtol=1e-9)
+        params = net.init(KEY, shape, dtype=np.float64)
+        x = abs(np.random.default_rng(0).standard_normal((3, *shape)))
+        found = [np.ravel(leaf)[0] for leaf in jax.tree.leaves(params)]
+        np.testing.assert_allclose([*found, *np.ravel(net.apply(params, x))], GOLDEN[case, name], rtol=1e-9)
 
 
 def test_standard_and_ntk_are_exact_products_of_the_draws():
@@ -278,7 +287,35 @@ def test_only_the_outermost_may_set_it():
 
 
 GOLDEN = {
-    "ntk": [
+    ("mlp", "ntk"): [
+        -1.1266796385960696,
+        0.13987149328024864,
+        0.801674867339392,
+        -1.0901721685234413,
+        0.7772508933771389,
+        0.10986778388034457,
+        -0.9691323631733827,
+        0.06237191754665841,
+        -2.2838605162499483,
+        -0.24372085933429072,
+        -1.3399492217185782,
+        0.3331129001302192,
+    ],
+    ("mlp", "standard"): [
+        -0.22533592771921393,
+        0.09091647063216163,
+        0.2405024602018176,
+        -0.45325098408181785,
+        0.0,
+        0.04913436665874121,
+        -0.9691323631733828,
+        0.062371917546658384,
+        -2.2838605162499483,
+        -0.2437208593342907,
+        -1.3399492217185784,
+        0.33311290013021916,
+    ],
+    ("conv", "ntk"): [
         -1.1266796385960696,
         0.13987149328024864,
         -0.8536187665145054,
@@ -305,7 +342,7 @@ GOLDEN = {
         -0.5373480997419057,
         -1.0654238390483362,
     ],
-    "standard": [
+    ("conv", "standard"): [
         -0.11266796385960696,
         0.026918281432435496,
         -0.0,

@@ -4,7 +4,9 @@ from functools import singledispatch
 from typing import Any
 
 import jax
-from jaxtyping import Array, Float, PyTree
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, PyTree, Shaped
 
 from nnlimits import nn
 from nnlimits.nn.parameterization import Parameterization
@@ -13,7 +15,9 @@ Recorded = tuple[Float[Array, "n ..."], dict[str, Float[Array, "n ..."]]]
 """The output of a layer, and what the layers with parameters in it made, by name."""
 
 
-def preactivations(network: nn.Layer, params: PyTree, x: Float[Array, "n ..."]) -> dict[str, Float[Array, "n ..."]]:
+def preactivations(
+    network: nn.Layer, params: PyTree, x: Shaped[Array | np.ndarray, "n ..."]
+) -> dict[str, Float[Array, "n ..."]]:
     """The outputs of all layers of a network that have parameters, in the order of computation.
 
     **Arguments:** `network`; `params` from its `init`; `x` of shape (n, *input_shape).
@@ -22,7 +26,8 @@ def preactivations(network: nn.Layer, params: PyTree, x: Float[Array, "n ..."]) 
     expression. `nn.Masked` and `nn.GraphNetwork` count as one layer each. The last is the output of a network that ends with
     weights. (A dictionary that leaves a JAX transformation is ordered by name.)
     """
-    return record(network, params, x, network.network_parameterization(), "")[1]
+    dtype = jnp.result_type(x, *jax.tree.leaves(params), float)
+    return record(network, params, jnp.asarray(x, dtype), network.network_parameterization(), "")[1]
 
 
 @singledispatch

@@ -56,14 +56,17 @@ def layer_exponents(parameterization: Any, depth: int, optimizer: str = "sgd") -
     return LayerExponents(*(tuple(column) for column in zip(*roles, strict=True)))
 
 
-def width_exponents(parameterization: Any, depth: int, optimizer: str = "sgd") -> WidthExponents:
+def width_exponents(
+    parameterization: Any, depth: int, optimizer: str = "sgd", *, steps: int | None = None
+) -> WidthExponents:
     """The exponents that a multilayer perceptron without biases has under an abc-parameterization, by power counting.
 
     All hidden layers have one width n; activations are of the order of their arguments, and the gradient of the loss in the
     outputs is of order zero.
 
     **Arguments:** `parameterization`, a name or an `nn.ABC`; `depth`, the number of hidden layers, at least 1; `optimizer`,
-    `"sgd"` or `"adam"`.
+    `"sgd"` or `"adam"`; `steps` of training, at least 1, or `None` for any number: a stable parameterization has the same
+    exponents from the second step on at the latest, an unstable one grows from step to step.
 
     **Returns:** `WidthExponents`, of `depth` hidden layers and the output.
 
@@ -71,21 +74,23 @@ def width_exponents(parameterization: Any, depth: int, optimizer: str = "sgd") -
     """
     if optimizer not in OPTIMIZERS:
         raise ValueError(f"optimizer must be one of {', '.join(map(repr, OPTIMIZERS))}; received {optimizer!r}")
-    return count(layer_exponents(parameterization, depth, optimizer), optimizer)
+    steps = None if steps is None else as_integer("steps", 1, steps)
+    return count(layer_exponents(parameterization, depth, optimizer), optimizer, steps)
 
 
-def count(layers: LayerExponents, optimizer: str) -> WidthExponents:
+def count(layers: LayerExponents, optimizer: str, steps: int | None = None) -> WidthExponents:
     """Power counting for exponents given layer by layer; each may be any."""
     depth = len(layers.a) - 1
     untouched = (float("inf"),) * (depth + 1)
-    start = _forward(layers, untouched, untouched)
+    start = _forward(layers, untouched, untouched, (0.0,) * (depth + 1))
     orders = start
-    for _ in range(4 * (depth + 2)):
+    for _ in range(4 * (depth + 2) if steps is None else steps):
         previous, orders = orders, _step(layers, orders, optimizer)
         if _settled(previous.change, orders.change):
             break
     else:
-        orders = orders._replace(change=tuple(-float("inf") for _ in orders.change))
+        if steps is None:
+            orders = orders._replace(change=(-float("inf"),) * (depth + 1))
     return WidthExponents(tuple(0 - x for x in start.activation[1:]), tuple(0 - x for x in orders.change))
 
 
@@ -101,18 +106,23 @@ def _step(layers: LayerExponents, orders: _Orders, optimizer: str) -> _Orders:
         c[k] if optimizer == "adam" else c[k] + a[k] + gradient[k] + orders.activation[k] for k in range(len(a))
     )
     added = tuple(map(min, orders.added, moved))
-    return _forward(layers, added, tuple(gradient))
+    return _forward(layers, added, tuple(gradient), orders.activation)
 
 
-def _forward(layers: LayerExponents, added: Sequence[float], gradient: tuple[float, ...]) -> _Orders:
-    """Activations of the weights, initial and added; the inputs are of order zero and of fixed number."""
+def _forward(
+    layers: LayerExponents, added: Sequence[float], gradient: tuple[float, ...], before: Sequence[float]
+) -> _Orders:
+    """Activations of the weights, initial and added; the inputs are of order zero and of fixed number.
+
+    What was added to weights is aligned with the activations `before`, from which it was made, and not with their change since.
+    """
     a, b, _ = layers
     activation, change = [0.0], [float("inf")]
     for k in range(len(a)):
         sums = 0.0 if k == 0 else 1.0
         last = k == len(a) - 1
         initial = a[k] + b[k] - sums / 2 + activation[-1]
-        from_weights = a[k] + added[k] - sums + activation[-1]
+        from_weights = a[k] + added[k] - sums + min(before[k], change[-1] + sums / 2)
         # the readout's initial weights are aligned with the change of its inputs, which is along the gradient
         from_below = a[k] + b[k] - (sums if last else sums / 2) + change[-1]
         change.append(min(from_weights, from_below))
