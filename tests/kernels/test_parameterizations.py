@@ -26,7 +26,7 @@ def test_others_are_refused_by_name(parameterization, reason):
         assert part in message
 
 
-@pytest.mark.parametrize("name", ["ntk", "standard"])
+@pytest.mark.parametrize("name", ["standard", pytest.param("ntk", marks=pytest.mark.slow)])
 def test_exponents_equal_to_those_of_a_name_are_that_name(name):
     x = np.random.default_rng(0).standard_normal((3, 4))
     named, spelled = (nl.kernel(nn.Sequential(*LAYERS, parameterization=value)) for value in (name, nn.ABC.named(name)))

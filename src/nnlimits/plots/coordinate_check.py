@@ -41,7 +41,7 @@ def _draw(axis: Axes, result: CoordinateCheck, sizes: np.ndarray, law: PowerLaw)
     for color, layer in zip([*sequence(len(shown))[:-1], COLORS["orange"]], shown, strict=True):
         values = sizes[:, :, layer]
         axis.plot(np.repeat(widths, values.shape[1]), values.ravel(), ".", color=color, alpha=0.4, markersize=5, mew=0)
-        label = f"{result.layers[layer]}   {_signed(law.exponent[layer])} ± {law.error[layer]:.2f}"
+        label = f"{result.layers[layer]}   {_signed(float(law.exponent[layer]))} ± {law.error[layer]:.2f}"
         axis.plot(widths, np.exp(np.log(values).mean(1)), "o-", color=color, markersize=5, label=label)
     axis.set(xscale="log", yscale="log", xlabel="width")
     axis.xaxis.set_major_locator(FixedLocator(list(widths)))
