@@ -7,7 +7,7 @@ The protocol is that of Yang et al., "Tensor Programs V: tuning large neural net
 of a range and at each learning rate of a grid with factors of two, and the training loss at the end is compared. The two
 parameterizations differ in nothing else; each network is trained on the same batches, from its own seeds.
 
-MNIST.npz holds images `Xtrain` (n, 28, 28) and their labels `ytrain`. By default two cores need about five minutes.
+MNIST.npz holds images `Xtrain` (n, 28, 28) and their labels `ytrain`. By default one core needs about nine minutes.
 """
 
 import argparse

@@ -30,7 +30,7 @@ STANDARD_OVER_N = nn.ABC((0, 0, 1), (0, 0.5, 1), (0, 0.5, 1), fixed=(0, 0.5))
     ],
 )
 def test_published_parameterizations(parameterization, depth, regime, r):
-    """Yang & Hu 2021, table 1 and section 3; r by hand from their definition 3.2."""
+    """Yang & Hu 2021, table 1 and section 3; r by hand from its definition there."""
     found = classify(parameterization, depth)
     assert (found.regime, found.r) == (regime, pytest.approx(r))
 

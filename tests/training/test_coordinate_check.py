@@ -40,22 +40,29 @@ def report(name, optimizer, result):
         print("{} {} {}: initial {:+.3f} ± {:.3f}, change {:+.3f} ± {:.3f}".format(name, optimizer, layer, *numbers))
 
 
+WIDTHS = (64, 256, 1024)
 CASES = [
-    ("mup", "mup", "sgd", None),
-    pytest.param("ntk", "ntk", "adam", None, marks=SLOW),
-    pytest.param("ntk", "ntk", "sgd", None, marks=SLOW),
-    pytest.param("standard / n", standard("sgd", 1), "sgd", None, marks=SLOW),
-    pytest.param("mup", "mup", "adam", None, marks=SLOW),
-    pytest.param("mean_field", "mean_field", "sgd", None, marks=SLOW),
-    pytest.param("standard", standard("sgd", 0), "sgd", 1, marks=SLOW),
+    ("mup", "mup", "sgd", None, (64, 512)),
+    *(
+        pytest.param(*case, WIDTHS, marks=SLOW)
+        for case in (
+            ("mup", "mup", "sgd", None),
+            ("mup", "mup", "adam", None),
+            ("ntk", "ntk", "sgd", None),
+            ("ntk", "ntk", "adam", None),
+            ("standard / n", standard("sgd", 1), "sgd", None),
+            ("standard", standard("sgd", 0), "sgd", 1),
+            ("mean_field", "mean_field", "sgd", None),
+        )
+    ),
 ]
 
 
-@pytest.mark.parametrize(("name", "parameterization", "optimizer", "steps"), CASES)
-def test_fully_connected_networks(name, parameterization, optimizer, steps):
+@pytest.mark.parametrize(("name", "parameterization", "optimizer", "steps", "widths"), CASES)
+def test_fully_connected_networks(name, parameterization, optimizer, steps, widths):
     x, y = digits((64,))
     result = coordinate_check(
-        mlp(parameterization), x, y, (64, 256, 1024), key=KEY, optimizer=optimizer,
+        mlp(parameterization), x, y, widths, key=KEY, optimizer=optimizer,
         learning_rate=RATES[optimizer], steps=steps or 2, seeds=16,
     )  # fmt: skip
     report(name, optimizer, result)
@@ -78,7 +85,7 @@ def test_mean_field_of_one_hidden_layer_learns_features(optimizer):
     net = nn.Sequential(nn.Dense(8), nn.Relu(), nn.Dense(10), parameterization="mean_field")
     x, y = digits((64,))
     result = coordinate_check(
-        net, x, y, (64, 256, 1024), key=KEY, optimizer=optimizer, learning_rate=RATES[optimizer], steps=2, seeds=16
+        net, x, y, WIDTHS, key=KEY, optimizer=optimizer, learning_rate=RATES[optimizer], steps=2, seeds=16
     )
     report("mean field", optimizer, result)
     np.testing.assert_allclose(result.initial_law().exponent, (0, -0.5), atol=0.1)

@@ -20,7 +20,7 @@ class Exponents(NamedTuple):
 
 
 class ABC(Word):
-    """An abc-parameterization (Yang & Hu 2021, definition 3.1), with exponents for each role that a weight can have.
+    """An abc-parameterization (Yang & Hu 2021, section 3), with exponents for each role that a weight can have.
 
     The effective weight is `n^-a W`; the entries of the parameter W are drawn with standard deviation `n^-b`, and trained at
     `n^-c` times the learning rate. What n is, and which weights have which role:
@@ -38,8 +38,8 @@ class ABC(Word):
     change the constants, not the limit. `w_std` and `b_std` multiply where `fixed` has a positive a, as in the NTK
     parameterization, and are drawn into the parameters otherwise, as in the standard one.
 
-    Moving `(a, b, c)` to `(a + t, b - t, c - 2t)` in any role changes nothing under gradient descent (the same reference,
-    equation 4); under Adam, whose steps do not depend on the gradient's size, `(a + t, b - t, c - t)` does not.
+    To put `(a + t, b - t, c - 2t)` in the place of `(a, b, c)`, in any role, changes nothing under gradient descent (the same
+    reference, section 3); under Adam, whose steps do not depend on the gradient's size, `(a + t, b - t, c - t)` does the same.
 
     **Arguments:** `input`, `hidden`, `output`, `fixed`: each `(a, b, c)`, or `(a, b)` for `c = 0`.
 

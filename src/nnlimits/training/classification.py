@@ -14,7 +14,7 @@ class Classification(NamedTuple):
 
     regime: Regime
     r: float
-    """The exponent with which the last features change, `n^-r` (Yang & Hu 2021, definition 3.2)."""
+    """The exponent with which the last features change, `n^-r` (Yang & Hu 2021, section 3)."""
     reason: str
 
 
@@ -54,14 +54,14 @@ def classify_layers(a: Sequence[Any], b: Sequence[Any], c: Any) -> Classificatio
 
 
 def exponent_r(layers: LayerExponents) -> float:
-    """r of Yang & Hu 2021, definition 3.2, with every layer's learning rate moved into its `a` and `b`."""
+    """r of Yang & Hu 2021, section 3, with every layer's learning rate moved into its `a` and `b`."""
     a, b, _ = _at_rate_one(layers)
     features = min([2 * a[0] + 1, *(2 * a_l for a_l in a[1:-1])])
     return min(a[-1] + b[-1], 2 * a[-1]) - 1 + features
 
 
 def _at_rate_one(layers: LayerExponents) -> LayerExponents:
-    """The same training with c = 0, by the symmetry (a + t, b - t, c - 2t) of each layer (their equation 4)."""
+    """The same training with c = 0, by the symmetry (a + t, b - t, c - 2t) of each layer (their section 3)."""
     a, b, c = layers
     return LayerExponents(
         tuple(x + rate / 2 for x, rate in zip(a, c, strict=True)),
@@ -71,7 +71,7 @@ def _at_rate_one(layers: LayerExponents) -> LayerExponents:
 
 
 def _at_initialization(layers: LayerExponents) -> Classification | None:
-    """The regime, where it is decided by the sizes at initialization (their theorem 3.3, first condition)."""
+    """The regime, where it is decided by the sizes at initialization (their stability condition)."""
     a, b, _ = layers
     r = exponent_r(layers)
     order = 0.0
@@ -104,7 +104,7 @@ def _vanishing(layers: LayerExponents, r: float, reason: str) -> Classification:
 
 
 def _in_training(layers: LayerExponents) -> Classification:
-    """Their theorem 3.3, second and third condition, theorem 3.4 and corollary 3.9, where features start at order one."""
+    """Their conditions of stability and nontriviality in training, and corollary 3.9, where features start at order one."""
     a, b, _ = layers
     r = exponent_r(layers)
     if r < -TOLERANCE:
