@@ -261,12 +261,12 @@ def test_correlations_out_are_those_of_the_kernel():
     ids=["cnn", "myrtle", "rnn", "gcn", "mlp"],
 )
 def test_with_width(network, expected):
-    assert networks.with_width(network, 16) == expected
+    assert nn.with_width(network, 16) == expected
 
 
 def test_with_width_keeps_shapes_that_have_to_agree():
     for name, shape in (("wide_resnet", (8, 8, 3)), ("transformer_encoder", (5, 3))):
-        network = networks.with_width(presets.NAMED[name](outputs=7), 16)
+        network = nn.with_width(presets.NAMED[name](outputs=7), 16)
         assert network.output_shape(shape) == (7,)
 
 

@@ -9,6 +9,7 @@ from nnlimits import nn
 
 KEY = jax.random.key(0)
 NODES, FEATURES = 4, 3
+NTK = nn.Sequential().network_parameterization()
 
 
 def _graphs(isolated=True):
@@ -122,7 +123,7 @@ def test_refuses_negative_weights_where_degrees_divide():
             nn.ShapeError,
             r"Aggregate needs a graph; .* inside nn\.GraphNetwork",
         ),
-        (lambda: nn.Aggregate().forward((), jnp.ones((1, 4, 3)), None, "ntk"), nn.ShapeError, "needs a graph"),
+        (lambda: nn.Aggregate().forward((), jnp.ones((1, 4, 3)), None, NTK), nn.ShapeError, "needs a graph"),
         (
             lambda: nn.GraphNetwork(nn.Flatten(), nn.Aggregate()).output_shape((4, 7)),
             nn.ShapeError,

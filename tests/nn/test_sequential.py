@@ -57,9 +57,11 @@ def test_only_the_outermost_may_set_the_parameterization():
             build()
 
 
-@pytest.mark.parametrize("value", ["NTK", "mup", None, 1])
+@pytest.mark.parametrize("value", ["NTK", "muP", None, 1])
 def test_refuses_an_unknown_parameterization(value):
-    with pytest.raises(ValueError, match="parameterization must be one of 'ntk', 'standard'; received"):
+    with pytest.raises(
+        ValueError, match="parameterization must be one of 'ntk', 'standard', 'mup', 'mean_field', or an nn"
+    ):
         nn.Sequential(nn.Dense(1), parameterization=value)
 
 

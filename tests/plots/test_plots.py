@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from nnlimits import plots, report
 from nnlimits.plots.training_curves import Curves, Followed
+from nnlimits.training import CoordinateCheck
 
 
 @pytest.fixture
@@ -43,6 +44,18 @@ def test_convergence(distances):
     shown = texts(figure)
     for text in ("from theory", "from a line", "fitted slope \u22120.6", "width of the hidden layers", "distance"):
         assert text in shown
+
+
+def test_coordinate_check():
+    widths = np.array([16, 64, 256])
+    sizes = np.stack([np.ones((3, 4)), np.repeat(widths[:, None] ** -0.5, 4, axis=1)], axis=-1)
+    result = CoordinateCheck(widths, ("Dense 0", "Dense 2"), sizes, sizes[:, :, None])
+    figure = plots.coordinate_check(result, name="muP")
+    shown = texts(figure)
+    for text in ("muP: at initialization", "change after 1 step", "Dense 0   +0.00", "Dense 2   \u22120.50", "width"):
+        assert text in shown
+    many = CoordinateCheck(widths, tuple(map(str, range(20))), np.ones((3, 4, 20)), np.ones((3, 4, 1, 20)))
+    assert len(plots.coordinate_check(many).axes[0].get_legend().get_texts()) == 8
 
 
 def test_training_curves():

@@ -11,7 +11,6 @@ from nnlimits import datasets, nn, report
 from nnlimits.cli import baselines, comparison
 from nnlimits.cli.comparison import Predictions
 from nnlimits.cli.console import Stages
-from nnlimits.cli.networks import with_width
 from nnlimits.cli.tables import numbers
 from nnlimits.estimators import InfiniteNetClassifier
 from nnlimits.estimators.calibration import probabilities
@@ -98,7 +97,7 @@ def _finite(network: nn.Layer, infinite: Any, rate: float, train: Any, test: Any
     start = time.perf_counter()
     prior = np.eye(10)[train.labels].mean(0)
     scale = 10 / 3
-    finite = with_outputs(with_width(network, FINITE_WIDTH), 10)
+    finite = with_outputs(nn.with_width(network, FINITE_WIDTH), 10)
     codes = ((np.eye(10)[train.labels] - prior) * scale).astype(np.float32)
     keys = jax.random.split(jax.random.key(seed), FINITE_NETWORKS)
     trained = train_ensemble(finite, keys, train.x, codes, learning_rate=rate, steps=[FINITE_STEPS], x_test=test.x)

@@ -151,13 +151,12 @@ def _print_kernel(out: Any, shown: Any, shape: tuple[int, ...]) -> None:
 
 def _print_sizes(out: Any, net: Any, shape: tuple[int, ...]) -> None:
     from nnlimits import nn
-    from nnlimits.cli import networks
     from nnlimits.cli.tables import Column, numbers
 
     rows = [("as written", [nn.count_parameters(net, shape)])]
     for width in WIDTHS:
         try:
-            rows.append((f"{width}", [nn.count_parameters(networks.with_width(net, width), shape)]))
+            rows.append((f"{width}", [nn.count_parameters(nn.with_width(net, width), shape)]))
         except ValueError:  # widths that have to agree with something that has none of its own
             continue
     inputs = f"{shape[0]} inputs" if len(shape) == 1 else f"inputs of shape {shape}"

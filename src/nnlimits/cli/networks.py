@@ -1,12 +1,9 @@
 """A network named on the command line: a preset with its options, or a Python file that defines `net`."""
 
-import dataclasses
 import inspect
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
-
-import jax
 
 from nnlimits import nn, presets
 from nnlimits.cli import model_files
@@ -71,17 +68,6 @@ def activation(name: str) -> nn.Layer:
 def takes_tokens(network: nn.Layer) -> bool:
     """Whether the inputs of a network are numbers of tokens, (positions) without channels."""
     return reads_tokens(network)
-
-
-def with_width(network: nn.Layer, width: int) -> nn.Layer:
-    """The network with all its layers that have a `width`, but the last of them, at `width`."""
-    layers = [layer for layer in jax.tree.leaves(network, is_leaf=_has_width) if _has_width(layer)]
-    resized = iter([dataclasses.replace(layer, width=width) for layer in layers[:-1]] + layers[-1:])
-    return jax.tree.map(lambda word: next(resized) if _has_width(word) else word, network, is_leaf=_has_width)
-
-
-def _has_width(word: Any) -> bool:
-    return isinstance(word, nn.Layer) and any(field.name == "width" for field in dataclasses.fields(word))
 
 
 def _required(word: type) -> bool:

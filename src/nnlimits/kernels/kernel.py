@@ -17,6 +17,7 @@ from nnlimits.compute.tiles import Problem, fill, tile_size
 from nnlimits.kernels import evaluate
 from nnlimits.kernels.first_layers import check_values
 from nnlimits.kernels.load import load
+from nnlimits.kernels.needs import kernel_parameterization
 from nnlimits.validation import check_inputs, check_same_dtype, is_traced
 
 Inputs = ArrayLike | Sequence[Any]
@@ -46,6 +47,7 @@ class Kernel(eqx.Module):
         if not isinstance(self.network, nn.Layer):
             received = f"{type(self.network).__name__}{how_to_convert(self.network)}"
             raise TypeError(f"network must be an expression of nnlimits.nn; received {received}")
+        kernel_parameterization(self.network)
 
     def __call__(self, x1: Inputs, x2: Inputs | None = None) -> KernelPair:
         """NNGP and NTK in one pass.
@@ -163,6 +165,7 @@ def kernel(network: nn.Layer) -> Kernel:
 
     **Returns:** a `Kernel`: call it for both kernels; `.nngp`, `.ntk`, `.diagonal` for one of them or the diagonal.
 
-    **Raises:** `TypeError` if `network` is not such an expression.
+    **Raises:** `TypeError` if `network` is not such an expression; `NotImplementedError` if its parameterization has no
+    kernel limit, as `"mup"` and `"mean_field"`.
     """
     return Kernel(network)

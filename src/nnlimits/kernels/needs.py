@@ -23,11 +23,36 @@ class Needs(eqx.Module):
 
 def needs(network: nn.Layer) -> Needs:
     """Read off what a network needs."""
-    parameterization = network.parameterization or "ntk" if isinstance(network, nn.Sequential) else "ntk"
+    parameterization = kernel_parameterization(network)
     words = _words(network)
     widths = parameterization != "ntk" or any(isinstance(w, nn.Concatenate) for w in words)
     everywhere = needs_all_displacements(network)
     return Needs(parameterization, everywhere, widths, any(isinstance(w, nn.Dropout) for w in words))
+
+
+def kernel_parameterization(network: nn.Layer) -> str:
+    """Which of the two parameterizations with a kernel limit a network has, `"ntk"` or `"standard"`.
+
+    **Raises:** `NotImplementedError` for others, naming the parameterization and what would work.
+    """
+    given = network.parameterization if isinstance(network, nn.Sequential) else "ntk"
+    for name in _WITH_KERNELS:
+        if given == name or given == nn.ABC.named(name):
+            return name
+    why = _WITHOUT_KERNELS.get(given, _NO_RULES) if isinstance(given, str) else _NO_RULES
+    raise NotImplementedError(
+        f"a network with parameterization={given!r} has no infinite-width kernel (NNGP and NTK) here: {why}. For the "
+        "kernel limit of the same layers take parameterization='ntk' or 'standard'; finite networks in this "
+        "parameterization can be trained (nnlimits.training), and their kernels estimated (nnlimits.empirical)"
+    )
+
+
+_WITH_KERNELS = ("ntk", "standard")
+_NO_RULES = "only 'ntk' and 'standard' have rules for it"
+_WITHOUT_KERNELS = {
+    "mup": "at infinite width it learns features, and its outputs at initialization vanish",
+    "mean_field": "at infinite width it follows mean-field dynamics, and its outputs at initialization vanish",
+}
 
 
 def _words(word: Any) -> list[Any]:

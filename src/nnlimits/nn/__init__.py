@@ -4,6 +4,7 @@ A network is an immutable value that holds hyper-parameters only. Its real hyper
 it can be traced and differentiated; `init` and `apply` are pure functions of it.
 """
 
+from nnlimits.nn.abc_parameterization import ABC, Exponents
 from nnlimits.nn.activation import Activation
 from nnlimits.nn.aggregate import Aggregate
 from nnlimits.nn.channel_affine import ChannelAffine
@@ -48,8 +49,10 @@ from nnlimits.nn.sigmoid import Mish, Sigmoid, Silu, Softplus
 from nnlimits.nn.sin import Cos, Rbf, Sin
 from nnlimits.nn.step import Sign, Step
 from nnlimits.nn.tanh import HardTanh, Tanh
+from nnlimits.nn.with_width import with_width
 
 __all__ = [
+    "ABC",
     "ABRelu",
     "Abs",
     "Activation",
@@ -68,6 +71,7 @@ __all__ = [
     "Erf",
     "Exp",
     "ExpNormalized",
+    "Exponents",
     "Flatten",
     "Gabor",
     "Gaussian",
@@ -114,4 +118,5 @@ __all__ = [
     "SumPool",
     "Tanh",
     "count_parameters",
+    "with_width",
 ]

@@ -5,6 +5,7 @@ import abc
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from nnlimits.nn.layer import Layer
+from nnlimits.nn.parameterization import Parameterization
 
 
 class Activation(Layer):
@@ -23,7 +24,7 @@ class Activation(Layer):
         return input_shape
 
     def forward(
-        self, params: PyTree, x: Float[Array, "n ..."], key: PRNGKeyArray | None, parameterization: str
+        self, params: PyTree, x: Float[Array, "n ..."], key: PRNGKeyArray | None, parameterization: Parameterization
     ) -> Float[Array, "n ..."]:
         return self(x)
 

@@ -1,7 +1,6 @@
 """What all layers with weights have in common: how the weights are drawn, and where their scales are."""
 
 import abc
-import math
 from typing import Any
 
 import jax
@@ -11,23 +10,25 @@ from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from nnlimits.nn.fields import Scalar
 from nnlimits.nn.layer import Layer
+from nnlimits.nn.parameterization import Parameterization, Vector, Weight, times
 
 Parameter = Float[Array | np.ndarray, "..."]
 """An array of parameters: of JAX, or of NumPy, as it comes from a file."""
 
+Scale = Weight | Vector | Scalar
+"""The scale of a parameter: by the channels that it connects, or a number that no width changes."""
+
 
 def draw(
-    key: PRNGKeyArray, shape: tuple[int, ...], scale: Scalar, parameterization: str, dtype: Any
+    key: PRNGKeyArray, shape: tuple[int, ...], scale: Scale, parameterization: Parameterization, dtype: Any
 ) -> Float[Array, "..."]:
-    """Entries from N(0, 1), or from N(0, scale^2) in the standard parameterization."""
-    values = jax.random.normal(key, shape, dtype)
-    return scale * values if parameterization == "standard" else values
+    """The first value of a parameter: normal entries, times what the parameterization draws of the scale."""
+    return parameterization.drawn(key, shape, parameterization.scales(scale), dtype)
 
 
-def scaled(values: Parameter, scale: Scalar, parameterization: str) -> Float[Array, "..."]:
-    """`scale * values`, or `values` in the standard parameterization, where the parameters carry the scale."""
-    values = jnp.asarray(values)
-    return values if parameterization == "standard" else scale * values
+def scaled(values: Parameter, scale: Scale, parameterization: Parameterization) -> Float[Array, "..."]:
+    """`values`, which are linear in a parameter, times what the parameterization multiplies of the scale."""
+    return times(parameterization.scales(scale).multiplier, jnp.asarray(values))
 
 
 def check_parameters(
@@ -56,7 +57,8 @@ class Affine(Layer, _Scaled):
     """A linear map with one weight and one bias, or, if `b_std` is `None`, without a bias.
 
     `y = w_std / sqrt(fan_in) weight x + b_std bias` with all entries from N(0, 1) in the NTK parameterization; in the
-    standard one the scales are drawn into the entries. A new one defines the shapes, the fan-in, and the linear map.
+    standard one the scales are drawn into the entries, and others scale them by the role of the layer (`nn.ABC`). A new
+    one defines the shapes, the fan-in, and the linear map.
     """
 
     @abc.abstractmethod
@@ -75,27 +77,31 @@ class Affine(Layer, _Scaled):
     def linear(self, weight: Float[Array, "..."], x: Float[Array, "n ..."]) -> Float[Array, "n ..."]:
         """The linear map, without scale and bias."""
 
-    def initialize(self, key: PRNGKeyArray, input_shape: tuple[int, ...], parameterization: str, dtype: Any) -> PyTree:
+    def initialize(
+        self, key: PRNGKeyArray, input_shape: tuple[int, ...], parameterization: Parameterization, dtype: Any
+    ) -> PyTree:
         """Draw `weight` and, if there is one, `bias`."""
         self.output_shape(input_shape)
         weight_key, bias_key = jax.random.split(key)
-        w_scale = self.w_std / math.sqrt(self.fan_in(input_shape))
-        weight = draw(weight_key, self.weight_shape(input_shape), w_scale, parameterization, dtype)
-        if self.b_std is None:
-            return {"weight": weight}
-        return {
-            "weight": weight,
-            "bias": draw(bias_key, self.bias_shape(input_shape), self.b_std, parameterization, dtype),
-        }
+        scales = self._scales(input_shape)
+        params = {"weight": draw(weight_key, self.weight_shape(input_shape), scales["weight"], parameterization, dtype)}
+        if self.b_std is not None:
+            params["bias"] = draw(bias_key, self.bias_shape(input_shape), scales["bias"], parameterization, dtype)
+        return params
 
     def forward(
-        self, params: PyTree, x: Float[Array, "n ..."], key: PRNGKeyArray | None, parameterization: str
+        self, params: PyTree, x: Float[Array, "n ..."], key: PRNGKeyArray | None, parameterization: Parameterization
     ) -> Float[Array, "n ..."]:
         shape = x.shape[1:]
         expected = {"weight": self.weight_shape(shape)}
         if self.b_std is not None:
             expected["bias"] = self.bias_shape(shape)
         check_parameters(self, params, expected, shape)
-        linear = self.linear(jnp.asarray(params["weight"]), x)
-        linear = scaled(linear, self.w_std / math.sqrt(self.fan_in(shape)), parameterization)
-        return linear if self.b_std is None else linear + scaled(params["bias"], self.b_std, parameterization)
+        scales = self._scales(shape)
+        linear = scaled(self.linear(jnp.asarray(params["weight"]), x), scales["weight"], parameterization)
+        return linear if self.b_std is None else linear + scaled(params["bias"], scales["bias"], parameterization)
+
+    def _scales(self, input_shape: tuple[int, ...]) -> dict[str, Weight | Vector]:
+        width = self.bias_shape(input_shape)[-1]
+        bias = {} if self.b_std is None else {"bias": Vector(self.b_std, width)}
+        return {"weight": Weight(self.w_std, self.fan_in(input_shape), width), **bias}

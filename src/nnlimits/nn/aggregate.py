@@ -7,6 +7,7 @@ from jaxtyping import Array, Bool, Float, PRNGKeyArray, PyTree
 from nnlimits.nn.context import mask_of, surroundings, without_masked
 from nnlimits.nn.fields import choice_field, flag_field
 from nnlimits.nn.layer import Layer
+from nnlimits.nn.parameterization import Parameterization
 from nnlimits.validation import is_traced
 
 NORMALIZATIONS = ("none", "mean", "symmetric")
@@ -58,7 +59,11 @@ class Aggregate(Layer):
         return root[:, :, None] * adjacency * root[:, None, :]
 
     def forward(
-        self, params: PyTree, x: Float[Array, "n nodes channels"], key: PRNGKeyArray | None, parameterization: str
+        self,
+        params: PyTree,
+        x: Float[Array, "n nodes channels"],
+        key: PRNGKeyArray | None,
+        parameterization: Parameterization,
     ) -> Float[Array, "n nodes channels"]:
         adjacency = surroundings().adjacency
         if adjacency is None:

@@ -6,6 +6,7 @@ from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from nnlimits.nn.fields import Scalar, probability_field
 from nnlimits.nn.layer import Layer
+from nnlimits.nn.parameterization import Parameterization
 
 
 class Dropout(Layer):
@@ -22,7 +23,7 @@ class Dropout(Layer):
         return input_shape
 
     def forward(
-        self, params: PyTree, x: Float[Array, "n ..."], key: PRNGKeyArray | None, parameterization: str
+        self, params: PyTree, x: Float[Array, "n ..."], key: PRNGKeyArray | None, parameterization: Parameterization
     ) -> Float[Array, "n ..."]:
         if key is None:
             return x

@@ -10,6 +10,7 @@ from nnlimits.nn.affine import check_parameters, draw, scaled
 from nnlimits.nn.context import mask_of
 from nnlimits.nn.fields import Scalar, integer_field, non_negative_field
 from nnlimits.nn.layer import Layer
+from nnlimits.nn.parameterization import Parameterization, Vector
 from nnlimits.validation import is_traced
 
 
@@ -37,20 +38,25 @@ class Embedding(Layer):
             raise self._shape_error("expects tokens along at least one axis; it received ().")
         return (*input_shape, self.width)
 
-    def initialize(self, key: PRNGKeyArray, input_shape: tuple[int, ...], parameterization: str, dtype: Any) -> PyTree:
+    def initialize(
+        self, key: PRNGKeyArray, input_shape: tuple[int, ...], parameterization: Parameterization, dtype: Any
+    ) -> PyTree:
         """Draw `weight`."""
         self.output_shape(input_shape)
-        return {"weight": draw(key, (self.vocabulary, self.width), self.w_std, parameterization, dtype)}
+        return {"weight": draw(key, (self.vocabulary, self.width), self._scale(), parameterization, dtype)}
 
     def forward(
-        self, params: PyTree, x: Float[Array, "n ..."], key: PRNGKeyArray | None, parameterization: str
+        self, params: PyTree, x: Float[Array, "n ..."], key: PRNGKeyArray | None, parameterization: Parameterization
     ) -> Float[Array, "n ..."]:
         check_parameters(self, params, {"weight": (self.vocabulary, self.width)}, x.shape[1:])
         mask = mask_of(x.shape[1:])
         tokens = self._checked(x if mask is None else jnp.where(mask, 0, x))
         valid = (tokens >= 0) & (tokens < self.vocabulary) & (tokens == jnp.floor(tokens))
         vectors = jnp.take(params["weight"], jnp.where(valid, tokens, 0).astype(int), axis=0)
-        return scaled(jnp.where(valid[..., None], vectors, jnp.nan), self.w_std, parameterization)
+        return scaled(jnp.where(valid[..., None], vectors, jnp.nan), self._scale(), parameterization)
+
+    def _scale(self) -> Vector:
+        return Vector(self.w_std, self.width)
 
     def _checked(self, tokens: Float[Array, "n ..."]) -> Float[Array, "n ..."]:
         largest = 2 ** (jnp.finfo(tokens.dtype).nmant + 1)

@@ -6,6 +6,7 @@ from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 from nnlimits.nn.activation import SmoothActivation
 from nnlimits.nn.fields import Scalar, non_negative_field, real_field
 from nnlimits.nn.layer import Layer
+from nnlimits.nn.parameterization import Parameterization
 
 
 class Exp(SmoothActivation):
@@ -36,7 +37,7 @@ class ExpNormalized(Layer):
         return input_shape
 
     def forward(
-        self, params: PyTree, x: Float[Array, "n ..."], key: PRNGKeyArray | None, parameterization: str
+        self, params: PyTree, x: Float[Array, "n ..."], key: PRNGKeyArray | None, parameterization: Parameterization
     ) -> Float[Array, "n ..."]:
         square = jnp.mean(x**2, axis=-1, keepdims=True)
         positive = square > 0

@@ -6,6 +6,7 @@ from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from nnlimits.nn.context import without_masked
 from nnlimits.nn.layer import Layer
+from nnlimits.nn.parameterization import Parameterization
 
 
 class Flatten(Layer):
@@ -18,6 +19,6 @@ class Flatten(Layer):
         return (math.prod(input_shape),)
 
     def forward(
-        self, params: PyTree, x: Float[Array, "n ..."], key: PRNGKeyArray | None, parameterization: str
+        self, params: PyTree, x: Float[Array, "n ..."], key: PRNGKeyArray | None, parameterization: Parameterization
     ) -> Float[Array, "n features"]:
         return without_masked(x).reshape(x.shape[0], math.prod(x.shape[1:]))

@@ -7,6 +7,7 @@ from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from nnlimits.nn.context import mask_of, without_masked
 from nnlimits.nn.layer import Layer
+from nnlimits.nn.parameterization import Parameterization
 
 
 class _GlobalPool(Layer):
@@ -27,7 +28,7 @@ class GlobalSumPool(_GlobalPool):
     """The sum of each channel over all positions: (*positions, C) to (C,). Inside `Masked`, over unmasked ones."""
 
     def forward(
-        self, params: PyTree, x: Float[Array, "n ..."], key: PRNGKeyArray | None, parameterization: str
+        self, params: PyTree, x: Float[Array, "n ..."], key: PRNGKeyArray | None, parameterization: Parameterization
     ) -> Float[Array, "n channels"]:
         return self._sum(x)
 
@@ -36,7 +37,7 @@ class GlobalAvgPool(_GlobalPool):
     """The average of each channel over all positions: (*positions, C) to (C,). Inside `Masked`, over unmasked ones."""
 
     def forward(
-        self, params: PyTree, x: Float[Array, "n ..."], key: PRNGKeyArray | None, parameterization: str
+        self, params: PyTree, x: Float[Array, "n ..."], key: PRNGKeyArray | None, parameterization: Parameterization
     ) -> Float[Array, "n channels"]:
         mask = mask_of(x.shape[1:-1])
         if mask is None:

@@ -10,6 +10,7 @@ from nnlimits.nn.context import surrounded, surroundings
 from nnlimits.nn.errors import located
 from nnlimits.nn.layer import Layer
 from nnlimits.nn.members import as_member
+from nnlimits.nn.parameterization import Parameterization
 from nnlimits.nn.sequential import Sequential
 from nnlimits.nn.word import spell
 
@@ -48,18 +49,33 @@ class GraphNetwork(Layer):
         with located("in GraphNetwork"), surrounded(nodes=input_shape[0]):
             return self.body.output_shape(features)
 
-    def initialize(self, key: PRNGKeyArray, input_shape: tuple[int, ...], parameterization: str, dtype: Any) -> PyTree:
+    def initialize(
+        self, key: PRNGKeyArray, input_shape: tuple[int, ...], parameterization: Parameterization, dtype: Any
+    ) -> PyTree:
         """Draw the parameters of each layer: a tuple, one entry a layer."""
         features = self._features(input_shape)
         with located("in GraphNetwork"), surrounded(nodes=input_shape[0]):
             return self.body.initialize(key, features, parameterization, dtype)
 
     def forward(
-        self, params: PyTree, x: Float[Array, "n nodes channels"], key: PRNGKeyArray | None, parameterization: str
+        self,
+        params: PyTree,
+        x: Float[Array, "n nodes channels"],
+        key: PRNGKeyArray | None,
+        parameterization: Parameterization,
     ) -> Float[Array, "n ..."]:
         adjacency, features = map(jnp.asarray, self.split(x))
         with located("in GraphNetwork"), surrounded(nodes=x.shape[1], adjacency=adjacency):
             return self.body.forward(params, features, key, parameterization)
+
+    def keeps_width(self) -> bool:
+        return self.body.keeps_width()
+
+    def placed(self, parameterization: Parameterization) -> tuple[tuple[Layer, Parameterization], ...]:
+        return self.body.placed(parameterization)
+
+    def makes_width(self, parameterization: Parameterization) -> bool:
+        return self.body.makes_width(parameterization)
 
     def _features(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
         if surroundings().nodes is not None:

@@ -3,6 +3,7 @@
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from nnlimits.nn.layer import Layer
+from nnlimits.nn.parameterization import Parameterization
 
 
 class Identity(Layer):
@@ -12,6 +13,6 @@ class Identity(Layer):
         return input_shape
 
     def forward(
-        self, params: PyTree, x: Float[Array, "n ..."], key: PRNGKeyArray | None, parameterization: str
+        self, params: PyTree, x: Float[Array, "n ..."], key: PRNGKeyArray | None, parameterization: Parameterization
     ) -> Float[Array, "n ..."]:
         return x

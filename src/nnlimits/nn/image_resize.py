@@ -10,6 +10,7 @@ from jaxtyping import Array, Float, Float64, PRNGKeyArray, PyTree
 from nnlimits.nn.context import keeps_mask
 from nnlimits.nn.fields import as_sizes, choice_field
 from nnlimits.nn.layer import Layer
+from nnlimits.nn.parameterization import Parameterization
 
 METHODS = ("linear", "nearest")
 
@@ -48,7 +49,7 @@ class ImageResize(Layer):
         return tuple(interpolation(new, old) for new, old in zip(self.shape, input_positions, strict=True))
 
     def forward(
-        self, params: PyTree, x: Float[Array, "n ..."], key: PRNGKeyArray | None, parameterization: str
+        self, params: PyTree, x: Float[Array, "n ..."], key: PRNGKeyArray | None, parameterization: Parameterization
     ) -> Float[Array, "n ..."]:
         for axis, matrix in enumerate(self.matrices(x.shape[1:-1]), start=1):
             x = jnp.moveaxis(jnp.tensordot(jnp.asarray(matrix, x.dtype), x, (1, axis)), 0, axis)

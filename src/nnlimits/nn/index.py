@@ -8,6 +8,7 @@ from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 from nnlimits.nn.context import surroundings
 from nnlimits.nn.fields import as_integer
 from nnlimits.nn.layer import Layer
+from nnlimits.nn.parameterization import Parameterization
 
 Item = int | tuple[int | None, int | None, int | None]
 """One position, or the start, stop and step of a slice (which is not hashable before Python 3.12)."""
@@ -63,7 +64,7 @@ class Index(Layer):
         return output
 
     def forward(
-        self, params: PyTree, x: Float[Array, "n ..."], key: PRNGKeyArray | None, parameterization: str
+        self, params: PyTree, x: Float[Array, "n ..."], key: PRNGKeyArray | None, parameterization: Parameterization
     ) -> Float[Array, "n ..."]:
         index = self.index
         return x[(slice(None), *(index if isinstance(index, tuple) else (index,)))]

@@ -2,6 +2,7 @@
 
 import abc
 import contextlib
+import dataclasses
 from typing import Any, TypeVar
 
 import jax
@@ -9,9 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree, Shaped
 
+from nnlimits.nn.abc_parameterization import ABC
 from nnlimits.nn.errors import ShapeError
 from nnlimits.nn.fields import as_integer
-from nnlimits.nn.parameterization import DEFAULT_PARAMETERIZATION
+from nnlimits.nn.parameterization import DEFAULT_PARAMETERIZATION, Parameterization
 from nnlimits.nn.word import Word
 
 _Layer = TypeVar("_Layer", bound="Layer")
@@ -33,11 +35,13 @@ class Layer(Word):
 
     @abc.abstractmethod
     def forward(
-        self, params: PyTree, x: Float[Array, "n ..."], key: PRNGKeyArray | None, parameterization: str
+        self, params: PyTree, x: Float[Array, "n ..."], key: PRNGKeyArray | None, parameterization: Parameterization
     ) -> Float[Array, "n ..."]:
         """The function of the layer, given the parameterization of the network it is part of."""
 
-    def initialize(self, key: PRNGKeyArray, input_shape: tuple[int, ...], parameterization: str, dtype: Any) -> PyTree:
+    def initialize(
+        self, key: PRNGKeyArray, input_shape: tuple[int, ...], parameterization: Parameterization, dtype: Any
+    ) -> PyTree:
         """Parameters of the layer, given the parameterization of the network it is part of; `()` if it has none."""
         del key, parameterization, dtype
         self.output_shape(input_shape)
@@ -59,7 +63,7 @@ class Layer(Word):
             raise TypeError(f"dtype must be a floating-point type; received {dtype}")
         self.output_shape(shape)
         with _precision_of([dtype]):
-            return _with_dtype(self, dtype).initialize(key, shape, self._network_parameterization(), dtype)
+            return _with_dtype(self, dtype).initialize(key, shape, self.network_parameterization(), dtype)
 
     def apply(
         self, params: PyTree, x: Shaped[Array | np.ndarray, "n ..."], *, key: PRNGKeyArray | None = None
@@ -87,11 +91,27 @@ class Layer(Word):
         with _precision_of([leaf.dtype for leaf in leaves or [x]]):
             dtype = jnp.result_type(x, *leaves, float)
             inputs = jnp.asarray(x, dtype)
-            return _with_dtype(self, dtype).forward(params, inputs, key, self._network_parameterization())
+            return _with_dtype(self, dtype).forward(params, inputs, key, self.network_parameterization())
 
-    def _network_parameterization(self) -> str:
-        """The parameterization of the network of which this layer is the whole."""
-        return DEFAULT_PARAMETERIZATION
+    def network_parameterization(self, optimizer: str = "sgd") -> Parameterization:
+        """The parameterization of the network of which this layer is the whole, with the learning rates of `optimizer`."""
+        return Parameterization(ABC.named(DEFAULT_PARAMETERIZATION, optimizer))
+
+    def keeps_width(self) -> bool:
+        """Whether its outputs have the channels of its inputs, so that the one number is fixed if the other is.
+
+        So it is for a layer without a `width` of its own.
+        """
+        return all(field.name != "width" for field in dataclasses.fields(self))
+
+    def placed(self, parameterization: Parameterization) -> tuple[tuple["Layer", Parameterization], ...]:
+        """The members of a combinator, each with the parameterization at its place; `parameterization` is that of the whole."""
+        del parameterization
+        return ()
+
+    def makes_width(self, parameterization: Parameterization) -> bool:
+        """Whether the number of channels of its outputs grows with the network, at its place."""
+        return parameterization.wide_input if self.keeps_width() else parameterization.wide_output
 
     def _axes_of(self, input_shape: tuple[int, ...], axes: tuple[int, ...]) -> tuple[int, ...]:
         """`axes` of an example of `input_shape`, counted from 0 and in order."""

@@ -7,6 +7,7 @@ from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 from nnlimits.nn.context import mask_of
 from nnlimits.nn.fields import Scalar, axes_field, non_negative_field
 from nnlimits.nn.layer import Layer
+from nnlimits.nn.parameterization import Parameterization
 
 
 class LayerNorm(Layer):
@@ -31,7 +32,7 @@ class LayerNorm(Layer):
         return input_shape
 
     def forward(
-        self, params: PyTree, x: Float[Array, "n ..."], key: PRNGKeyArray | None, parameterization: str
+        self, params: PyTree, x: Float[Array, "n ..."], key: PRNGKeyArray | None, parameterization: Parameterization
     ) -> Float[Array, "n ..."]:
         axes = tuple(axis + 1 for axis in self._axes_of(x.shape[1:], self.axes))
         unmasked = self._unmasked(x, axes)

@@ -13,6 +13,7 @@ from nnlimits.nn.fields import as_static_real
 from nnlimits.nn.layer import Layer
 from nnlimits.nn.members import as_member
 from nnlimits.nn.parallel import Parallel
+from nnlimits.nn.parameterization import Parameterization
 from nnlimits.nn.residual import Residual
 from nnlimits.nn.sequential import Sequential
 from nnlimits.nn.word import spell
@@ -71,17 +72,28 @@ class Masked(Layer):
         with located("in Masked"), surrounded(positions=self._positions(input_shape)):
             return self.body.output_shape(input_shape)
 
-    def initialize(self, key: PRNGKeyArray, input_shape: tuple[int, ...], parameterization: str, dtype: Any) -> PyTree:
+    def initialize(
+        self, key: PRNGKeyArray, input_shape: tuple[int, ...], parameterization: Parameterization, dtype: Any
+    ) -> PyTree:
         """Draw the parameters of each layer: a tuple, one entry a layer."""
         with located("in Masked"), surrounded(positions=self._positions(input_shape)):
             return self.body.initialize(key, input_shape, parameterization, dtype)
 
     def forward(
-        self, params: PyTree, x: Float[Array, "n ..."], key: PRNGKeyArray | None, parameterization: str
+        self, params: PyTree, x: Float[Array, "n ..."], key: PRNGKeyArray | None, parameterization: Parameterization
     ) -> Float[Array, "n ..."]:
         positions, mask = self._positions(x.shape[1:]), self.mask(x)
         with located("in Masked"), surrounded(positions=positions, mask=mask):
             return self.body.forward(params, x, key, parameterization)
+
+    def keeps_width(self) -> bool:
+        return self.body.keeps_width()
+
+    def placed(self, parameterization: Parameterization) -> tuple[tuple[Layer, Parameterization], ...]:
+        return self.body.placed(parameterization)
+
+    def makes_width(self, parameterization: Parameterization) -> bool:
+        return self.body.makes_width(parameterization)
 
     def _positions(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
         if surroundings().positions is not None:

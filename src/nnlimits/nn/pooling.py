@@ -10,6 +10,7 @@ from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 from nnlimits.nn.context import keeps_mask, without_masked
 from nnlimits.nn.fields import as_sizes, padding_field, sizes_field
 from nnlimits.nn.layer import Layer
+from nnlimits.nn.parameterization import Parameterization
 from nnlimits.nn.window import Padding, Windows, windows
 
 
@@ -50,7 +51,7 @@ class SumPool(_Pool):
     """
 
     def forward(
-        self, params: PyTree, x: Float[Array, "n ..."], key: PRNGKeyArray | None, parameterization: str
+        self, params: PyTree, x: Float[Array, "n ..."], key: PRNGKeyArray | None, parameterization: Parameterization
     ) -> Float[Array, "n ..."]:
         return self._sum(x)
 
@@ -65,6 +66,6 @@ class AvgPool(_Pool):
     """
 
     def forward(
-        self, params: PyTree, x: Float[Array, "n ..."], key: PRNGKeyArray | None, parameterization: str
+        self, params: PyTree, x: Float[Array, "n ..."], key: PRNGKeyArray | None, parameterization: Parameterization
     ) -> Float[Array, "n ..."]:
         return self._sum(x) / math.prod(self.windows(x.shape[1:]).kernel)

@@ -9,6 +9,7 @@ from jaxtyping import Array, Float, Float64, PRNGKeyArray, PyTree
 from nnlimits.nn.affine import check_parameters, draw, scaled
 from nnlimits.nn.fields import Scalar, non_negative_field, static_real_field
 from nnlimits.nn.layer import Layer
+from nnlimits.nn.parameterization import Parameterization, Vector
 
 
 class PositionalEmbedding(Layer):
@@ -37,13 +38,15 @@ class PositionalEmbedding(Layer):
         distances = [np.subtract.outer(np.arange(size), np.arange(size)) for size in positions]
         return tuple(np.exp(-0.5 * (distance / self.length_scale) ** 2) for distance in distances)
 
-    def initialize(self, key: PRNGKeyArray, input_shape: tuple[int, ...], parameterization: str, dtype: Any) -> PyTree:
+    def initialize(
+        self, key: PRNGKeyArray, input_shape: tuple[int, ...], parameterization: Parameterization, dtype: Any
+    ) -> PyTree:
         """Draw `embedding`."""
         self.output_shape(input_shape)
-        return {"embedding": draw(key, input_shape, self.std, parameterization, dtype)}
+        return {"embedding": draw(key, input_shape, self._scale(input_shape), parameterization, dtype)}
 
     def forward(
-        self, params: PyTree, x: Float[Array, "n ..."], key: PRNGKeyArray | None, parameterization: str
+        self, params: PyTree, x: Float[Array, "n ..."], key: PRNGKeyArray | None, parameterization: Parameterization
     ) -> Float[Array, "n ..."]:
         check_parameters(self, params, {"embedding": x.shape[1:]}, x.shape[1:])
         embedding = params["embedding"]
@@ -51,7 +54,10 @@ class PositionalEmbedding(Layer):
             for axis, correlation in enumerate(self.correlations(x.shape[1:-1])):
                 root = jnp.asarray(_square_root(correlation), embedding.dtype)
                 embedding = jnp.moveaxis(jnp.tensordot(root, embedding, (1, axis)), 0, axis)
-        return x + scaled(embedding, self.std, parameterization)
+        return x + scaled(embedding, self._scale(x.shape), parameterization)
+
+    def _scale(self, shape: tuple[int, ...]) -> Vector:
+        return Vector(self.std, shape[-1], "input")
 
 
 def _square_root(matrix: Float64[np.ndarray, "size size"]) -> Float64[np.ndarray, "size size"]:

@@ -1,10 +1,12 @@
 """One block, many times."""
 
+import itertools
 import math
 from typing import Any
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
@@ -12,6 +14,8 @@ from nnlimits.nn.errors import located
 from nnlimits.nn.fields import as_integer
 from nnlimits.nn.layer import Layer
 from nnlimits.nn.members import as_member
+from nnlimits.nn.parameterization import Parameterization
+from nnlimits.nn.sequential import Sequential
 
 _SETTLING = 16
 """How many blocks may change the shape before the shapes of an infinitely deep network are said never to settle."""
@@ -49,35 +53,59 @@ class Repeat(Layer):
                 )
         return shapes[-1]
 
-    def initialize(self, key: PRNGKeyArray, input_shape: tuple[int, ...], parameterization: str, dtype: Any) -> PyTree:
+    def initialize(
+        self, key: PRNGKeyArray, input_shape: tuple[int, ...], parameterization: Parameterization, dtype: Any
+    ) -> PyTree:
         """Draw the parameters of each block."""
         depth = self._finite_depth()
         keys = jax.random.split(key, depth)
+        places = [own for _, own in self.placed(parameterization)]
         head, shape = [], input_shape
         while len(head) < depth and (next_shape := self.block.output_shape(shape)) != shape:
-            head.append(self.block.initialize(keys[len(head)], shape, parameterization, dtype))
+            head.append(self.block.initialize(keys[len(head)], shape, places[len(head)], dtype))
             shape = next_shape
         if len(head) == depth:
             return {"head": tuple(head), "tail": ()}
-        draw = jax.vmap(lambda block_key: self.block.initialize(block_key, shape, parameterization, dtype))
-        return {"head": tuple(head), "tail": draw(keys[len(head) :])}
+        tail = [
+            jax.vmap(lambda block_key, own=own: self.block.initialize(block_key, shape, own, dtype))(keys[start:stop])
+            for start, stop, own in _rows(places, len(head))
+        ]
+        return {"head": tuple(head), "tail": jax.tree.map(lambda *rows: jnp.concatenate(rows), *tail)}
 
     def forward(
-        self, params: PyTree, x: Float[Array, "n ..."], key: PRNGKeyArray | None, parameterization: str
+        self, params: PyTree, x: Float[Array, "n ..."], key: PRNGKeyArray | None, parameterization: Parameterization
     ) -> Float[Array, "n ..."]:
         depth, head = self._finite_depth(), params["head"]
         keys = None if key is None else jax.random.split(key, depth)
+        places = [own for _, own in self.placed(parameterization)]
         with located("in the block of Repeat"):
             for i, block_params in enumerate(head):
-                x = self.block.forward(block_params, x, None if keys is None else keys[i], parameterization)
-            if len(head) == depth:
-                return x
-            tail_keys = None if keys is None else keys[len(head) :]
+                x = self.block.forward(block_params, x, None if keys is None else keys[i], places[i])
+            for start, stop, own in _rows(places, len(head)):
 
-            def step(carry: Array, block: tuple[PyTree, PRNGKeyArray | None]) -> tuple[Array, None]:
-                return self.block.forward(block[0], carry, block[1], parameterization), None
+                def step(carry: Array, block: tuple[PyTree, PRNGKeyArray | None], own=own) -> tuple[Array, None]:
+                    return self.block.forward(block[0], carry, block[1], own), None
 
-            return lax.scan(step, x, (params["tail"], tail_keys), length=depth - len(head))[0]
+                row = params["tail"]
+                if stop - start < depth - len(head):
+                    part = slice(start - len(head), stop - len(head))
+                    row = jax.tree.map(lambda leaf, part=part: leaf[part], row)
+                x = lax.scan(step, x, (row, None if keys is None else keys[start:stop]), length=stop - start)[0]
+            return x
+
+    def keeps_width(self) -> bool:
+        return self.block.keeps_width()
+
+    def placed(self, parameterization: Parameterization) -> tuple[tuple[Layer, Parameterization], ...]:
+        """Each of the blocks, of finite depth."""
+        return Sequential(*(self.block,) * self._finite_depth()).placed(parameterization)
+
+    def makes_width(self, parameterization: Parameterization) -> bool:
+        return self.ends().makes_width(parameterization)
+
+    def ends(self) -> Sequential:
+        """The first and the last block; between them the number of channels does not begin or cease to be a width."""
+        return Sequential(*(self.block,) * (1 if self.depth == 1 else 2))
 
     def _finite_depth(self) -> int:
         if not isinstance(self.depth, int):
@@ -86,3 +114,15 @@ class Repeat(Layer):
                 f"e.g. nn.Repeat({self.block!r}, 64)"
             )
         return self.depth
+
+
+def _rows(places: list[Parameterization], start: int) -> list[tuple[int, int, Parameterization]]:
+    """The blocks from `start` on in rows of equal parameterization, as first block, last block + 1, and the parameterization.
+
+    There is one row, unless the first block reads the data or the last makes the outputs.
+    """
+    rows = []
+    for own, row in itertools.groupby(range(start, len(places)), key=places.__getitem__):
+        blocks = list(row)
+        rows.append((blocks[0], blocks[-1] + 1, own))
+    return rows

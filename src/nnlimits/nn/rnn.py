@@ -1,6 +1,5 @@
 """The simple recurrent network."""
 
-import math
 from typing import Any
 
 import equinox as eqx
@@ -15,6 +14,7 @@ from nnlimits.nn.context import mask_of
 from nnlimits.nn.fields import Scalar, bias_field, integer_field, non_negative_field
 from nnlimits.nn.identity import Identity
 from nnlimits.nn.layer import Layer
+from nnlimits.nn.parameterization import Parameterization, Vector, Weight
 from nnlimits.nn.tanh import Tanh
 
 
@@ -50,7 +50,9 @@ class Rnn(Layer):
             raise self._shape_error(f"expects a sequence of vectors, such as (128, 64); it received {input_shape}.")
         return (input_shape[0], self.width)
 
-    def initialize(self, key: PRNGKeyArray, input_shape: tuple[int, ...], parameterization: str, dtype: Any) -> PyTree:
+    def initialize(
+        self, key: PRNGKeyArray, input_shape: tuple[int, ...], parameterization: Parameterization, dtype: Any
+    ) -> PyTree:
         """Draw `recurrent`, `input` and `bias`."""
         self.output_shape(input_shape)
         shapes, scales = self._shapes(input_shape[-1]), self._scales(input_shape[-1])
@@ -61,7 +63,11 @@ class Rnn(Layer):
         }
 
     def forward(
-        self, params: PyTree, x: Float[Array, "n steps channels"], key: PRNGKeyArray | None, parameterization: str
+        self,
+        params: PyTree,
+        x: Float[Array, "n steps channels"],
+        key: PRNGKeyArray | None,
+        parameterization: Parameterization,
     ) -> Float[Array, "n steps width"]:
         n, steps, channels = x.shape
         check_parameters(self, params, self._shapes(channels), x.shape[1:])
@@ -85,9 +91,9 @@ class Rnn(Layer):
         bias = {} if self.b_std is None else {"bias": (self.width,)}
         return {"recurrent": (self.width, self.width), "input": (channels, self.width), **bias}
 
-    def _scales(self, channels: int) -> dict[str, Scalar]:
+    def _scales(self, channels: int) -> dict[str, Weight | Vector]:
         return {
-            "recurrent": self.w_std / math.sqrt(self.width),
-            "input": self.u_std / math.sqrt(channels),
-            **({} if self.b_std is None else {"bias": self.b_std}),
+            "recurrent": Weight(self.w_std, self.width, self.width, source="output"),
+            "input": Weight(self.u_std, channels, self.width),
+            **({} if self.b_std is None else {"bias": Vector(self.b_std, self.width)}),
         }

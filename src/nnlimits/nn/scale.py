@@ -4,6 +4,7 @@ from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from nnlimits.nn.fields import Scalar, real_field
 from nnlimits.nn.layer import Layer
+from nnlimits.nn.parameterization import Parameterization
 
 
 class Scale(Layer):
@@ -18,6 +19,6 @@ class Scale(Layer):
         return input_shape
 
     def forward(
-        self, params: PyTree, x: Float[Array, "n ..."], key: PRNGKeyArray | None, parameterization: str
+        self, params: PyTree, x: Float[Array, "n ..."], key: PRNGKeyArray | None, parameterization: Parameterization
     ) -> Float[Array, "n ..."]:
         return self.factor * x

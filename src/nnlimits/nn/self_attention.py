@@ -11,6 +11,7 @@ from nnlimits.nn.affine import check_parameters, draw, scaled
 from nnlimits.nn.context import mask_of
 from nnlimits.nn.fields import Scalar, bias_field, choice_field, integer_field, non_negative_field
 from nnlimits.nn.layer import Layer
+from nnlimits.nn.parameterization import Parameterization, Vector, Weight
 
 ATTENTIONS = ("softmax", "identity")
 SCALINGS = ("linear", "sqrt")
@@ -35,6 +36,9 @@ class SelfAttention(Layer):
     `"softmax"`, or `"identity"` for `A` without the softmax; `scaling`, `"linear"` or `"sqrt"`; the scales of weights and
     biases, at least 0 (`b_std=None`: no bias).
 
+    To parameterizations that scale weights by role (`nn.ABC`), `heads key_width` and `heads value_width` are widths: a wider
+    network has more heads, or wider ones, in proportion to its channels.
+
     Inside `Masked` masked positions are no keys, and their outputs are zeros.
     """
 
@@ -55,7 +59,9 @@ class SelfAttention(Layer):
             raise self._shape_error(f"expects positions and channels, such as (128, 64); it received {input_shape}.")
         return (*input_shape[:-1], self.width)
 
-    def initialize(self, key: PRNGKeyArray, input_shape: tuple[int, ...], parameterization: str, dtype: Any) -> PyTree:
+    def initialize(
+        self, key: PRNGKeyArray, input_shape: tuple[int, ...], parameterization: Parameterization, dtype: Any
+    ) -> PyTree:
         """Draw the weights of all heads, and the bias."""
         self.output_shape(input_shape)
         names = ("query", "key", "value", "out", "bias")
@@ -66,7 +72,7 @@ class SelfAttention(Layer):
         return {name: draw(keys[name], shapes[name], scales[name], parameterization, dtype) for name in shapes}
 
     def forward(
-        self, params: PyTree, x: Float[Array, "n ..."], key: PRNGKeyArray | None, parameterization: str
+        self, params: PyTree, x: Float[Array, "n ..."], key: PRNGKeyArray | None, parameterization: Parameterization
     ) -> Float[Array, "n ..."]:
         channels = x.shape[-1]
         check_parameters(self, params, self._shapes(channels), x.shape[1:])
@@ -108,11 +114,12 @@ class SelfAttention(Layer):
             **bias,
         }
 
-    def _scales(self, channels: int) -> dict[str, Scalar]:
+    def _scales(self, channels: int) -> dict[str, Weight | Vector]:
+        keys, values = self.heads * self.key_width, self.heads * self.value_width
         return {
-            "query": self.w_query_std / math.sqrt(channels),
-            "key": self.w_key_std / math.sqrt(channels),
-            "value": self.w_value_std / math.sqrt(channels),
-            "out": self.w_out_std / math.sqrt(self.heads * self.value_width),
-            **({} if self.b_std is None else {"bias": self.b_std}),
+            "query": Weight(self.w_query_std, channels, keys, target="inside"),
+            "key": Weight(self.w_key_std, channels, keys, target="inside"),
+            "value": Weight(self.w_value_std, channels, values, target="inside"),
+            "out": Weight(self.w_out_std, values, self.width, source="inside"),
+            **({} if self.b_std is None else {"bias": Vector(self.b_std, self.width)}),
         }

@@ -3,6 +3,7 @@
 from nnlimits.plots.calibration import calibration
 from nnlimits.plots.catapult import CatapultCurve, catapult
 from nnlimits.plots.convergence import Rate, convergence, fit_rate
+from nnlimits.plots.coordinate_check import coordinate_check
 from nnlimits.plots.edge_of_stability import Sharpening, edge_of_stability
 from nnlimits.plots.explanation import explanation
 from nnlimits.plots.jacobian_spectrum import jacobian_spectrum
@@ -19,6 +20,7 @@ __all__ = [
     "calibration",
     "catapult",
     "convergence",
+    "coordinate_check",
     "edge_of_stability",
     "explanation",
     "fit_rate",
