@@ -23,6 +23,16 @@ def test_dense(parameterization):
         np.testing.assert_allclose((layer**2).sum() / len(layer), 1.0, rtol=1e-12)
 
 
+def test_scales_of_other_parameterizations():
+    """Entries have the mean square of the Gaussian ones, to the error of 3,600 of these (four of its standard deviations)."""
+    net = nn.Sequential(nn.Dense(60), nn.Dense(60, w_std=2.0), nn.Dense(60), parameterization="mup")
+    params = signal.orthogonal_init(net, jax.random.key(0), (60,))
+    plain = net.init(jax.random.key(1), (60,))
+    for ours, theirs in zip(params, plain, strict=True):
+        ratio = np.mean(np.square(theirs["weight"])) / np.mean(np.square(ours["weight"]))
+        assert abs(ratio - 1) < 4 * np.sqrt(2 / 3600)
+
+
 def test_delta_orthogonal_convolution_keeps_norms():
     net = nn.Repeat(nn.Conv(6, 3, padding="circular"), 4)
     params = signal.orthogonal_init(net, jax.random.key(0), (5, 5, 6), dtype=np.float64)

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from nnlimits import nn
+from nnlimits.nn.parameterization import Parameterization, Weight
 
 
 def orthogonal_init(network: nn.Layer, key: PRNGKeyArray, input_shape: tuple[int, ...], *, dtype: Any = None) -> PyTree:
@@ -29,15 +30,11 @@ def orthogonal_init(network: nn.Layer, key: PRNGKeyArray, input_shape: tuple[int
     init_key, weight_key = jax.random.split(key)
     params = network.init(init_key, input_shape, dtype=dtype)
     with jax.enable_x64(any(leaf.dtype == jnp.float64 for leaf in jax.tree.leaves(params))):
-        return orthogonalized(network, params, weight_key, _parameterization(network))
-
-
-def _parameterization(network: nn.Layer) -> Any:
-    return getattr(network, "parameterization", "ntk")
+        return orthogonalized(network, params, weight_key, network.network_parameterization())
 
 
 @singledispatch
-def orthogonalized(layer: nn.Layer, params: PyTree, key: PRNGKeyArray, parameterization: Any) -> PyTree:
+def orthogonalized(layer: nn.Layer, params: PyTree, key: PRNGKeyArray, parameterization: Parameterization) -> PyTree:
     """The parameters of a layer, its weights orthogonal in place of Gaussian; a layer without parameters keeps none."""
     if jax.tree.leaves(params):
         raise NotImplementedError(
@@ -47,7 +44,7 @@ def orthogonalized(layer: nn.Layer, params: PyTree, key: PRNGKeyArray, parameter
 
 
 @orthogonalized.register
-def _dense(layer: nn.Dense, params: PyTree, key: PRNGKeyArray, parameterization: Any) -> PyTree:
+def _dense(layer: nn.Dense, params: PyTree, key: PRNGKeyArray, parameterization: Parameterization) -> PyTree:
     weight = params["weight"]
     rows, columns = weight.shape
     matrix = _isometry(key, rows, columns, weight.dtype) * np.sqrt(max(rows, columns))
@@ -55,7 +52,7 @@ def _dense(layer: nn.Dense, params: PyTree, key: PRNGKeyArray, parameterization:
 
 
 @orthogonalized.register
-def _conv(layer: nn.Conv, params: PyTree, key: PRNGKeyArray, parameterization: Any) -> PyTree:
+def _conv(layer: nn.Conv, params: PyTree, key: PRNGKeyArray, parameterization: Parameterization) -> PyTree:
     weight = params["weight"]
     *window, channels, width = weight.shape
     if any(size % 2 == 0 for size in window):
@@ -73,9 +70,9 @@ def _conv(layer: nn.Conv, params: PyTree, key: PRNGKeyArray, parameterization: A
     return {**params, "weight": whole * _drawn_scale(layer, fan_in, parameterization)}
 
 
-def _drawn_scale(layer: nn.Dense | nn.Conv, fan_in: int, parameterization: Any) -> Any:
-    """What the entries carry of the scale: nothing where the network multiplies by it."""
-    return layer.w_std / np.sqrt(fan_in) if parameterization == "standard" else 1.0
+def _drawn_scale(layer: nn.Dense | nn.Conv, fan_in: int, parameterization: Parameterization) -> Any:
+    """What the entries carry of the scale, the rest being multiplied by the network."""
+    return parameterization.scales(Weight(layer.w_std, fan_in, layer.width)).initial
 
 
 def _isometry(key: PRNGKeyArray, rows: int, columns: int, dtype: Any) -> Float[Array, "rows columns"]:
@@ -83,34 +80,31 @@ def _isometry(key: PRNGKeyArray, rows: int, columns: int, dtype: Any) -> Float[A
 
 
 @orthogonalized.register
-def _sequential(layer: nn.Sequential, params: PyTree, key: PRNGKeyArray, parameterization: Any) -> PyTree:
+def _sequential(layer: nn.Sequential, params: PyTree, key: PRNGKeyArray, parameterization: Parameterization) -> PyTree:
     keys = jax.random.split(key, max(len(layer.layers), 1))
-    return type(params)(
-        orthogonalized(one, part, one_key, parameterization)
-        for one, part, one_key in zip(layer.layers, params, keys, strict=False)
+    return tuple(
+        orthogonalized(one, part, one_key, own)
+        for (one, own), part, one_key in zip(layer.placed(parameterization), params, keys, strict=False)
     )
 
 
 @orthogonalized.register
-def _residual(layer: nn.Residual, params: PyTree, key: PRNGKeyArray, parameterization: Any) -> PyTree:
-    keys = jax.random.split(key)
-    return {
-        name: orthogonalized(getattr(layer, name), params[name], one_key, parameterization)
-        for name, one_key in zip(("body", "shortcut"), keys, strict=True)
-    }
+def _residual(layer: nn.Residual, params: PyTree, key: PRNGKeyArray, parameterization: Parameterization) -> PyTree:
+    placed = zip(("body", "shortcut"), layer.placed(parameterization), jax.random.split(key), strict=True)
+    return {name: orthogonalized(one, params[name], one_key, own) for name, (one, own), one_key in placed}
 
 
 @orthogonalized.register
-def _repeat(layer: nn.Repeat, params: PyTree, key: PRNGKeyArray, parameterization: Any) -> PyTree:
+def _repeat(layer: nn.Repeat, params: PyTree, key: PRNGKeyArray, parameterization: Parameterization) -> PyTree:
+    placed = layer.placed(parameterization)
     head_key, tail_key = jax.random.split(key)
     head = tuple(
-        orthogonalized(layer.block, part, jax.random.fold_in(head_key, i), parameterization)
-        for i, part in enumerate(params["head"])
+        orthogonalized(one, part, jax.random.fold_in(head_key, i), own)
+        for i, (part, (one, own)) in enumerate(zip(params["head"], placed, strict=False))
     )
     if not jax.tree.leaves(params["tail"]):
         return {"head": head, "tail": params["tail"]}
     keys = jax.random.split(tail_key, len(jax.tree.leaves(params["tail"])[0]))
-    tail = jax.vmap(lambda part, one_key: orthogonalized(layer.block, part, one_key, parameterization))(
-        params["tail"], keys
-    )
+    block, own = placed[-1]
+    tail = jax.vmap(lambda part, one_key: orthogonalized(block, part, one_key, own))(params["tail"], keys)
     return {"head": head, "tail": tail}
