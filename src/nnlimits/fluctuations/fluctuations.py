@@ -50,22 +50,22 @@ class Fluctuations(eqx.Module):
     """`F_abcd`: `E[f_i(x_a) f_j(x_b) H_ij,cd]` of two outputs to first order; with the textbook's order of indices, `F_acbd`."""
 
     @property
-    def A(self) -> Tensor:  # noqa: N802
+    def A(self) -> Tensor:
         """`ntk_mean_covariance`, by its name in Roberts, Yaida & Hanin 2022, equation 8.97."""
         return self.ntk_mean_covariance
 
     @property
-    def B(self) -> Tensor:  # noqa: N802
+    def B(self) -> Tensor:
         """`ntk_weight_covariance`, by its name in Roberts, Yaida & Hanin 2022, equation 8.89."""
         return self.ntk_weight_covariance
 
     @property
-    def D(self) -> Tensor:  # noqa: N802
+    def D(self) -> Tensor:
         """`kernel_ntk_covariance`, by its name in Roberts, Yaida & Hanin 2022, equation 8.77."""
         return self.kernel_ntk_covariance
 
     @property
-    def F(self) -> Tensor:  # noqa: N802
+    def F(self) -> Tensor:
         """`output_ntk_covariance`, by its name in Roberts, Yaida & Hanin 2022, equation 8.79."""
         return self.output_ntk_covariance
 
@@ -108,7 +108,9 @@ class Fluctuations(eqx.Module):
 
 
 def fluctuations(network: nn.Layer, x: ArrayLike) -> Fluctuations:
-    """The outputs of a random finite network to first order in 1/width (Yaida 2020; Roberts, Yaida & Hanin 2022, chapters 4 and 8).
+    """The outputs of a random finite network to first order in 1/width.
+
+    Yaida 2020; Roberts, Yaida & Hanin 2022, chapters 4 and 8.
 
     The widths are those of the network's Dense layers. Differentiable with respect to hyper-parameters and inputs, under
     `jax.jit` too; in the precision of the inputs. Layers with one nonlinearity run under one `lax.scan`.
@@ -168,9 +170,13 @@ def _every(first: Any, steps: tuple[HiddenStep, ...], x: Float[Array, "n d"]) ->
     state = first_layer(first, x)
     layers = [jax.tree.map(lambda v: v[None], state)]
     for group in _groups(steps):
-        state, after = jax.lax.scan(lambda s, step: (next_layer(step, s),) * 2, state, group)
+        state, after = jax.lax.scan(lambda s, step: _twice(next_layer(step, s)), state, group)
         layers.append(after)
     return _as_fluctuations(jax.tree.map(lambda *parts: jnp.concatenate(parts), *layers))
+
+
+def _twice(state: State) -> tuple[State, State]:
+    return state, state
 
 
 def _groups(steps: tuple[HiddenStep, ...]) -> list[HiddenStep]:

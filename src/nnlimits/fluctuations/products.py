@@ -22,14 +22,22 @@ from jaxtyping import Array, Float
 from nnlimits import nn
 from nnlimits.fluctuations.derivatives import Function, as_function, derivatives, kinks_of
 from nnlimits.fluctuations.pairs import angle_of, floor, kink_lines, two_units
+from nnlimits.fluctuations.piecewise_linear import (
+    hermite_coefficients,
+    hermite_polynomials,
+    piecewise_linear,
+    squares,
+)
 from nnlimits.fluctuations.quadrature import Plane, crossings, inner_rule, line_rule, plane_rule, turn
 
 _POWERS = ((1, 0), (1, 1), (2, 0), (2, 1), (2, 2), *((3, p) for p in range(4)), *((4, p) for p in range(5)))
 """Products of factors of one unit: how many, and how many of them are `phi'`."""
 _COUNTS = {1: 14, 2: 9, 3: 5, 4: 2}
 """How many of these occur where a product has factors of so many different units."""
-_TERMS = {True: 28, False: 40}
-"""Terms of the Hermite series, for smooth nonlinearities and for kinked ones."""
+_SMOOTH_TERMS, _KINKED_TERMS, _LINEAR_TERMS = 28, 40, 80
+"""Terms of the Hermite series, for smooth, kinked, and piecewise linear nonlinearities."""
+_BLUR = (0.7, 2.2, 6.0)
+"""Panels end so many standard deviations of a unit to both sides of its kink, at a radius of one."""
 _TOGETHER = 16
 """Groups of units whose nodes are held at once."""
 
@@ -124,10 +132,18 @@ def _triple(activation: nn.Layer, covariance: Float[Array, "3 3"]) -> Float[Arra
     plane, angle, (third,) = _conditioned(activation, covariance)
     first, second = _outer(activation, plane, covariance[0, 0], covariance[1, 1], angle, _COUNTS[3])
     mean = third.along[0] * plane.z1 + third.along[1] * plane.z2
-    x, w = inner_rule(kinks_of(activation), mean, third.deviation)
-    inner = _powers(*(f(mean[:, None] + third.deviation * x) for f in _functions(activation)), _COUNTS[3])
-    found = jnp.einsum("n,in,jn,kn->ijk", plane.weights, first, second, (inner * w).sum(-1))
+    found = jnp.einsum("n,in,jn,kn->ijk", plane.weights, first, second, _squares(activation, mean, third.deviation))
     return _unsorted(found, order)
+
+
+def _squares(
+    activation: nn.Layer, mean: Float[Array, " nodes"], deviation: Float[Array, ""]
+) -> Float[Array, "5 nodes"]:
+    linear = piecewise_linear(activation, mean.dtype)
+    if linear is not None:
+        return squares(linear, mean, deviation)
+    x, w = inner_rule(kinks_of(activation), mean, deviation)
+    return (_powers(*(f(mean[:, None] + deviation * x) for f in _functions(activation)), _COUNTS[3]) * w).sum(-1)
 
 
 def _quadruple(activation: nn.Layer, covariance: Float[Array, "4 4"]) -> Float[Array, "p p p p"]:
@@ -139,18 +155,22 @@ def _quadruple(activation: nn.Layer, covariance: Float[Array, "4 4"]) -> Float[A
     scale = third.deviation * fourth.deviation
     left = covariance[2, 3] - third.along @ fourth.along
     rho = jnp.where(scale > 0, jnp.clip(left / jnp.where(scale > 0, scale, 1.0), -1.0, 1.0), 0.0)
-    terms = series[0].shape[0]
-    powers = jnp.concatenate([jnp.ones_like(rho)[None], jnp.cumprod(jnp.broadcast_to(rho, (terms - 1,)))])
+    powers = jnp.cumprod(jnp.full(series[0].shape[0], rho).at[0].set(1.0))
     inner = jnp.einsum("t,tkn,tln->kln", powers, *series)
     return _unsorted(jnp.einsum("n,in,jn,kln->ijkl", plane.weights, first, second, inner), order)
 
 
 def _hermite_coefficients(activation: nn.Layer, plane: Plane, unit: _Given) -> Float[Array, "terms 2 nodes"]:
     """`E[f(mean + deviation x) h_j(x)]` for `f` the nonlinearity and its derivative, `h_j` normalised."""
-    kinks = kinks_of(activation)
     mean = unit.along[0] * plane.z1 + unit.along[1] * plane.z2
+    linear = piecewise_linear(activation, mean.dtype)
+    if linear is not None:
+        return hermite_coefficients(linear, mean, unit.deviation, _LINEAR_TERMS)
+    kinks = kinks_of(activation)
     x, w = inner_rule(kinks, mean, unit.deviation)
     values = jnp.stack([w * f(mean[:, None] + unit.deviation * x) for f in _functions(activation)])
+    if not kinks:
+        return jnp.einsum("knx,jx->jkn", values, hermite_polynomials(x[0], _SMOOTH_TERMS))
 
     def term(carry: tuple[Array, Array], j: Array) -> tuple[tuple[Array, Array], Array]:
         before, now = carry
@@ -158,7 +178,7 @@ def _hermite_coefficients(activation: nn.Layer, plane: Plane, unit: _Given) -> F
         return (now, after), (values * now).sum(-1)
 
     start = jnp.zeros_like(x), jnp.ones_like(x)
-    return jax.lax.scan(term, start, jnp.arange(_TERMS[not kinks], dtype=x.dtype))[1]
+    return jax.lax.scan(term, start, jnp.arange(_KINKED_TERMS, dtype=x.dtype))[1]
 
 
 def _widest_first(covariance: Float[Array, "m m"]) -> Float[Array, " m"]:
@@ -205,10 +225,10 @@ def _given(covariance: Array, unit: int, angle: Array, sine: Array, degenerate: 
     return _Given(jnp.stack([first, second]), deviation)
 
 
-def _around(unit: _Given) -> Float[Array, "10"]:
+def _around(unit: _Given) -> Float[Array, " ends"]:
     """Angles at which a unit's mean is zero, and to both sides of them as far as its deviation blurs the kink."""
     length = jnp.sqrt(jnp.maximum(unit.along @ unit.along, jnp.finfo(unit.deviation.dtype).tiny * 1e6))
     direction = jnp.arctan2(unit.along[1], jnp.where(jnp.abs(unit.along).max() > 0, unit.along[0], 1.0))
-    width = jnp.arctan2(unit.deviation, length)
-    offsets = jnp.stack([-width, -width / 4, jnp.zeros_like(width), width / 4, width])
+    offsets = jnp.stack([far * jnp.arctan2(scale * unit.deviation, length) for far in (-1, 1) for scale in _BLUR])
+    offsets = jnp.concatenate([jnp.zeros(1, offsets.dtype), offsets])
     return jnp.concatenate([direction + math.pi / 2 + offsets, direction - math.pi / 2 + offsets])

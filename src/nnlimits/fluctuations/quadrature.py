@@ -63,7 +63,7 @@ def _radii(
 ) -> tuple[Float[Array, "angles radii"], Float[Array, "angles radii"]]:
     if lines is None:
         nodes, weights = (jnp.asarray(v, angle.dtype) for v in radial_rule(order))
-        return tuple(jnp.broadcast_to(v, (angle.size, order)) for v in (nodes, weights))
+        return jnp.broadcast_to(nodes, (angle.size, order)), jnp.broadcast_to(weights, (angle.size, order))
     along = jnp.cos(angle[:, None] - lines.angle)
     along = jnp.where(jnp.abs(along) < 1e-6, 1e-6, along)
     moving = lines.distance / along
@@ -101,7 +101,7 @@ def inner_rule(
 ) -> tuple[Float[Array, "#outer inner"], Float[Array, "#outer inner"]]:
     """Nodes and weights of `E[f(mean + deviation x)]`, `x ~ N(0, 1)`, for `f` with `kinks`."""
     if not kinks:
-        nodes, weights = _hermite(32)
+        nodes, weights = _hermite(28)
         return jnp.asarray(nodes, mean.dtype)[None], jnp.asarray(weights, mean.dtype)[None]
     safe = jnp.where(deviation > 0, deviation, 1.0)
     moving = [jnp.clip((kink - mean) / safe, -9.0, 9.0) for kink in kinks]
