@@ -43,7 +43,8 @@ def check_continuous(activation: nn.Layer) -> None:
     with jax.enable_x64(True), jax.ensure_compile_time_eval():
         at = np.asarray(kinks)
         step = 1e-9 * np.maximum(np.abs(at), 1.0)
-        jump = np.abs(np.asarray(as_function(activation)(at + step)) - np.asarray(as_function(activation)(at - step)))
+        function = as_function(activation)
+        jump = np.abs(np.asarray(function(jnp.asarray(at + step)) - function(jnp.asarray(at - step))))
     if jump.max() > 1e-5:
         raise NotImplementedError(
             f"{activation!r} jumps, and has no expansion at first order in 1/width for inputs that nearly coincide. Use a "

@@ -5,12 +5,14 @@ from typing import Any
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, ArrayLike, Float
 
 from nnlimits import nn
 from nnlimits.compute.precision import precision_of
 from nnlimits.fluctuations.derivatives import check_continuous
 from nnlimits.fluctuations.network import HiddenStep, Reading, read
+from nnlimits.fluctuations.own_precision import own_precision
 from nnlimits.fluctuations.recursion import State, first_layer, next_layer
 from nnlimits.validation import check_inputs, is_traced
 
@@ -70,38 +72,45 @@ class Fluctuations(eqx.Module):
         return self.output_ntk_covariance
 
     @property
+    @own_precision
     def output_cumulant(self) -> Tensor:
         """The fourth cumulant of one output at four inputs: `V_abcd + V_acbd + V_adbc`."""
         v = self.vertex
         return v + jnp.swapaxes(v, -3, -2) + jnp.swapaxes(v, -3, -1)
 
     @property
+    @own_precision
     def kurtosis(self) -> Float[Array, "*layers n"]:
         """The excess kurtosis of an output at each input, `3 V_aaaa / K_aa^2`; zero for a Gaussian."""
         return 3 * self.kernel_variance
 
     @property
+    @own_precision
     def kernel_variance(self) -> Float[Array, "*layers n"]:
         """The relative variance of `S_aa` at each input, `V_aaaa / K_aa^2`; zero where `K_aa` is."""
         return _relative(self.vertex, self.kernel)
 
     @property
+    @own_precision
     def ntk_covariance(self) -> Tensor:
         """`Cov[H_ii,ab, H_ii,cd]` of one output: `A_abcd` and B's two pairings."""
         b = self.ntk_weight_covariance
         return self.ntk_mean_covariance + b + jnp.swapaxes(b, -2, -1)
 
     @property
+    @own_precision
     def ntk_variance(self) -> Float[Array, "*layers n"]:
         """The relative variance of one output's NTK at each input, `Var[H_ii,aa] / Theta_aa^2`."""
         return _relative(self.ntk_covariance, self.ntk)
 
     @property
+    @own_precision
     def mean_kernel(self) -> Matrix:
         """`K + G`, the mean covariance of an output to first order."""
         return self.kernel + self.kernel_correction
 
     @property
+    @own_precision
     def mean_ntk(self) -> Matrix:
         """The mean NTK of an output to first order."""
         return self.ntk + self.ntk_correction
@@ -134,23 +143,29 @@ def layerwise(network: nn.Layer, x: ArrayLike) -> Fluctuations:
     return _found(_every, network, x)
 
 
-def checked_reading(network: nn.Layer, x: ArrayLike) -> Reading:
+def read_checked(network: nn.Layer, x: ArrayLike) -> Reading:
     """The network as read, for inputs that have been checked."""
     if not isinstance(network, nn.Layer):
         raise TypeError(f"network must be an expression of nnlimits.nn; received {type(network).__name__}")
-    reading = read(network, jnp.asarray(x))
+    inputs = check_inputs("x", x, rank=max(np.ndim(x), 2))
+    with _precision(network, inputs):
+        reading = read(network, jnp.asarray(inputs))
     for step in reading.steps:
         check_continuous(step.activation)
     return reading
 
 
 def _found(compute: Any, network: nn.Layer, x: ArrayLike) -> Fluctuations:
-    inputs = check_inputs("x", x, rank=max(jnp.ndim(x), 2))
-    with precision_of(*([] if is_traced(network) else [inputs])):
-        reading = checked_reading(network, inputs)
+    reading = read_checked(network, x)
+    with _precision(network, reading.x):
         assert reading.first is not None
         steps = jax.tree.map(lambda leaf: jnp.asarray(leaf, reading.x.dtype), reading.steps)
         return compute(reading.first, steps, reading.x)
+
+
+def _precision(network: nn.Layer, x: Any) -> Any:
+    """Double precision for known double-precision inputs; what there is, if anything is traced."""
+    return precision_of(*([] if is_traced(network) else [x]))
 
 
 def _as_fluctuations(state: State) -> Fluctuations:

@@ -20,7 +20,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from nnlimits import nn
-from nnlimits.fluctuations.derivatives import Function, as_function, derivatives, kinks_of
+from nnlimits.fluctuations.derivatives import as_function, derivatives, kinks_of
 from nnlimits.fluctuations.pairs import angle_of, floor, kink_lines, two_units
 from nnlimits.fluctuations.piecewise_linear import (
     hermite_coefficients,
@@ -99,18 +99,15 @@ def _places(n: int) -> tuple[np.ndarray, ...]:
     return tuple(found)
 
 
-def _powers(values: Array, slopes: Array, count: int) -> Float[Array, "count *nodes"]:
+def _powers(activation: nn.Layer, units: Array, count: int) -> Float[Array, "products *nodes"]:
+    values, slopes = (f(units) for f in derivatives(as_function(activation), 1))
     return jnp.stack([values ** (m - p) * slopes**p for m, p in _POWERS[:count]])
-
-
-def _functions(activation: nn.Layer) -> list[Function]:
-    return derivatives(as_function(activation), 1)
 
 
 def _single(activation: nn.Layer, covariance: Float[Array, "1 1"]) -> Float[Array, " products"]:
     deviation = jnp.sqrt(covariance[0, 0])
     z, w = line_rule(kinks_of(activation), deviation)
-    return _powers(*(f(deviation * z) for f in _functions(activation)), _COUNTS[1]) @ w
+    return _powers(activation, deviation * z, _COUNTS[1]) @ w
 
 
 def _pair(activation: nn.Layer, covariance: Float[Array, "2 2"]) -> Float[Array, "p p"]:
@@ -123,7 +120,7 @@ def _pair(activation: nn.Layer, covariance: Float[Array, "2 2"]) -> Float[Array,
 def _outer(activation: nn.Layer, plane: Plane, q1: Array, q2: Array, angle: Array, count: int) -> list[Array]:
     u = jnp.sqrt(q1) * plane.z1
     v = jnp.sqrt(q2) * (plane.z1 * jnp.cos(angle) + plane.z2 * jnp.sin(angle))
-    return [_powers(*(f(unit) for f in _functions(activation)), count) for unit in (u, v)]
+    return [_powers(activation, unit, count) for unit in (u, v)]
 
 
 def _triple(activation: nn.Layer, covariance: Float[Array, "3 3"]) -> Float[Array, "p p p"]:
@@ -143,7 +140,7 @@ def _squares(
     if linear is not None:
         return squares(linear, mean, deviation)
     x, w = inner_rule(kinks_of(activation), mean, deviation)
-    return (_powers(*(f(mean[:, None] + deviation * x) for f in _functions(activation)), _COUNTS[3]) * w).sum(-1)
+    return (_powers(activation, mean[:, None] + deviation * x, _COUNTS[3]) * w).sum(-1)
 
 
 def _quadruple(activation: nn.Layer, covariance: Float[Array, "4 4"]) -> Float[Array, "p p p p"]:
@@ -168,7 +165,7 @@ def _hermite_coefficients(activation: nn.Layer, plane: Plane, unit: _Given) -> F
         return hermite_coefficients(linear, mean, unit.deviation, _LINEAR_TERMS)
     kinks = kinks_of(activation)
     x, w = inner_rule(kinks, mean, unit.deviation)
-    values = jnp.stack([w * f(mean[:, None] + unit.deviation * x) for f in _functions(activation)])
+    values = w * _powers(activation, mean[:, None] + unit.deviation * x, _COUNTS[4])
     if not kinks:
         return jnp.einsum("knx,jx->jkn", values, hermite_polynomials(x[0], _SMOOTH_TERMS))
 
