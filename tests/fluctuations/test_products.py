@@ -30,14 +30,16 @@ def found(activation, kernel):
 
 
 def covariances():
-    return {name: draw @ draw.T for name, draw in DRAWS.items()}
+    """Of variance 2 at most."""
+    return {name: 2 * draw @ draw.T / (draw**2).sum(1).max() for name, draw in DRAWS.items()}
 
 
 def correlation(k):
     return k / np.sqrt(np.outer(np.diag(k), np.diag(k)))
 
 
-def test_polynomial_and_identity_by_isserlis():
+@pytest.mark.slow
+def test_linear_functions_by_isserlis():
     for name, k in covariances().items():
         three = sum(np.einsum(f"{p},{q}->abcd", k, k) for p, q in (("ab", "cd"), ("ac", "bd"), ("ad", "bc")))
         for activation in (nn.Identity(), nn.LeakyRelu(1.0)):  # the same function; the second by the rule for kinks
@@ -74,7 +76,8 @@ def test_relu_of_up_to_three_units_by_orthants():
         rho = np.clip(correlation(k), -1, 1)
         theta, q = np.arccos(rho), np.diag(k)
         two = (np.pi - theta) / (2 * np.pi)
-        assert abs(np.einsum("aabb->ab", got.derivative) - two).max() < 1e-9, name
+        # where the correlation is 1, its rounding enters by a square root
+        assert abs(np.einsum("aabb->ab", got.derivative) - two).max() < 1e-8, name
         both = (1 + 2 * np.cos(theta) ** 2) * (np.pi - theta) + 3 * np.sin(theta) * np.cos(theta)  # Cho & Saul, J_2
         assert abs(np.einsum("aabb->ab", got.plain) / np.outer(q, q) - both / (2 * np.pi)).max() < 1e-9, name
         for a, b, c in itertools.combinations(range(len(k)), 3):
@@ -82,6 +85,7 @@ def test_relu_of_up_to_three_units_by_orthants():
             assert abs(got.derivative[a, a, b, c] - three) < 2e-5, name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("activation", "tolerance"),
     [(nn.Relu(), 1e-6), (nn.Tanh(), 1e-7), (nn.Elu(), 1e-5), (nn.HardTanh(), 1e-5)],

@@ -159,8 +159,12 @@ def _found(compute: Any, network: nn.Layer, x: ArrayLike) -> Fluctuations:
     reading = read_checked(network, x)
     with _precision(network, reading.x):
         assert reading.first is not None
-        steps = jax.tree.map(lambda leaf: jnp.asarray(leaf, reading.x.dtype), reading.steps)
+        steps = jax.tree.map(lambda leaf: _typed(leaf, reading.x.dtype), reading.steps)
         return compute(reading.first, steps, reading.x)
+
+
+def _typed(leaf: Any, dtype: Any) -> Any:
+    return leaf.astype(dtype) if isinstance(leaf, jax.Array) else np.asarray(leaf, dtype)
 
 
 def _precision(network: nn.Layer, x: Any) -> Any:

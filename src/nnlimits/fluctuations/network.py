@@ -12,12 +12,15 @@ from functools import singledispatch
 from typing import Any
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from nnlimits import nn
 
-Scalar = Float[Array, ""]
+Scalar = Any
+"""A number without axes in the dtype of the inputs: of NumPy where it is known, of JAX where it is traced."""
 
 _INSTEAD = (
     "Supported are nn.Dense with one activation between two of them, nn.Identity, nn.Scale, nn.Flatten, nn.Sequential and "
@@ -77,7 +80,7 @@ def read(network: nn.Layer, x: Float[Array, "n ..."]) -> Reading:
     """
     shape = tuple(x.shape[1:])
     network.output_shape(shape)
-    one = jnp.ones((), x.dtype)
+    one = np.ones((), x.dtype)
     reading = read_layer(network, Reading(x, None, (), None, one, shape, network._network_parameterization()))
     if reading.first is None or reading.activation is not None:
         last = "no nn.Dense" if reading.first is None else f"{reading.activation!r} after its last nn.Dense"
@@ -126,7 +129,7 @@ def _flatten(layer: nn.Flatten, reading: Reading) -> Reading:
 
 @read_layer.register
 def _scale(layer: nn.Scale, reading: Reading) -> Reading:
-    factor = jnp.asarray(layer.factor, reading.x.dtype)
+    factor = _scalar(layer.factor, reading.x.dtype)
     if reading.first is None:
         return dataclasses.replace(reading, x=factor * reading.x)
     if reading.activation is not None:
@@ -181,16 +184,20 @@ def _affine(layer: nn.Dense | nn.Linear, reading: Reading) -> Reading:
         scales, weight_variance=scales.weight_variance * gain, weight_rate=scales.weight_rate * gain
     )
     activation = nn.Identity() if reading.activation is None else reading.activation
-    step = HiddenStep(activation, scales, jnp.asarray(fan_in, reading.x.dtype))
-    one = jnp.ones_like(reading.factor)
+    step = HiddenStep(activation, scales, _scalar(fan_in, reading.x.dtype))
+    one = np.ones((), reading.x.dtype)
     return dataclasses.replace(reading, steps=(*reading.steps, step), activation=None, factor=one, shape=shape)
 
 
 def _scales(layer: Any, fan_in: int, reading: Reading) -> Scales:
     dtype = reading.x.dtype
-    weight = jnp.asarray(layer.w_std, dtype) ** 2
-    bias = jnp.zeros((), dtype) if layer.b_std is None else jnp.asarray(layer.b_std, dtype) ** 2
+    weight = _scalar(layer.w_std, dtype) ** 2
+    bias = _scalar(0.0 if layer.b_std is None else layer.b_std, dtype) ** 2
     if reading.parameterization == "ntk":
         return Scales(weight, bias, weight, bias)
-    rate = jnp.asarray(0.0 if layer.b_std is None else 1.0, dtype)
-    return Scales(weight, bias, jnp.asarray(float(fan_in), dtype), rate)
+    return Scales(weight, bias, _scalar(fan_in, dtype), _scalar(layer.b_std is not None, dtype))
+
+
+def _scalar(value: Any, dtype: Any) -> Scalar:
+    """A number in the dtype of the inputs; of NumPy where it is known, which costs no call of the device."""
+    return jnp.asarray(value, dtype) if isinstance(value, jax.Array) else np.asarray(value, dtype)

@@ -16,7 +16,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Bool, Float
 
 from nnlimits import nn
 from nnlimits.fluctuations.derivatives import as_function, derivatives, kinks_of
@@ -66,7 +66,7 @@ def floor(q: Float[Array, "..."]) -> Float[Array, "..."]:
 
 def angle_of(
     q1: Float[Array, ""], q2: Float[Array, ""], k: Float[Array, ""]
-) -> tuple[Float[Array, ""], Float[Array, ""], Float[Array, ""]]:
+) -> tuple[Float[Array, ""], Float[Array, ""], Bool[Array, ""]]:
     """The angle between two units, its sine, and whether it is so near 0 or pi that it is taken as constant.
 
     The limit, the square root of the precision, balances two errors (see `fluctuations`): beyond it, rounding is amplified;
@@ -107,7 +107,7 @@ def _mirrored(moments: PairMoments) -> PairMoments:
 def _assembled(diagonal: Float[Array, " n"], pairs: Float[Array, " p"], n: int) -> Float[Array, "n n"]:
     i, j = np.triu_indices(n, 1)
     rows, columns = np.concatenate([np.arange(n), i, j]), np.concatenate([np.arange(n), j, i])
-    place = np.empty((n, n), int)
+    place = np.empty((n, n), np.int32)
     place[rows, columns] = np.arange(n * n)
     return jnp.concatenate([diagonal, pairs])[place]
 

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from nnlimits import nn
 from nnlimits.fluctuations.derivatives import as_function, derivatives, kinks_of
@@ -68,7 +68,7 @@ def products(activation: nn.Layer, kernel: Float[Array, "n n"]) -> Products:
     return Products(*(jnp.concatenate(known)[place] for place in _places(n)))
 
 
-def _of_groups(activation: nn.Layer, kernel: Float[Array, "n n"], size: int) -> Float[Array, "groups products"]:
+def _of_groups(activation: nn.Layer, kernel: Float[Array, "n n"], size: int) -> Float[Array, "groups *products"]:
     groups = np.array(list(itertools.combinations(range(kernel.shape[0]), size)))
     covariances = kernel[groups[:, :, None], groups[:, None, :]]
     find = {1: _single, 2: _pair, 3: _triple, 4: _quadruple}[size]
@@ -87,7 +87,7 @@ def _places(n: int) -> tuple[np.ndarray, ...]:
             start += _COUNTS[size] ** size
     found = []
     for primes in ((0, 0, 0, 0), (0, 0, 1, 1), (1, 1, 1, 1)):
-        place = np.empty((n,) * 4, int)
+        place = np.empty((n,) * 4, np.int32)  # one dtype whatever the precision
         for index in itertools.product(range(n), repeat=4):
             group = tuple(sorted(set(index)))
             flat = 0
@@ -178,7 +178,7 @@ def _hermite_coefficients(activation: nn.Layer, plane: Plane, unit: _Given) -> F
     return jax.lax.scan(term, start, jnp.arange(_KINKED_TERMS, dtype=x.dtype))[1]
 
 
-def _widest_first(covariance: Float[Array, "m m"]) -> Float[Array, " m"]:
+def _widest_first(covariance: Float[Array, "m m"]) -> Int[Array, " m"]:
     """An order of units that begins with the two that span the largest area."""
     m = covariance.shape[0]
     pairs = list(itertools.combinations(range(m), 2))

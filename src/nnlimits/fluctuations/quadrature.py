@@ -70,7 +70,7 @@ def _radii(
     moving = jnp.where((moving > 0) & (moving < RADIUS), moving, RADIUS)
     fixed = jnp.broadcast_to(jnp.asarray(_RADIAL_ENDS, angle.dtype), (angle.size, len(_RADIAL_ENDS)))
     ends = jnp.sort(jnp.concatenate([fixed, moving], axis=1), axis=1)
-    nodes, weights = (jnp.asarray(v, angle.dtype) for v in _legendre(9))
+    nodes, weights = (jnp.asarray(v, angle.dtype) for v in _legendre(14))
     half = (ends[:, 1:] - ends[:, :-1])[..., None] / 2
     radius = ends[:, :-1, None] + half * (1 + nodes)
     density = half * weights * radius * jnp.exp(-(radius**2) / 2)
