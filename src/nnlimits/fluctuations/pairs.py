@@ -179,9 +179,13 @@ def _units(plane: Plane, q1: Array, q2: Array, angle: Array) -> tuple[Array, Arr
 def two_units(kinks: tuple[float, ...], q1: Array, q2: Array, angle: Array) -> Plane:
     """Nodes for two units, the first along `z1`, the second at `angle` to it."""
     quarter = math.pi / 2
-    rays = jnp.stack([jnp.full_like(angle, quarter), angle - quarter, angle + quarter])
     lines = kink_lines(kinks, [(q1, jnp.zeros_like(angle)), (q2, angle)])
-    ends = turn(rays if lines is None else jnp.concatenate([rays, crossings(lines)]))
+    still = jnp.asarray([-quarter, quarter, 3 * quarter], angle.dtype)
+    if lines is None:  # the order is known, and a sort takes long to compile
+        ends = jnp.stack([still[0], angle - quarter, still[1], angle + quarter, still[2]])
+    else:
+        rays = jnp.stack([still[1], angle - quarter, angle + quarter])
+        ends = turn(jnp.concatenate([rays, crossings(lines)]))
     return plane_rule(ends, lines, _ORDER, _RADIAL)
 
 

@@ -1,5 +1,6 @@
 """What finite width adds to the Bayesian posterior, to first order in 1/width."""
 
+from functools import partial
 from typing import Any
 
 import equinox as eqx
@@ -74,6 +75,7 @@ def _targets(y: Any, x: Any) -> Any:
     return y.reshape(len(y), -1)
 
 
+@partial(jax.jit, static_argnums=0)
 def _correction(
     first: int, kernel: Kernel, change: Kernel, vertex: Float[Array, "N N N N"], y: Float[Array, "n o"], noise: Any
 ) -> PosteriorCorrection:
