@@ -150,18 +150,21 @@ def test_residuals_fall_as_the_square_of_the_width(name, activation):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("parameterization", ["ntk", "standard"])
-def test_mean_ntk_of_real_networks_by_their_gradients(parameterization):
-    """Widths 12 and 16, 2^14 networks; the second order is of the order (2/12)^2 of the NTK, and the first is seen."""
-    net = mlp((12, 16), nn.Tanh(), 1.5, 0.3, parameterization=parameterization)
-    seen = monte_carlo(net, 2**14, progress=False)(jax.random.key(0), X.astype(np.float32))
-    found = fluctuations(net, X)
+def test_mean_ntk_of_real_networks_by_their_gradients():
+    """Standard parameterization, ReLU, widths 12, 10, 14; 2^14 networks, seed 0.
+
+    The NTK between the two inputs is corrected by a tenth, and the second order is a tenth of that.
+    """
+    x = np.array([[-0.99, -0.6], [-0.18, 2.25]])
+    net = mlp((12, 10, 14), nn.Relu(), ROOT2, 0.1, parameterization="standard")
+    seen = monte_carlo(net, 2**14, progress=False)(jax.random.key(0), x.astype(np.float32))
+    found = fluctuations(net, x)
     infinite, first = np.array(found.ntk), np.array(found.ntk_correction)
-    kernel = nl.kernel(net)(X)
+    kernel = nl.kernel(net)(x)
     assert abs(infinite / kernel.ntk - 1).max() < 1e-8
     error = abs(seen.ntk - infinite - first)
     assert (error < 4 * seen.ntk_error + 0.3 * abs(first).max()).all()
-    assert (abs(seen.ntk - infinite) > 6 * seen.ntk_error).any()
+    assert abs(seen.ntk - infinite)[0, 1] > 6 * seen.ntk_error[0, 1]
 
 
 @pytest.mark.slow

@@ -23,7 +23,7 @@ from nnlimits.fluctuations.derivatives import as_function, derivatives, kinks_of
 from nnlimits.fluctuations.quadrature import Lines, Plane, crossings, line_rule, plane_rule, turn
 
 _FLOOR = {np.dtype(np.float32): 1e-12}
-_ORDER, _RADIAL = 18, 24
+_RADIAL = 24
 
 
 class Taylor(NamedTuple):
@@ -176,8 +176,8 @@ def _units(plane: Plane, q1: Array, q2: Array, angle: Array) -> tuple[Array, Arr
     return u, v
 
 
-def two_units(kinks: tuple[float, ...], q1: Array, q2: Array, angle: Array) -> Plane:
-    """Nodes for two units, the first along `z1`, the second at `angle` to it."""
+def two_units(kinks: tuple[float, ...], q1: Array, q2: Array, angle: Array, order: int = 24) -> Plane:
+    """Nodes for two units, the first along `z1`, the second at `angle` to it; `order` of them on a panel of angles."""
     quarter = math.pi / 2
     lines = kink_lines(kinks, [(q1, jnp.zeros_like(angle)), (q2, angle)])
     still = jnp.asarray([-quarter, quarter, 3 * quarter], angle.dtype)
@@ -186,7 +186,7 @@ def two_units(kinks: tuple[float, ...], q1: Array, q2: Array, angle: Array) -> P
     else:
         rays = jnp.stack([still[1], angle - quarter, angle + quarter])
         ends = turn(jnp.concatenate([rays, crossings(lines)]))
-    return plane_rule(ends, lines, _ORDER, _RADIAL)
+    return plane_rule(ends, lines, order, _RADIAL)
 
 
 def kink_lines(kinks: tuple[float, ...], units: list[tuple[Array, Array]]) -> Lines | None:

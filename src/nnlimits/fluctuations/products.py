@@ -179,13 +179,22 @@ def _hermite_coefficients(activation: nn.Layer, plane: Plane, unit: _Given) -> F
 
 
 def _widest_first(covariance: Float[Array, "m m"]) -> Int[Array, " m"]:
-    """An order of units that begins with the two that span the largest area."""
+    """An order of units that begins with two that span a large area, and of four, leave little covariance of the others."""
     m = covariance.shape[0]
     pairs = list(itertools.combinations(range(m), 2))
-    orders = np.array([[*pair, *(i for i in range(m) if i not in pair)] for pair in pairs])
-    i, j = orders[:, 0], orders[:, 1]
-    area = covariance[i, i] * covariance[j, j] - covariance[i, j] ** 2
-    return jnp.asarray(orders)[jnp.argmax(area)]
+    orders = np.array([[*pair, *(i for i in range(m) if i not in pair)] for pair in pairs], np.int32)
+    q, (i, j) = jnp.diagonal(covariance), orders.T[:2]
+    area = q[i] * q[j] - covariance[i, j] ** 2
+    if m == 3:
+        return jnp.asarray(orders)[jnp.argmax(area)]
+    c, d = orders.T[2:]
+    spread = area > 1e-3 * math.sqrt(jnp.finfo(q.dtype).eps) * q[i] * q[j]
+    crossed = covariance[c, i] * covariance[d, j] + covariance[c, j] * covariance[d, i]
+    straight = covariance[c, i] * covariance[d, i] * q[j] + covariance[c, j] * covariance[d, j] * q[i]
+    known = (straight - covariance[i, j] * crossed) / jnp.where(spread, area, 1.0)
+    left = jnp.abs(covariance[c, d] - known) / jnp.sqrt(q[c] * q[d])
+    score = jnp.where(spread, left - 1e-3 * area / (q[i] * q[j]), 9.0)
+    return jnp.asarray(orders)[jnp.argmin(score)]
 
 
 def _unsorted(found: Array, order: Array) -> Array:
@@ -203,7 +212,7 @@ def _conditioned(activation: nn.Layer, covariance: Float[Array, "m m"]) -> tuple
     given = [_given(covariance, unit, angle, sine, degenerate) for unit in range(2, covariance.shape[0])]
     kinks = kinks_of(activation)
     if not kinks:
-        return two_units((), q1, q2, angle), angle, given
+        return two_units((), q1, q2, angle, order=16), angle, given
     quarter = math.pi / 2
     rays = [jnp.stack([jnp.full_like(angle, quarter), angle - quarter, angle + quarter])]
     rays += [_around(unit) for unit in given]
