@@ -7,7 +7,7 @@ however degenerate the covariance.
 For a kinked one those derivatives do not exist. The expectations are functions of the two variances and of the angle
 between the units, smooth up to an angle of zero, and quadrature whose panels end at the kinks is differentiated in
 these three. Inputs whose units are perfectly correlated stay so in every finite network, as their correlation has no
-fluctuation; so there all derivatives in the correlation are left out, which in their limit multiply zero.
+fluctuation; so there the derivatives in the correlation that diverge are left out: in their limit they multiply zero.
 """
 
 import math
@@ -216,9 +216,14 @@ def _kinked_pair(activation: nn.Layer, q1: Float[Array, ""], q2: Float[Array, ""
     cosine = jnp.where(degenerate, 0.0, jnp.cos(angle))
 
     def in_correlation(i: int) -> tuple[Array, ...]:
-        c = -first[i, 2] / sine
-        parts = c, -second[i, 0, 2] / sine, -second[i, 1, 2] / sine, (second[i, 2, 2] + cosine * c) / sine**2
-        return tuple(jnp.where(degenerate, 0.0, part) for part in parts)
+        # that of the value is known by Price's theorem, and finite for coincident units too
+        c = jnp.sqrt(q1 * q2) * value[1] if i == 0 else jnp.where(degenerate, 0.0, -first[i, 2] / sine)
+        second_order = (
+            -second[i, 0, 2] / sine,
+            -second[i, 1, 2] / sine,
+            (second[i, 2, 2] + cosine * c) / sine**2,
+        )
+        return c, *(jnp.where(degenerate, 0.0, part) for part in second_order)
 
     return PairMoments(*(_in_covariance(value[i], first[i], second[i], in_correlation(i), q1, q2, k) for i in range(2)))
 

@@ -4,9 +4,10 @@ Two of the units are integrated by panels in polar coordinates. Given them, a th
 variance, integrated by panels that end at its kinks; and a fourth likewise, whose correlation with the third, given the
 first two, enters by a Hermite series (Mehler's formula). The first two are the pair that spans the largest area.
 
-Accuracy, in double precision (measured in the tests): 1e-10 or better for one unit and two units, 1e-7 for three and
-four with a smooth nonlinearity; with a kinked one 1e-6 for three, and for four an error that grows with the correlation
-that is left, 1e-4 in the worst case of four units that are linearly dependent.
+Accuracy in double precision, for variances up to about 2 (measured in the tests): 1e-11 for one unit, 1e-8 for two; for three
+and four 1e-7 with a smooth nonlinearity. With a kinked one 1e-6 for three, 2e-5 where all are nearly equal; for four 1e-6
+(piecewise linear) or 1e-5, but where four units are linearly dependent the series converges slowly: 1e-5 for products of `phi`,
+1e-3 for products of `phi'`. Larger variances lose digits with smooth nonlinearities.
 """
 
 import itertools
@@ -188,7 +189,7 @@ def _widest_first(covariance: Float[Array, "m m"]) -> Int[Array, " m"]:
     if m == 3:
         return jnp.asarray(orders)[jnp.argmax(area)]
     c, d = orders.T[2:]
-    spread = area > 1e-3 * math.sqrt(jnp.finfo(q.dtype).eps) * q[i] * q[j]
+    spread = area > 4 * math.sqrt(jnp.finfo(q.dtype).eps) * q[i] * q[j]  # or `angle_of` takes both for one
     crossed = covariance[c, i] * covariance[d, j] + covariance[c, j] * covariance[d, i]
     straight = covariance[c, i] * covariance[d, i] * q[j] + covariance[c, j] * covariance[d, j] * q[i]
     known = (straight - covariance[i, j] * crossed) / jnp.where(spread, area, 1.0)
