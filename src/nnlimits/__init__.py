@@ -29,18 +29,34 @@ _PACKAGES = (
     "datasets",
     "empirical",
     "estimators",
+    "fluctuations",
     "kernels",
     "nn",
     "plots",
     "predict",
     "presets",
     "signal",
+    "training",
 )
 
 __all__ = [*sorted(_PUBLIC), *_PACKAGES, "__version__"]
 
 if TYPE_CHECKING:
-    from nnlimits import compute, convert, datasets, empirical, estimators, kernels, nn, plots, predict, presets, signal
+    from nnlimits import (
+        compute,
+        convert,
+        datasets,
+        empirical,
+        estimators,
+        fluctuations,
+        kernels,
+        nn,
+        plots,
+        predict,
+        presets,
+        signal,
+        training,
+    )
     from nnlimits.compute import gram
     from nnlimits.estimators import InfiniteNetClassifier, InfiniteNetRegressor
     from nnlimits.kernels import Kernel, kernel

@@ -28,7 +28,7 @@ def test_advice_says_what_other_functions_say(x64):
         assert (np.diff(losses).max() > 1e-3 * losses[0]) == rises
     assert advice["first step"] == min(layer.learning_rate for layer in advice.layers)
     text = str(advice)
-    for name in ("kernel", "measured divergence", "0: Dense", "2: Dense", "lazy, stable training below"):
+    for name in ("kernel", "measured divergence", "Dense 0", "Dense 2", "lazy, stable training below"):
         assert name in text
     with pytest.raises(KeyError, match="there is no bound 'best'"):
         advice["best"]
@@ -40,7 +40,7 @@ def test_the_first_step_changes_layers_as_predicted(x64):
     layers = training.first_step(NET, problem.params, problem.x, np.asarray(problem.y), loss="cross_entropy")
     moved = training.descent(problem, 1e-5, [1]).observed
     moved = jax.tree.map(lambda leaf: leaf[0], moved)
-    assert [layer.layer for layer in layers] == ["0: Dense", "2: Dense"]
+    assert [layer.layer for layer in layers] == ["Dense 0", "Dense 2"]
     for layer, depth in zip(layers, (1, 3), strict=True):
         part = nn.Sequential(*NET.layers[:depth])
         before, after = (part.apply(params[:depth], problem.x) for params in (problem.params, moved))

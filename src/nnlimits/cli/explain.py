@@ -70,6 +70,9 @@ def explain(
         curves = None if figure is None else _kernels(net, shape, range(0, 181, 2))
     _print_kernel(out, values, shape)
     _print_sizes(out, net, shape)
+    with stages.stage("theory of depth, width and learning rate"):
+        card = _theory(net, shape, sample, seed)
+    _print_theory(out, card)
     found = None
     if sample is not None:
         with stages.stage(f"kernels of {len(sample.x)} rows"):
@@ -78,7 +81,7 @@ def explain(
     if figure is not None:
         if curves is None:
             raise ValueError("a figure of the kernel needs inputs with angles between them; tokens have none")
-        _save_figures(out, figure, curves, found)
+        _save_figures(out, figure, net, curves, found)
 
 
 def _check_exclusive(
@@ -164,6 +167,27 @@ def _print_sizes(out: Any, net: Any, shape: tuple[int, ...]) -> None:
     out.print(numbers(f"Parameters, with {inputs}", "width", [Column("parameters", ",d")], rows))
 
 
+def _theory(net: Any, shape: tuple[int, ...], sample: Any, seed: int) -> list[tuple[str, str]]:
+    from nnlimits.cli import theory_card
+
+    return theory_card.lines(net, shape, sample, seed)
+
+
+def _print_theory(out: Any, card: list[tuple[str, str]]) -> None:
+    from rich.markup import escape
+    from rich.table import Table
+
+    table = Table(
+        title="What theory says of training it", title_justify="left", title_style="bold", box=None, pad_edge=False
+    )
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column()
+    for heading, text in card:
+        table.add_row(heading, escape(text))
+    out.print()
+    out.print(table)
+
+
 def _print_spectrum(out: Any, sample: Any, found: Any) -> None:
     from rich.markup import escape
 
@@ -191,8 +215,8 @@ def _print_spectrum(out: Any, sample: Any, found: Any) -> None:
     )
 
 
-def _save_figures(out: Any, path: Path, curves: Any, found: Any) -> None:
-    from nnlimits import plots
+def _save_figures(out: Any, path: Path, net: Any, curves: Any, found: Any) -> None:
+    from nnlimits import plots, signal
 
     figure = plots.explanation(
         curves.degrees,
@@ -203,3 +227,9 @@ def _save_figures(out: Any, path: Path, curves: Any, found: Any) -> None:
     )
     saved = plots.save(figure, path)
     out.print(f"\nfigure saved: {saved}", soft_wrap=True)
+    try:
+        signals = signal.propagate(net)
+    except NotImplementedError:
+        return
+    saved = plots.save(plots.propagation({"this network": signals}), saved.with_stem(f"{saved.stem}_signals"))
+    out.print(f"figure saved: {saved}", soft_wrap=True)

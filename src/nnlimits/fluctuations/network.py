@@ -18,6 +18,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from nnlimits import nn
+from nnlimits.kernels.needs import kernel_parameterization
 
 Scalar = Any
 """A number without axes in the dtype of the inputs: of NumPy where it is known, of JAX where it is traced."""
@@ -81,7 +82,7 @@ def read(network: nn.Layer, x: Float[Array, "n ..."]) -> Reading:
     shape = tuple(x.shape[1:])
     network.output_shape(shape)
     one = np.ones((), x.dtype)
-    reading = read_layer(network, Reading(x, None, (), None, one, shape, network._network_parameterization()))
+    reading = read_layer(network, Reading(x, None, (), None, one, shape, kernel_parameterization(network)))
     if reading.first is None or reading.activation is not None:
         last = "no nn.Dense" if reading.first is None else f"{reading.activation!r} after its last nn.Dense"
         raise NotImplementedError(

@@ -9,6 +9,7 @@ from jaxtyping import Array, PyTree
 
 from nnlimits import nn
 from nnlimits.empirical.as_function import as_function
+from nnlimits.training.preactivations import preactivations
 from nnlimits.training.problem import Problem
 
 
@@ -33,34 +34,35 @@ def first_step(network: Any, params: PyTree, x: Any, y: Any, *, loss: Any = "mse
     rates in ReLU MLPs) take the largest rate at which this change is of order one as the one to train with; for their
     networks it falls with the depth L as `L^{-3/2}`.
 
-    **Arguments:** `network`, and its `params`, as of `Problem`; of an `nn.Sequential`, the outputs of each layer that has
-    parameters are watched, and of anything else its outputs only. `x`, `y`, `loss`: as of `Problem`.
+    **Arguments:** `network`, and its `params`, as of `Problem`; of an expression, the outputs of each layer that has
+    parameters are watched (see `preactivations`), and of anything else its outputs only. `x`, `y`, `loss`: as of `Problem`.
 
     **Raises:** as `Problem`.
     """
     problem = Problem(network, params, x, y, loss)
-    if not isinstance(network, nn.Sequential):
+    if not isinstance(network, nn.Layer):
         f, _ = as_function(network, params)
         with problem.precision():
             return (LayerChange("outputs", float(_changes(problem, lambda p: [f(p, problem.x)])[0])),)
     with problem.precision():
-        changes = _changes(problem, eqx.Partial(_preactivations, network, x=problem.x))
-    names = [
-        f"{i}: {type(layer).__name__}"
-        for i, (layer, own) in enumerate(zip(network.layers, problem.params, strict=True))
-        if jax.tree.leaves(own)
-    ]
+        names = _names(network, problem)
+        changes = _changes(problem, eqx.Partial(_outputs, network, x=problem.x))
     return tuple(LayerChange(name, float(change)) for name, change in zip(names, changes, strict=True))
 
 
-def _preactivations(network: nn.Sequential, params: PyTree, x: Array) -> list[Array]:
-    """The outputs of the layers that have parameters."""
-    found = []
-    for layer, own in zip(network.layers, params, strict=True):
-        x = layer.forward(own, x, None, network.parameterization)
-        if jax.tree.leaves(own):
-            found.append(x)
-    return found
+def _names(network: nn.Layer, problem: Problem) -> list[str]:
+    """Of the layers with parameters, in the order of computation, which is lost where a dictionary leaves a transformation."""
+    names: list[str] = []
+
+    def read(params: PyTree) -> None:
+        names.extend(preactivations(network, params, problem.x))
+
+    jax.eval_shape(read, problem.params)
+    return names
+
+
+def _outputs(network: nn.Layer, params: PyTree, x: Array) -> list[Array]:
+    return list(preactivations(network, params, x).values())
 
 
 @eqx.filter_jit
