@@ -45,7 +45,7 @@ def test_module_runs_as_a_program():
     assert result.stdout == f"nnlimits {nnlimits.__version__}\n"
 
 
-@pytest.mark.parametrize("command", ["demo", "fit", "predict", "explain", "phase"])
+@pytest.mark.parametrize("command", ["demo", "fit", "predict", "explain", "phase", "catapult"])
 def test_each_command_has_help(run, command):
     assert "Usage" in run(command, "--help").output
 

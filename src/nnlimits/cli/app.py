@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 import nnlimits
-from nnlimits.cli import demo, environment, explain, fit, phase, predict
+from nnlimits.cli import catapult, demo, environment, explain, fit, phase, predict
 
 app = typer.Typer(
     name="nnlimits",
@@ -38,6 +38,7 @@ app.command("fit")(fit.fit)
 app.command("predict")(predict.predict)
 app.command("explain")(explain.explain)
 app.command("phase")(phase.phase)
+app.command("catapult")(catapult.catapult)
 
 
 def main() -> None:

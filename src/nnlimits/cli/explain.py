@@ -62,7 +62,7 @@ def explain(
     net = networks.resolve(name, given)
     wanted = shapes.parsed(input_shape) if input_shape else (features,) if features else None
     out, stages = console.output(), console.Stages()
-    sample = _load(name, net, data, target, digits, rows, seed)
+    sample = load(name, net, data, target, digits, rows, seed)
     shape = shapes.of(name, net, wanted, None if sample is None else sample.x.shape[1:])
     out.print(f"[bold]network[/bold]  {net!r}", markup=True, soft_wrap=True)
     with stages.stage("kernels of two inputs"):
@@ -115,7 +115,8 @@ def _spectrum(net: Any, sample: Any) -> Any:
     return spectra.spectrum(net, sample)
 
 
-def _load(name: str, net: Any, data: Path | None, target: str | None, digits: bool, rows: int, seed: int) -> Any:
+def load(name: str, net: Any, data: Path | None, target: str | None, digits: bool, rows: int, seed: int) -> Any:
+    """Standardised rows of the data that is named, the digits, or `None`."""
     from nnlimits.cli import arrays, networks, spectra
 
     if digits:

@@ -67,7 +67,7 @@ def _learning_rates(net: nn.Layer, sample: Any, seed: int) -> list[tuple[str, st
     from nnlimits import training
 
     x, y = (np.asarray(array[:MOST_ROWS], np.float32) for array in (sample.x, sample.y))
-    network = _with_outputs(net, y.shape[1])
+    network = with_outputs(net, y.shape[1])
     key = jax.random.key(seed)
     try:
         advice = training.learning_rate_advice(network, network.init(key, x.shape[1:], dtype=np.float32), x, y, key)
@@ -76,7 +76,7 @@ def _learning_rates(net: nn.Layer, sample: Any, seed: int) -> list[tuple[str, st
     return [(f"rate, {bound.name}", f"{bound.learning_rate:.4g}: {bound.reason}") for bound in advice.bounds]
 
 
-def _with_outputs(net: nn.Layer, outputs: int) -> nn.Layer:
+def with_outputs(net: nn.Layer, outputs: int) -> nn.Layer:
     """The network with as many outputs as there are targets."""
     if not isinstance(net, nn.Sequential) or not hasattr(net.layers[-1], "width"):
         return net
