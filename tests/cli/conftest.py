@@ -43,3 +43,11 @@ def classification_csv(tmp_path) -> Path:
     path = tmp_path / "signs.csv"
     pd.DataFrame({"left": x[:, 0], "right": x[:, 1], "kind": labels}).to_csv(path, index=False)
     return path
+
+
+@pytest.fixture
+def no_card(monkeypatch):
+    """What theory says of training is tested by itself: it takes seconds to compile."""
+    from nnlimits.cli import theory_card
+
+    monkeypatch.setattr(theory_card, "lines", lambda *_: [])

@@ -9,6 +9,8 @@ import nnlimits as nl
 from nnlimits import nn, presets
 from nnlimits.cli import arrays, cross_validation, models, networks, shapes, spectra
 
+pytestmark = pytest.mark.usefixtures("no_card")
+
 SMALL = ("--depth", "1", "--width", "4", "--folds", "2")
 TOKENS = """
 from nnlimits import nn
@@ -52,6 +54,7 @@ def quick(monkeypatch):
         )
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("quick")
 def test_images_by_default_are_for_a_cnn(run, digits, tmp_path):
     output = run("fit", "digits.npz", *SMALL).output
@@ -182,6 +185,7 @@ def test_explain_with_images(run, digits):
     assert "over 24 targets" in " ".join(output.split())  # labels are read, as one-hot codes of two classes
 
 
+@pytest.mark.slow
 def test_explain_the_digits_as_images_and_save_a_figure(run, tmp_path):
     options = ("--depth", "1", "--digits", "--rows", "12", "--figure", "seen")
     assert "Parameters, with inputs of shape (8, 8, 1)" in run("explain", "cnn", *options).output

@@ -7,6 +7,8 @@ import nnlimits as nl
 from nnlimits import nn, presets
 from nnlimits.cli import networks, spectra
 
+pytestmark = pytest.mark.usefixtures("no_card")
+
 NETWORK_FILE = """
 from nnlimits import nn
 net = nn.Sequential(nn.Dense(32), nn.Erf(), nn.Residual(nn.Sequential(nn.Dense(32), nn.Relu(), nn.Dense(32))), nn.Dense(2))
@@ -18,7 +20,7 @@ def test_preset(run, tmp_path):
     assert "nn.Sequential(nn.Dense(32, w_std=1.4142135623730951), nn.Erf(), nn.Dense(1))" in output
     assert "90°" in output
     assert "2,113" in output  # 64 inputs, 32 units: 64 * 32 + 32 + 32 + 1
-    assert "learning rate" not in output
+    assert "stable below a learning rate" not in output
 
 
 def test_python_file(run, tmp_path):

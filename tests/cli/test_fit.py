@@ -54,6 +54,7 @@ def test_regression_from_csv(run, regression_csv, tmp_path):
     assert np.mean((written["mean"] - frame["y"]) ** 2) < 0.3 * frame["y"].var()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("quick")
 def test_classification_from_parquet(run, classification_csv, tmp_path):
     frame = pd.read_csv(classification_csv)

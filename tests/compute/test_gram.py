@@ -292,6 +292,7 @@ def measured(code: str, **variables: str) -> str:
     return result.stdout
 
 
+@pytest.mark.slow
 def test_four_devices_give_the_values_of_one():
     code = """
     import jax, numpy as np, nnlimits as nl

@@ -61,6 +61,7 @@ class EmpiricalKernel:
         return np.asarray(nl.empirical.ntk(self.f, self.params, x1, x2, outputs="trace"))
 
 
+@pytest.mark.slow
 def test_training_follows_the_closed_form(x64):
     """Descent on the linearization's parameters, step by step, equals the closed form to rounding (1e-11)."""
     net = nn.Sequential(nn.Dense(64, b_std=0.2), nn.Tanh(), nn.Dense(1))

@@ -44,6 +44,7 @@ def test_tends_to_the_infinite_network(dropout):
     assert (found.ntk_error < 0.05 * found.ntk.max()).all()
 
 
+@pytest.mark.slow
 def test_several_devices_give_the_same():
     code = (
         "import jax, numpy as np, nnlimits as nl\n"

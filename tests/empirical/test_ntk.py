@@ -69,6 +69,7 @@ def test_forms_of_the_result(algorithm):
             np.testing.assert_allclose(matched, expected[np.arange(4), np.arange(4)], rtol=1e-10, atol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("outputs", ["full", *(pytest.param(o, marks=pytest.mark.slow) for o in ("trace", "diagonal"))])
 def test_half_of_a_symmetric_kernel_is_the_transpose_of_the_other(outputs, monkeypatch):
     monkeypatch.setattr("nnlimits.empirical.pairs._ROWS_WORTH_STRIPS", 1)
@@ -136,6 +137,7 @@ def images():
     return f, net.init(jax.random.key(0), shape, dtype=np.float32), jnp.asarray(draw(8, 40, *shape), jnp.float32)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("parts", [16, pytest.param(2, marks=pytest.mark.slow)])
 def test_memory_of_convolutions(parts, monkeypatch):
     """At most the result and twice the Jacobian, few examples at a time, written out or in a loop; and the same kernel."""

@@ -68,6 +68,7 @@ def test_known_spectrum(spectrum, x64):
     assert (residuals <= 1.5e-8 * values[0]).all()
 
 
+@pytest.mark.slow
 def test_single_precision():
     f, params, shape = mlp()
     params = jax.tree.map(lambda leaf: np.asarray(leaf, np.float32), params)

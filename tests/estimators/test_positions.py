@@ -47,6 +47,7 @@ def test_it_is_the_posterior_of_images_standardised_by_channel():
     assert model.predict(x[15:], return_std=True)[1].shape == (5,)
 
 
+@pytest.mark.slow
 def test_selection_finds_a_better_network(digits):
     """The scales of convolutions are selected like those of dense layers; the evidence cannot fall."""
     x, labels = digits[0][:60], digits[1][:60]

@@ -100,6 +100,7 @@ def test_the_density_of_the_targets_is_in_their_units(problem):
     assert model.log_marginal_likelihood_ == pytest.approx(expected, rel=1e-9)
 
 
+@pytest.mark.slow
 def test_hard_tables():
     rng = np.random.default_rng(0)
     x = rng.normal(size=(30, 4))

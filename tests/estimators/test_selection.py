@@ -59,6 +59,7 @@ def test_the_evidence_does_not_fall_and_the_noise_is_found():
     assert best.noise == pytest.approx(0.1, rel=0.25)
 
 
+@pytest.mark.slow
 def test_the_network_that_the_data_come_from_is_preferred():
     rough = nn.Sequential(nn.Dense(1, w_std=2.0, b_std=1.0), nn.Step(), nn.Dense(1, w_std=1.5))
     smooth = nn.Sequential(nn.Dense(1, w_std=2.0, b_std=1.0), nn.Erf(), nn.Dense(1, w_std=1.5))

@@ -127,6 +127,7 @@ def compare(name, activation, samples, widths_depth, tensors_within):
     return left
 
 
+@pytest.mark.slow
 def test_tensors_of_simulated_tanh_networks():
     """Two hidden layers at widths 16 and 32: residuals of V, A, B, D, F are below 5 / width of each tensor's largest entry.
 

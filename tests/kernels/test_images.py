@@ -91,6 +91,7 @@ def test_single_precision(name):
     assert_close(found, kernels(network(name), x), 1e-5)
 
 
+@pytest.mark.slow
 def test_all_ways_to_call():
     """Two arguments, the diagonal, one kernel alone, tiles that do not divide, and inside `jit`: all as in one call."""
     net, x = nn.Sequential(conv(2, 2), RELU, AVERAGE, nn.Dense(1)), images(3, 4, 2, n=5)
@@ -112,6 +113,7 @@ GRADIENTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["flatten", pytest.param("average", marks=pytest.mark.slow)])
 def test_gradients(name, x64):
     """Finite differences at a generic point, and finite values at images that coincide, are zero, or constant.

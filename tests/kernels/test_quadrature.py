@@ -164,6 +164,7 @@ def test_general_way_against_closed_forms(general, closed):
     np.testing.assert_allclose((ours.derivative - exact.derivative) / scale, 0, atol=1e-10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("general", "named"),
     [

@@ -147,6 +147,7 @@ def test_repeat_is_the_blocks_written_out(layers):
         np.testing.assert_allclose(found, expected, rtol=1e-13)
 
 
+@pytest.mark.slow
 def test_masked_positions_are_zeros_after_flatten():
     """They are units like any others: a cosine makes ones of them, and LayerNorm averages over them."""
     x = np.random.default_rng(0).standard_normal((4, 5, 2))

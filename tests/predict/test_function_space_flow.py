@@ -76,6 +76,7 @@ def predicted(kernel, x, y, z, t):
     return nl.function_space_flow(kernel, x, y, tolerance=1e-5).mean(z, t)
 
 
+@pytest.mark.slow
 def test_inside_a_jit(kernel, data):
     single = [a.astype(np.float32) for a in data]
     eager = predicted(kernel, *single, 3.0)

@@ -54,6 +54,7 @@ def long_double_solve(matrix, b):
     return b
 
 
+@pytest.mark.slow
 def test_200_near_duplicate_pairs_among_1000_float32_rows(kernel):
     """Right to 1e-5 of the largest prediction, against extended precision: a few roundings of float32 results."""
     x, y, x_test = near_duplicates(1000, 200)

@@ -57,6 +57,7 @@ def assert_all_close(found, expected, **tolerances):
 SLOW = pytest.mark.slow  # most of the time compiles
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "predict", [posterior, flow, pytest.param(descent, marks=SLOW), pytest.param(last_layer, marks=SLOW)]
 )

@@ -12,11 +12,11 @@ from nnlimits import nn, presets, signal
 # (w_std^2, b_std^2, variance): Roberts, Yaida & Hanin 2022, section 5.3 (GELU, SWISH); the others follow by hand
 PUBLISHED = [
     (nn.Gelu(), 1.98305826, 0.17292239, None),
-    (nn.Silu(), 1.98800468, 0.55514317, 14.3201736),
+    pytest.param(nn.Silu(), 1.98800468, 0.55514317, 14.3201736, marks=pytest.mark.slow),
     (nn.Relu(), 2.0, 0.0, None),
     (nn.LeakyRelu(0.5), 2 / 1.25, 0.0, None),
-    (nn.Tanh(), 1.0, 0.0, 0.0),
-    (nn.Elu(), 1.0, 0.0, 0.0),
+    pytest.param(nn.Tanh(), 1.0, 0.0, 0.0, marks=pytest.mark.slow),
+    pytest.param(nn.Elu(), 1.0, 0.0, 0.0, marks=pytest.mark.slow),
     (nn.Sin(), 1.0, 0.0, 0.0),
     (nn.Erf(), math.pi / 4, 0.0, 0.0),
 ]
@@ -67,7 +67,7 @@ def test_edge_of_chaos_of_tanh():
 @pytest.mark.parametrize(
     ("activation", "options", "message"),
     [
-        (nn.Sigmoid(), {}, "no critical point: chi_parallel / chi_perp"),
+        pytest.param(nn.Sigmoid(), {}, "no critical point: chi_parallel / chi_perp", marks=pytest.mark.slow),
         (nn.Softplus(), {}, "does not vanish at zero"),
         (nn.Step(), {}, "has no slope"),
         (nn.Relu(), {"b_std": 0.1}, "no variance is a stable fixed point"),

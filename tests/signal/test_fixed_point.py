@@ -59,6 +59,7 @@ def test_variance_that_leaves():
     assert residual.phase == "critical"  # relative to a variance that grows without bound, a branch adds nothing
 
 
+@pytest.mark.slow
 def test_dropout_keeps_inputs_apart():
     """Correlation one is no fixed point: equal inputs leave a block with correlation keep (Schoenholz et al. 2017)."""
     net = nn.Repeat(nn.Sequential(nn.Dense(4, w_std=1.2), nn.Erf(), nn.Dropout(0.2)), 3)
@@ -116,6 +117,7 @@ def test_single_precision_where_traced():
     np.testing.assert_allclose(found, signal.fixed_point(ERF).variance, rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_convolutions_are_dense_at_every_position():
     conv = presets.cnn(4, activation=nn.Erf(), w_std=1.5, b_std=0.3)
     np.testing.assert_array_equal([*signal.fixed_point(conv)], [*signal.fixed_point(ERF)])

@@ -14,6 +14,7 @@ pytest.importorskip("lineax")
 KEY = jax.random.key(1)
 
 
+@pytest.mark.slow
 def test_advice_says_what_other_functions_say(x64):
     problem = small()
     advice = training.learning_rate_advice(NET, problem.params, problem.x, problem.y, KEY, steps=20)

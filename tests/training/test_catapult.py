@@ -37,6 +37,7 @@ def test_one_datum_equals_descent(x64):
         assert (found.losses.max() > 2 * found.losses[0]) == (multiple > 2)
 
 
+@pytest.mark.slow
 def test_several_data_equal_descent_of_a_network_of_the_language(x64):
     """Five data in three dimensions, so that the Gram matrix is singular; outputs, NTK and losses over 400 steps."""
     net = nn.Sequential(nn.Dense(WIDTH, b_std=None), nn.Dense(1, b_std=None))

@@ -156,6 +156,7 @@ def test_layers(build, shape, widths, optimizer, name):
     np.testing.assert_allclose(result.change_law().exponent, [0 if name == "mup" else -0.5] * before + [0], atol=0.1)
 
 
+@pytest.mark.slow
 def test_gains_in_every_run():
     """A narrow version of the above, from width 32 to 256."""
     x, y = digits((64,))

@@ -78,6 +78,7 @@ def check_ensemble(network: nn.Layer, seeds: int, steps: list[int]) -> None:
     assert abs(variance_scores).max() < scipy.stats.norm.isf(1e-3 / variance_scores.size / 2)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("activation", [nn.Relu(), pytest.param(nn.Erf(), marks=pytest.mark.slow)], ids=["relu", "erf"])
 def test_distance_from_linearization_falls_with_width(activation):
     """The fitted slope is -0.5 or steeper; its error, from the spread over seeds, is far below its distance from zero."""
@@ -91,6 +92,7 @@ def test_distance_from_linearization_falls_with_width(activation):
     assert error < 0.1
 
 
+@pytest.mark.slow
 def test_ensemble_of_shallow_networks_follows_gradient_flow():
     """At steps 20, 80 and 400 the expected loss is 0.43, 0.12 and 0.015, from 1.0 at the start."""
     check_ensemble(nl.presets.mlp(depth=1, width=512, w_std=1.5), seeds=500, steps=[20, 80, 400])

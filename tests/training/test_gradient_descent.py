@@ -35,6 +35,7 @@ def test_equals_descent_written_out():
                 params = jax.tree.map(lambda p, g: p - 0.5 * g, params, gradient(params))
 
 
+@pytest.mark.slow
 def test_linearized_networks_follow_their_own_kernel():
     """Closed form: the residual is multiplied by I - rate Theta / N at each step, Theta the empirical kernel."""
     x, y, x_test = data()

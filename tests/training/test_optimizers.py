@@ -35,6 +35,7 @@ def trained(parameterization, name, steps=3):
     return net.apply(params, x)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "factor"), [("sgd", 2), ("adam", 1)])
 def test_shifts_of_the_exponents_leave_training_as_it_is(name, factor, x64):
     """(a + t, b - t, c - 2t) for gradient descent (Yang & Hu 2021, section 3), c - t for Adam; another t in every role.

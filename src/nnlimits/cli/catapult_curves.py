@@ -79,7 +79,8 @@ def _trained(problem: training.Problem, rate: float, steps: int) -> tuple[float,
     trained = problem.with_params(jax.tree.map(lambda leaf: leaf[0], end.observed))
     with problem.precision():  # zero, where all units of a layer have died
         curvature = float(leading_pairs(trained, gauss_newton_product, 1, jax.random.key(1))[0][0])
-    return early.max() / early[0], curvature * rate, max(float(end.losses[0]) / early[0], SMALLEST)
+    peak, last = float(early.max() / early[0]), float(end.losses[0] / early[0])
+    return peak, curvature * rate, max(last, SMALLEST)
 
 
 def _diverged_hidden(curve: plots.CatapultCurve) -> plots.CatapultCurve:
