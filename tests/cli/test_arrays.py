@@ -83,6 +83,7 @@ def test_the_network_may_be_a_file(run, digits, tmp_path):
     assert isinstance(models.load(tmp_path / "digits.nnlimits").estimator.network_.layers[-2], nn.Flatten)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("quick", "bayesian")
 def test_tokens(run, tmp_path):
     (tmp_path / "tokens.py").write_text(TOKENS)

@@ -70,6 +70,7 @@ def test_classification_from_parquet(run, classification_csv, tmp_path):
     assert (written["label"] == frame["kind"]).mean() > 0.8
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("quick")
 def test_npz_with_integer_classes_and_a_matrix_of_features(run, tmp_path):
     draw = np.random.default_rng(0)

@@ -51,6 +51,7 @@ def test_single_precision(case, algorithm):
     np.testing.assert_allclose(found, expected, atol=1e-5 * abs(expected).max(), rtol=0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "algorithm", ["structured", *(pytest.param(a, marks=pytest.mark.slow) for a in ("jacobian", "vector_products"))]
 )
@@ -161,6 +162,7 @@ def test_memory_of_convolutions(parts, monkeypatch):
         np.testing.assert_allclose(program(params, x), expected, rtol=0, atol=1e-5 * abs(expected).max())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("algorithm", [None, *(pytest.param(name, marks=pytest.mark.slow) for name in ALGORITHMS)])
 def test_under_transformations(algorithm):
     f, params, shape = mlp()

@@ -49,6 +49,7 @@ def test_eigenpairs_of_the_operator(x64):
     np.testing.assert_allclose(found.values, expected, rtol=1e-10)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "spectrum",
     [1 / np.arange(1.0, 61) ** 2, np.linspace(1, 2, 60), np.r_[5.0, 4, 3, 2, 1, np.zeros(55)], np.ones(60)],

@@ -26,6 +26,7 @@ def test_probabilities(problem, classifier):
     assert log_loss(problem.labels_test, chance) < 0.7 * log_loss(problem.labels_test, frequencies)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("regime", ["bayesian", "trained"])
 def test_iris(regime):
     x, y = load_iris(return_X_y=True)

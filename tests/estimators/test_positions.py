@@ -137,6 +137,7 @@ def test_graphs_whose_nodes_are_alike_differ_by_their_edges():
     np.testing.assert_array_equal(found[..., 4:], 1.0)
 
 
+@pytest.mark.slow
 def test_graphs_keep_their_edges():
     x, y = graphs(16)
     model = InfiniteNetRegressor(presets.gcn(depth=1, width=1, b_std=0.3), **QUICK).fit(x, y)

@@ -91,6 +91,7 @@ def test_what_has_no_kernel(layers, x, message):
             call(x)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "normalize",
     ["symmetric", pytest.param("mean", marks=pytest.mark.slow), pytest.param("none", marks=pytest.mark.slow)],

@@ -102,6 +102,7 @@ def test_growing_gaussian_within_its_domain(nested_quadrature):
     np.testing.assert_allclose(found.value, expected, rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_gabor_against_quadrature(pairs, nested_quadrature):
     chosen = pairs[:, :: max(1, pairs.shape[1] // 60)]
     q1, q2, _ = chosen

@@ -44,6 +44,7 @@ def from_records(network, x1, x2):
     return evaluate.pairs(GET, prepared, *batches, None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "network",
     [

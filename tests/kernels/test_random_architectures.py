@@ -89,6 +89,7 @@ QUICK = [("recurrent", 5.0)]
 EACH = [(name, value) for name in PADDED for value in (0.0, 5.0)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "value"), [c if c in QUICK else pytest.param(*c, marks=pytest.mark.slow) for c in EACH]
 )

@@ -136,6 +136,7 @@ def test_roles_of_repeated_blocks_are_those_of_blocks_written_out():
     assert roles(nn.Dense(7), nn.Repeat(block, 4), nn.Dense(1), shape=(3,))["1.tail.0.weight"] == ("hidden", 7)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["mup", pytest.param("mean_field", marks=pytest.mark.slow)])
 def test_repeated_blocks_are_the_blocks_written_out(name, x64):
     block = nn.Sequential(nn.Dense(7, b_std=0.1), nn.Tanh())

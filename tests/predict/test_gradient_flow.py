@@ -84,6 +84,7 @@ def test_vector_of_times_equals_each(kernel, data, error):
         assert error(flow.train(TIMES)[i], flow.train(t)) < 1e-13
 
 
+@pytest.mark.slow
 def test_covariance_is_positive_semi_definite(kernel, data):
     x = np.concatenate([data.x, data.x_test])
     for ridge in (0.0, 0.1):

@@ -69,6 +69,7 @@ def test_200_near_duplicate_pairs_among_1000_float32_rows(kernel):
     assert np.isfinite(np.asarray(posterior.std(x_test))).all()
 
 
+@pytest.mark.slow
 def test_near_duplicates_through_training(kernel):
     x, y, x_test = near_duplicates(300, 60)
     flow = nl.gradient_flow(kernel, x, y)

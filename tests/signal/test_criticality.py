@@ -80,12 +80,12 @@ def test_where_there_is_none(activation, options, message):
 
 
 def test_networks():
-    net = nn.Sequential(nn.Conv(8, 3, b_std=None), nn.Tanh(), nn.Flatten(), nn.Dense(3), nn.Gelu(), nn.Dense(1))
+    net = nn.Sequential(nn.Conv(8, 3, b_std=None), nn.Sin(), nn.Flatten(), nn.Dense(3), nn.Gelu(), nn.Dense(1))
     gelu = signal.critical_point(nn.Gelu())
     found = signal.critical(net)
     assert found == nn.Sequential(
         nn.Conv(8, 3, w_std=1.0, b_std=None),
-        nn.Tanh(),
+        nn.Sin(),
         nn.Flatten(),
         nn.Dense(3, w_std=1.0),
         nn.Gelu(),

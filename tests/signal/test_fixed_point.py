@@ -79,7 +79,7 @@ BLOCKS = {
 }
 
 
-@pytest.mark.parametrize("name", BLOCKS)
+@pytest.mark.parametrize("name", [pytest.param("erf", marks=pytest.mark.slow), "normalized", "residual"])
 def test_growth_factors_are_derivatives(name):
     """`slope` and `chi_parallel` against central differences of the maps; the error of step h is of order h^2."""
     maps = signal.BlockMap(signal.repeated_block(BLOCKS[name]))

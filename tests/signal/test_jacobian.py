@@ -107,6 +107,7 @@ def test_moments_of_the_law():
     np.testing.assert_allclose(spectrum.moments.spread, [1, 2, 3, 4, 5, 6])
 
 
+@pytest.mark.slow
 def test_isometry():
     """Orthogonal weights at small variance have it, Gaussian ones never do with depth (Pennington et al. 2017)."""
     net = signal.critical(network("erf", 8))

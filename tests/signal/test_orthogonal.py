@@ -33,6 +33,7 @@ def test_scales_of_other_parameterizations():
         assert abs(ratio - 1) < 4 * np.sqrt(2 / 3600)
 
 
+@pytest.mark.slow
 def test_delta_orthogonal_convolution_keeps_norms():
     net = nn.Repeat(nn.Conv(6, 3, padding="circular"), 4)
     params = signal.orthogonal_init(net, jax.random.key(0), (5, 5, 6), dtype=np.float64)

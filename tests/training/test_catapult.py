@@ -72,6 +72,7 @@ def test_one_datum_is_a_case_of_several():
         np.testing.assert_allclose(several.outputs[:, 0], single.outputs, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("widths", "steps"), [((8, 64), 600), pytest.param((64, 1024), 4000, marks=pytest.mark.slow)])
 def test_boundaries_over_200_networks(x64, widths, steps):
     """The upper boundary is `4 / lambda` at every width, not only in the limit: below, `eta lambda` falls and the output is

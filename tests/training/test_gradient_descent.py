@@ -17,6 +17,7 @@ def data(dtype=np.float64):
     return draw((6, 3)).astype(dtype), draw((6, 2)).astype(dtype), draw((4, 3)).astype(dtype)
 
 
+@pytest.mark.slow
 def test_equals_descent_written_out():
     x, y, x_test = data()
     net = nl.presets.mlp(depth=2, width=16, outputs=2)
