@@ -92,7 +92,7 @@ def test_descent_of_a_network_follows_its_central_flow_and_not_gradient_flow(x64
     """A tanh network on 40 digits with large targets, at a rate where gradient flow ends at 1.5 times the edge. From step 300,
     when the first overshoot has died down, the loss averaged over 21 steps is within 12 per cent of what the central flow
     predicts (8 to 10 at worst, 6 on average), and more than 20 above gradient flow's. The sharpness of the central flow is on
-    the edge, to 0.15 per cent, by which Euler steps and eigenpairs from 12 products err; that of gradient flow is not."""
+    the edge (eigenpairs from 12 products, not 24, let it stray by 0.15 per cent); that of gradient flow is not."""
     digits, _ = datasets.digits(40)
     net = nn.Sequential(nn.Dense(12, b_std=0.1), nn.Tanh(), nn.Dense(12, b_std=0.1), nn.Tanh(), nn.Dense(10))
     params = net.init(KEY, (64,), dtype=np.float64)
@@ -109,7 +109,7 @@ def test_descent_of_a_network_follows_its_central_flow_and_not_gradient_flow(x64
     assert abs(error).max() < 0.12
     assert abs(error_of_flow).min() > 0.2
     assert abs(error_of_flow).mean() > 3 * abs(error).mean()
-    np.testing.assert_allclose(central.sharpness[late, 0] * rate, 2, rtol=3e-3)
+    np.testing.assert_allclose(central.sharpness[late, 0] * rate, 2, rtol=1e-6)
     assert 2 < (descent.sharpness[late, 0] * rate).mean() < 2.3
     end = jax.tree.map(lambda leaf: leaf[-1], flow.observed)
     assert training.phases(problem.with_params(end), KEY).sharpness * rate > 2.8
