@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from nnlimits import nn, plots, training
-from nnlimits.cli.theory_card import with_outputs
+from nnlimits.cli.networks import with_outputs
 from nnlimits.training.curvature import gauss_newton_product, leading_pairs
 
 WIDTH, SEEDS = 512, 200

@@ -11,6 +11,7 @@ from nnlimits import datasets, nn, report
 from nnlimits.cli import baselines, comparison
 from nnlimits.cli.comparison import Predictions
 from nnlimits.cli.console import Stages
+from nnlimits.cli.networks import with_outputs
 from nnlimits.cli.tables import numbers
 from nnlimits.estimators import InfiniteNetClassifier
 from nnlimits.estimators.calibration import probabilities
@@ -104,12 +105,6 @@ def _finite(network: nn.Layer, infinite: Any, rate: float, train: Any, test: Any
     scores = trained.test[:, 0].mean(0).astype(np.float64) / scale + prior
     values = probabilities(scores, infinite.temperature_)
     return Predictions(values, time.perf_counter() - start, None)
-
-
-def with_outputs(network: Any, outputs: int) -> nn.Layer:
-    """A network that ends in a dense layer, with so many outputs."""
-    *body, readout = network.layers
-    return nn.Sequential(*body, nn.Dense(outputs, w_std=readout.w_std, b_std=readout.b_std))
 
 
 def show(out: Any, table: Comparison) -> None:

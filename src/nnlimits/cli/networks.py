@@ -1,5 +1,6 @@
 """A network named on the command line: a preset with its options, or a Python file that defines `net`."""
 
+import dataclasses
 import inspect
 from collections.abc import Mapping
 from pathlib import Path
@@ -68,6 +69,14 @@ def activation(name: str) -> nn.Layer:
 def takes_tokens(network: nn.Layer) -> bool:
     """Whether the inputs of a network are numbers of tokens, (positions) without channels."""
     return reads_tokens(network)
+
+
+def with_outputs(network: nn.Layer, outputs: int) -> nn.Layer:
+    """The network with so many outputs, if it ends in a layer that has a width."""
+    if not isinstance(network, nn.Sequential) or not hasattr(network.layers[-1], "width"):
+        return network
+    readout = dataclasses.replace(network.layers[-1], width=outputs)
+    return nn.Sequential(*network.layers[:-1], readout, parameterization=network.parameterization)
 
 
 def _required(word: type) -> bool:

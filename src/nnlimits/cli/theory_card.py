@@ -1,11 +1,11 @@
 """What theory says of a network's depth, width and learning rate, on one page."""
 
-import dataclasses
 from typing import Any
 
 import numpy as np
 
 from nnlimits import fluctuations, nn, signal
+from nnlimits.cli.networks import with_outputs
 from nnlimits.cli.phase import MEANING, critical_text
 
 MOST_ROWS = 200
@@ -74,11 +74,3 @@ def _learning_rates(net: nn.Layer, sample: Any, seed: int) -> list[tuple[str, st
     except ImportError as error:
         return [("learning rate", str(error))]
     return [(f"rate, {bound.name}", f"{bound.learning_rate:.4g}: {bound.reason}") for bound in advice.bounds]
-
-
-def with_outputs(net: nn.Layer, outputs: int) -> nn.Layer:
-    """The network with as many outputs as there are targets."""
-    if not isinstance(net, nn.Sequential) or not hasattr(net.layers[-1], "width"):
-        return net
-    last = dataclasses.replace(net.layers[-1], width=outputs)
-    return nn.Sequential(*net.layers[:-1], last, parameterization=net.parameterization)
