@@ -101,6 +101,19 @@ def test_networks():
         inspect.unwrap(signal.critical_point)("tanh")
 
 
+def test_rows_of_affine_layers_share_one_scale():
+    """Two affine layers with nothing between them are one: only their product has a critical scale."""
+    erf = signal.critical_point(nn.Erf(), b_std=0.3)
+    block = nn.Sequential(nn.Dense(4), nn.Erf(), nn.Dense(4))
+    found = signal.critical(nn.Sequential(nn.Repeat(block, 5), nn.Erf(), nn.SelfAttention(3, b_std=0.1)), b_std=0.3)
+    assert found == nn.Sequential(
+        nn.Repeat(nn.Sequential(nn.Dense(4), nn.Erf(), nn.Dense(4, w_std=erf.w_std, b_std=0.3)), 5),
+        nn.Erf(),
+        nn.SelfAttention(3, w_value_std=erf.w_std, b_std=0.3),
+    )
+    assert abs(signal.fixed_point(found).chi_perp - 1) < 1e-9
+
+
 def test_with_normalization():
     """The block's own gradient factor is one, at the scales found."""
     net = nn.Repeat(nn.Sequential(nn.Dense(4), nn.LayerNorm(), nn.Gelu()), 3)

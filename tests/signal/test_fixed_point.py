@@ -127,7 +127,7 @@ def test_convolutions_are_dense_at_every_position():
     ("network", "error", "message"),
     [
         (nn.Dense(3), ValueError, "has no depth"),
-        (presets.myrtle(5), NotImplementedError, "depends on how positions differ"),
+        (presets.transformer_encoder(), NotImplementedError, "depends on how positions differ"),
         (max, TypeError, "must be an expression"),
     ],
 )

@@ -31,6 +31,18 @@ def test_equals_the_kernel(network):
     assert len(found.layers) == len(found.gradient) == len(found.variance)
 
 
+def test_equals_the_kernel_of_positions_that_are_alike():
+    """Attention passes on its values, whatever its logits; averages of positions change nothing."""
+    attention = nn.Sequential(nn.LayerNorm(), nn.SelfAttention(4, w_value_std=1.3, w_out_std=0.9, b_std=0.2))
+    network = nn.Sequential(
+        nn.Conv(4, 1, b_std=0.1), nn.Residual(attention), nn.AvgPool(2), nn.Relu(), nn.Index(0), nn.Dense(1)
+    )
+    found = signal.propagate(network, correlation=0.3)
+    expected = np.asarray(nl.kernel(network).nngp(np.repeat(two_inputs(5, 0.3)[:, None], 4, axis=1)))
+    np.testing.assert_allclose(found.variance[-1], expected[0, 0], rtol=1e-10)
+    np.testing.assert_allclose(found.correlation[-1], expected[0, 1] / expected[0, 0], rtol=1e-10)
+
+
 def simulated(network, width, seeds):
     """Mean square and correlation of units, and mean squares of the output's derivatives, after each layer."""
     x = two_inputs(width, 0.5)
@@ -109,5 +121,7 @@ def test_depth_scales_of_wide_networks(w_std, b_std):
 def test_bad_input():
     with pytest.raises(ValueError, match="correlation must be between -1 and 1; received 2"):
         signal.propagate(NET, correlation=2)
-    with pytest.raises(NotImplementedError, match="AvgPool"):
-        signal.propagate(presets.myrtle(5))
+    with pytest.raises(NotImplementedError, match=r"SumPool.*the number of positions"):
+        signal.propagate(nn.Sequential(nn.Conv(4, 3), nn.SumPool(2)))
+    with pytest.raises(NotImplementedError, match=r"SelfAttention.*depends on their number"):
+        signal.propagate(nn.SelfAttention(4, attention="identity"))

@@ -11,7 +11,7 @@ from jaxtyping import Float
 from scipy.optimize import brentq
 
 from nnlimits import nn
-from nnlimits.signal.homogeneous import homogeneous
+from nnlimits.signal.homogeneous import AFFINE, homogeneous
 from nnlimits.signal.maps import BlockMap
 from nnlimits.validation import check_non_negative
 
@@ -20,7 +20,6 @@ Universality = Literal["scale-invariant", "vanishing variance", "finite variance
 _GRID = np.geomspace(1e-8, 1e6, 281)
 _FLAT = 1e-9
 """Relative difference of two growth factors that counts as none."""
-_AFFINE = nn.Dense | nn.Conv | nn.ConvTranspose | nn.LocallyConnected | nn.Linear
 
 
 class CriticalPoint(NamedTuple):
@@ -44,7 +43,8 @@ def critical(network: nn.Layer, *, b_std: float | None = None) -> nn.Layer:
     the biases to keep, for the edge of chaos at it (Schoenholz et al. 2017); left out, both growth factors are one where that
     is possible.
 
-    **Returns:** the network; the first affine layers take the scales for the first activation.
+    **Returns:** the network. The first affine layer takes the scales for the first activation; one that follows another without
+    an activation between them takes `w_std=1` and no noise of biases, and so does the output of an attention.
 
     **Raises:** `ValueError` where there is no critical point, saying why; `NotImplementedError` for a layer that is no map of
     variance and correlation.
@@ -55,18 +55,26 @@ def critical(network: nn.Layer, *, b_std: float | None = None) -> nn.Layer:
     if not activations:
         raise ValueError(f"{network!r} has no activation; without one, w_std=1 and b_std=0 are critical")
     points = {activation: critical_point(activation, b_std=b_std, normalized=normalized) for activation in activations}
-    before = activations[0]
+    scales = (points[activations[0]].w_std, points[activations[0]].b_std)
 
     def at_criticality(word: Any) -> Any:
-        nonlocal before
+        nonlocal scales
+        if isinstance(word, nn.Repeat):  # twice: what its first layer follows is its last
+            return dataclasses.replace(word, block=rescaled(rescaled(word.block)))
         if isinstance(word, nn.Activation):
-            before = word
-        if not isinstance(word, _AFFINE):
+            scales = points[word].w_std, points[word].b_std
+        if not isinstance(word, AFFINE | nn.SelfAttention):
             return word
-        point = points[before]
-        return dataclasses.replace(word, w_std=point.w_std, b_std=None if word.b_std is None else point.b_std)
+        (w_std, bias), scales = scales, (1.0, 0.0)
+        b_std = None if word.b_std is None else bias
+        if isinstance(word, nn.SelfAttention):
+            return dataclasses.replace(word, w_value_std=w_std, w_out_std=1.0, b_std=b_std)
+        return dataclasses.replace(word, w_std=w_std, b_std=b_std)
 
-    return jax.tree.map(at_criticality, network, is_leaf=_is_word)
+    def rescaled(expression: nn.Layer) -> nn.Layer:
+        return jax.tree.map(at_criticality, expression, is_leaf=lambda v: _is_word(v) or isinstance(v, nn.Repeat))
+
+    return rescaled(network)
 
 
 def critical_point(activation: nn.Activation, *, b_std: float | None = None, normalized: bool = False) -> CriticalPoint:

@@ -14,6 +14,7 @@ from jaxtyping import Array, Bool, Float
 
 from nnlimits import nn
 from nnlimits.kernels import Covariance, covariance_rule
+from nnlimits.kernels.per_input import record
 
 Values = Float[Array, "..."]
 
@@ -62,7 +63,12 @@ class BlockMap(eqx.Module):
         return jax.jvp(after, (nothing,), (jnp.ones_like(nothing),))[1]
 
     def _state(self, q: Values, deficit: Values, ntk: Values | None, same: Any = None) -> Covariance:
-        return covariance_rule(self.block, gaussian_state(q, deficit, ntk, same), "ntk")
+        return rule_of_equals(self.block, gaussian_state(q, deficit, ntk, same))
+
+
+def rule_of_equals(layer: nn.Layer, state: Covariance) -> Covariance:
+    """The kernel's rule of a layer, for pairs of equal variance: what belongs to single inputs is found once for both."""
+    return record(lambda: covariance_rule(layer, state, "ntk"))[0]
 
 
 def gaussian_state(q: Values, deficit: Values, ntk: Values | None, same: Any = None) -> Covariance:

@@ -9,10 +9,10 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from nnlimits import nn
-from nnlimits.kernels import Covariance, covariance_rule
+from nnlimits.kernels import Covariance
 from nnlimits.signal.block import written_out
 from nnlimits.signal.entry import as_arrays, precision
-from nnlimits.signal.maps import gaussian_state
+from nnlimits.signal.maps import gaussian_state, rule_of_equals
 from nnlimits.validation import check_positive, is_traced
 
 Profile = Float[Array | np.ndarray, " layers"]
@@ -79,9 +79,9 @@ def _after(layer: nn.Layer, pair: Covariance, alone: Covariance) -> tuple[Covari
     """Both states after a layer, and the factor by which it multiplies the mean square of gradients."""
 
     def ntk_after(ntk: Any) -> Any:
-        after = covariance_rule(layer, dataclasses.replace(alone, ntk=ntk), "ntk")
+        after = rule_of_equals(layer, dataclasses.replace(alone, ntk=ntk))
         return after.ntk, after
 
     nothing = jnp.zeros_like(alone.q1)
     _, factor, after = jax.jvp(ntk_after, (nothing,), (jnp.ones_like(nothing),), has_aux=True)
-    return covariance_rule(layer, pair, "ntk"), after, factor
+    return rule_of_equals(layer, pair), after, factor
