@@ -4,8 +4,8 @@
 
 The file holds arrays of images and labels, under the names given by `--names`. Networks of each depth and each scale of their
 weights, all in the standard parameterization with biases of variance 0.05, are trained by stochastic gradient descent for a
-few hundred steps; the figure shows the training accuracy that they reach at the better of two learning rates, and over it six times
-the depth scale of correlations. About nine minutes on one core.
+few hundred steps; the figure shows the training accuracy that they reach at the better of two learning rates, and over it six
+times the depth scale of correlations. About nine minutes on one core.
 """
 
 import argparse
