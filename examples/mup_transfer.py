@@ -27,7 +27,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from nnlimits import datasets, nn, plots
-from nnlimits.plots.style import legend, new_figure, sequence, title
+from nnlimits.plots.style import legend, new_figure, plain_logarithmic, sequence, title
 from nnlimits.training import optimizer
 
 WIDTHS = (64, 128, 256, 512, 1024)
@@ -101,8 +101,8 @@ def table(found: dict[str, dict[int, np.ndarray]]) -> Table:
 
 
 def draw(found: dict[str, dict[int, np.ndarray]]) -> Figure:
-    figure, axes = new_figure(1, len(found), width=6.0 * len(found), height=4.6, sharey=True)
-    titles = {"standard": "Standard: the best rate falls as the width grows", "mup": "muP: the best rate stays"}
+    figure, axes = new_figure(1, len(found), width=5.2 * len(found), height=4.3, sharey=True)
+    titles = {"standard": "Standard: the best rate falls with the width", "mup": "muP: the best rate stays"}
     for axis, (parameterization, by_width) in zip(axes[0], found.items(), strict=True):
         rates = 2.0 ** np.array(RATES[parameterization])
         for color, (width, losses) in zip(sequence(len(by_width)), by_width.items(), strict=True):
@@ -115,7 +115,8 @@ def draw(found: dict[str, dict[int, np.ndarray]]) -> Figure:
         axis.set(yscale="log", xlabel="learning rate of Adam", ylim=(None, 3.0))
         title(axis, titles[parameterization])
     axes[0, 0].set_ylabel("training loss at the end")
-    legend(axes[0, -1], loc="upper left")
+    plain_logarithmic(axes[0, 0].yaxis)
+    legend(axes[0, 0], loc="upper right")
     return figure
 
 

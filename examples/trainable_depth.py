@@ -4,7 +4,8 @@
 
 The file holds arrays of images and labels, under the names given by `--names`. Networks of each depth and each scale of their
 weights, all in the standard parameterization with biases of variance 0.05, are trained by stochastic gradient descent for a
-few hundred steps; the figure shows the training accuracy that they reach, and over it six times the depth scale of correlations.
+few hundred steps; the figure shows the training accuracy that they reach at the better of two learning rates, and over it six
+times the depth scale of correlations. About nine minutes on one core.
 """
 
 import argparse
@@ -29,9 +30,9 @@ def main() -> None:
     parser.add_argument("--names", nargs=2, default=["Xtrain", "ytrain"])
     parser.add_argument("--train", type=int, default=2000)
     parser.add_argument("--steps", type=int, default=300)
-    parser.add_argument("--depths", type=int, nargs="+", default=[10, 20, 40, 60, 100])
-    parser.add_argument("--variances", type=float, nargs="+", default=[1.0, 1.2, 1.4, 1.6, 1.76, 2.0, 2.4, 3.0])
-    parser.add_argument("--learning-rates", type=float, nargs="+", default=[3e-3])
+    parser.add_argument("--depths", type=int, nargs="+", default=list(range(10, 90, 10)))
+    parser.add_argument("--variances", type=float, nargs="+", default=list(np.linspace(1, 3, 11)))
+    parser.add_argument("--learning-rates", type=float, nargs="+", default=[1e-3, 3e-3])
     parser.add_argument("--figure", type=Path, default=Path("trainable_depth.png"))
     options = parser.parse_args()
     x, labels = load(options)

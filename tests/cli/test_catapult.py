@@ -15,6 +15,22 @@ def test_digits_and_figure(run, tmp_path):
     assert (tmp_path / "seen.png").stat().st_size > 10_000
 
 
+EQUINOX = """
+import equinox as eqx, jax
+net = eqx.nn.MLP(64, 3, 8, 1, activation=jax.numpy.tanh, key=jax.random.key(0))
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("network", [["cnn", "--depth", "1", "--width", "4", "--kernel-size", "3"], ["mine.py"]])
+def test_convolutions_and_files(run, tmp_path, network):
+    """Digits as images, and a tanh network of Equinox, which gets as many outputs as there are digits."""
+    (tmp_path / "mine.py").write_text(EQUINOX)
+    output = run("catapult", *network, "--rows", "10", "--rates", "3", "--steps", "10").output
+    assert "loss first rises" in output
+    assert (tmp_path / "catapult.png").stat().st_size > 10_000
+
+
 def test_closed_system_has_its_three_phases():
     """Lazy below 2, thrown up between 2 and 4, lost above: medians over 200 networks of width 512."""
     curve = catapult_curves.closed_system(14, 100, 0)
@@ -27,3 +43,4 @@ def test_closed_system_has_its_three_phases():
 
 def test_bad_input(run, tmp_path):
     assert "--data needs --target" in run("catapult", "--data", "x.csv", code=2).output
+    assert "rnn cannot take examples of shape (8, 8, 1)" in run("catapult", "rnn", "--rows", "10", code=2).output

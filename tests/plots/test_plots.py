@@ -6,6 +6,7 @@ import sys
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+from PIL import Image
 
 from nnlimits import plots, report
 from nnlimits.plots.training_curves import Curves, Followed
@@ -109,7 +110,8 @@ def test_catapult():
         multiples, np.array([1, 9, np.inf]), np.array([1, 1.5, np.nan]), np.array([0.1, 0.1, np.nan])
     )
     figure = plots.catapult({"linear": curve, "ReLU": curve}, divergence={"ReLU": 12.0})
-    assert "divergence, measured" in texts(figure)
+    named = {text.get_text() for text in figure.legends[0].get_texts()}
+    assert named == {"linear", "ReLU", "2 and 4, from theory", "divergence, measured"}
     assert "last curvature" in texts(figure)
     for axis in figure.axes:
         places = [line.get_xdata()[0] for line in axis.lines if len(set(line.get_xdata())) == 1]
@@ -123,6 +125,8 @@ def test_save_adds_an_ending_makes_folders_and_leaves_nothing_half_written(tmp_p
     saved = plots.save(figure, tmp_path / "new" / "f")
     assert saved == tmp_path / "new" / "f.png"
     assert saved.read_bytes().startswith(b"\x89PNG")
+    with Image.open(saved) as image:
+        assert (image.format, image.size) == ("PNG", tuple(int(150 * side) for side in figure.get_size_inches()))
     with pytest.raises(ValueError, match="not supported"):
         plots.save(figure, tmp_path / "f.docx")
     assert [path.name for path in tmp_path.iterdir()] == ["new"]

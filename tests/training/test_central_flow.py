@@ -41,6 +41,17 @@ def test_the_central_flow_of_a_solvable_loss(x64):
     np.testing.assert_allclose(found.mean_losses[at_edge][1:], 0, atol=1e-4)
 
 
+def test_the_central_flow_in_single_precision():
+    """It reaches the edge after 10 steps and stays. Rounding of the sharpness, 20 at 2e-6 a unit, shows in the covariance over
+    the derivative of what it pushes, `rate / 2 |grad S|^2 / substeps = 1 / 80`."""
+    problem = toy().with_params(jnp.array([1e-3, 19.98], jnp.float32))
+    found = training.central_flow(problem, RATE, 40, KEY, every=10)
+    assert {a.dtype for a in (found.losses, found.mean_losses, found.sharpness, found.covariance)} == {np.dtype("f4")}
+    np.testing.assert_allclose(found.sharpness[:, 0], [19.98, 20, 20, 20, 20], rtol=1e-5)
+    np.testing.assert_allclose(found.covariance[2:, 0, 0], 2 * PULL, atol=2 * 20 * 2e-6 * 80)
+    np.testing.assert_allclose(found.losses, -PULL * found.sharpness[:, 0], rtol=1e-4)
+
+
 def test_descent_of_the_solvable_loss_goes_round_the_central_flow(x64):
     """From near the central flow's `x^2 = 2 pull`, z = 20, descent goes round it in small cycles. As z returns within 0.2, the
     mean of x^2 over 4,000 steps is `2 pull` to `2 0.2 / (4000 rate) = 0.001`, and the mean of z is 20 to second order."""

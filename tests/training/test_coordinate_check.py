@@ -140,7 +140,8 @@ def test_layers(build, shape, widths, optimizer, name):
     """Under muP everything moves at order one; under "ntk" the outputs do, and what is before them as n^(-1/2).
 
     Where corrections of order 1/n are large, the narrowest width is larger: the normalized network's outputs move 20 % more
-    at width 64 than at infinite width, and within the noise of 5 % as much from width 256 on.
+    at width 64 than at infinite width, and within the noise of 5 % as much from width 256 on. After attention, all positions are
+    alike, and averages over them leave the outputs of one network alike too: more networks make up for it.
     """
     x, y = digits(shape)
     if build is embedded:
@@ -148,7 +149,7 @@ def test_layers(build, shape, widths, optimizer, name):
     result = coordinate_check(
         lambda width: nn.with_width(nn.Sequential(*build(width), parameterization=name), width),
         x, y, widths, key=KEY, optimizer=optimizer, learning_rate=RATES[optimizer], steps=2,
-        seeds=24 if optimizer == "sgd" else 6,
+        seeds=24 if optimizer == "sgd" or build is attentive else 6,
     )  # fmt: skip
     report(f"{build.__name__} {name}", optimizer, result)
     before = len(result.layers) - 1

@@ -13,14 +13,12 @@ DEGREES = (0, 15, 30, 45, 60, 90, 120, 150, 180)
 LEADING = 12
 """Eigen-directions that are listed."""
 
-
-NETWORK_HELP = "A preset such as mlp or cnn, or a file: Python that defines net, or a model saved by PyTorch (.pt)."
 SHAPE_HELP = "Shape of an example, such as 32,32,3; that of the data, or a usual one of the preset, if left out."
 
 
 @reported()
 def explain(
-    network: Annotated[str | None, typer.Argument(help=NETWORK_HELP, metavar="NETWORK")] = None,
+    network: Annotated[str | None, typer.Argument(help=options.NETWORK_HELP, metavar="NETWORK")] = None,
     preset: Annotated[str | None, typer.Option(help="The same as NETWORK.")] = None,
     depth: options.Depth = None,
     width: options.Width = None,
@@ -32,7 +30,7 @@ def explain(
     outputs: Annotated[int | None, typer.Option(help="Preset: number of outputs.")] = None,
     input_shape: Annotated[str | None, typer.Option(help=SHAPE_HELP)] = None,
     data: Annotated[Path | None, typer.Option(help="CSV, Parquet or NPZ file whose spectrum is shown.")] = None,
-    target: Annotated[str | None, typer.Option(help="Column or array of the data that is to be predicted.")] = None,
+    target: options.Target = None,
     digits: Annotated[bool, typer.Option("--digits", help="Show the spectrum on scikit-learn's digits.")] = False,
     rows: Annotated[int, typer.Option(help="Largest number of rows of the data to use.", min=2)] = 1000,
     features: Annotated[

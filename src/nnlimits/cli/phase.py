@@ -7,12 +7,11 @@ import typer
 
 from nnlimits.cli import options
 from nnlimits.cli.errors import reported
-from nnlimits.cli.explain import NETWORK_HELP
 
 
 @reported()
 def phase(
-    network: Annotated[str, typer.Argument(help=NETWORK_HELP, metavar="NETWORK")] = "mlp",
+    network: options.Network = "mlp",
     depth: options.Depth = None,
     kernel_size: options.KernelSize = None,
     activation: options.Activation = None,

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
 from nnlimits.plots.style import COLORS, legend, new_figure, title
 
@@ -33,7 +34,7 @@ def catapult(curves: Mapping[str, CatapultCurve], *, divergence: Mapping[str, fl
 
     **Arguments:** `curves`, by network; `divergence`, multiples at which a network was measured to diverge, by its name.
     """
-    figure, axes = new_figure(1, 3, width=13.6, height=4.5, sharex=True)
+    figure, axes = new_figure(1, 3, width=11.6, height=4.4, sharex=True)
     panels = [
         ("peak", "largest loss over first loss", "The loss is thrown up", "log"),
         ("curvature", "last curvature times learning rate", "and lands where it is flat", "linear"),
@@ -47,13 +48,16 @@ def catapult(curves: Mapping[str, CatapultCurve], *, divergence: Mapping[str, fl
             if divergence and name in divergence:
                 axis.axvline(divergence[name], color=COLORS[color], linewidth=1.2, linestyle=":")
         axis.set(yscale=scale, xlabel="learning rate times first curvature", ylabel=label)
+        axis.xaxis.set_major_locator(MaxNLocator(8, steps=[1, 2, 4, 10]))
         _boundaries(axis)
         title(axis, heading)
     axes[0, 1].axhline(2, color=COLORS["theory"], linewidth=1.0, linestyle="--")
-    axes[0, 1].set_ylim(0, None)
-    if divergence:
-        axes[0, 2].plot([], [], ":", color=COLORS["faint"], label="divergence, measured")
-    legend(axes[0, 2], loc="center right", frameon=True, framealpha=1, edgecolor="none")
+    axes[0, 1].set_ylim(0, max(2.2, axes[0, 1].get_ylim()[1]))
+    handles, labels = axes[0, 2].get_legend_handles_labels()
+    for style, label in (("--", "2 and 4, from theory"), *([(":", "divergence, measured")] if divergence else [])):
+        handles += axes[0, 2].plot([], [], style, color=COLORS["theory" if style == "--" else "faint"], linewidth=1.2)
+        labels.append(label)
+    legend(figure, handles=handles, labels=labels, loc="outside lower center", ncols=len(labels))
     return figure
 
 

@@ -29,7 +29,7 @@ def edge_of_stability(runs: Sequence[Sharpening], *, loss: str = "training loss"
 
     **Arguments:** `runs`, at most six; `loss`, what the losses are.
     """
-    figure, axes = new_figure(1, 2, width=11.6, height=4.6)
+    figure, axes = new_figure(1, 2, width=10.4, height=4.3)
     for run, name in zip(runs, _LOOKS, strict=False):
         color = COLORS[name]
         axes[0, 0].plot(run.losses, color=color, linewidth=1.1, label=f"learning rate {run.learning_rate:.3g}")

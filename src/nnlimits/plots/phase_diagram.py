@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 
 from nnlimits.plots.style import COLORS, legend, new_figure, title
 
-_DEEPEST = 300.0
-"""Depth at which the colours end."""
+_SHALLOWEST, _DEEPEST = 3.0, 300.0
+"""Depths at which the colours begin and end."""
 
 
 def phase_diagram(diagram: Any, *, mark: tuple[float, float] | None = None, mark_label: str = "this network") -> Figure:
@@ -20,9 +20,10 @@ def phase_diagram(diagram: Any, *, mark: tuple[float, float] | None = None, mark
     figure, axes = new_figure(1, 1, width=6.4, height=4.4)
     axis = axes[0, 0]
     x, y = diagram.w_std**2, diagram.b_std**2
-    depth = np.clip(np.nan_to_num(diagram.points.trainable_depth, posinf=_DEEPEST), 1.0, _DEEPEST)
-    shown = axis.pcolormesh(x, y, depth, norm=LogNorm(3, _DEEPEST), cmap="viridis", shading="gouraud", rasterized=True)
-    bar = figure.colorbar(shown, ax=axis, label="trainable depth 6 ξc, in layers", extend="max")
+    depth = np.clip(np.nan_to_num(diagram.points.trainable_depth, posinf=1e6), 1.0, 1e6)
+    levels = np.geomspace(_SHALLOWEST, _DEEPEST, 41)
+    shown = axis.contourf(x, y, depth, levels, norm=LogNorm(_SHALLOWEST, _DEEPEST), cmap="viridis", extend="both")
+    bar = figure.colorbar(shown, ax=axis, label="trainable depth 6 ξc, in layers")
     bar.ax.minorticks_off()
     bar.set_ticks([3, 10, 30, 100, 300], labels=["3", "10", "30", "100", "300"])
     chi = diagram.points.chi_perp

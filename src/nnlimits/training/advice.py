@@ -73,7 +73,7 @@ def learning_rate_advice(
     - `"first step"`: the smallest rate at which the first step changes a layer by its own size (Jelassi, Hanin et al. 2023).
 
     **Arguments:** `network`, `params`, `x`, `y`, `loss`: as of `Problem`; `key`, for Lanczos' iteration; `steps`, of each of
-    about 40 descents.
+    about 25 descents.
 
     **Returns:** `LearningRateAdvice`: `advice["kernel"]` is a number, `print(advice)` shows all with their reasons.
 

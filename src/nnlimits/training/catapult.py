@@ -56,7 +56,8 @@ def catapult(
     check_positive("learning_rate", learning_rate)
     check_positive("width", width)
     with precision_of(output, curvature, learning_rate):
-        f, curve, rate, n = (jnp.asarray(a, float) for a in (output, curvature, learning_rate, width))
+        dtype = jnp.result_type(output, curvature, learning_rate, float)
+        f, curve, rate, n = (jnp.asarray(a, dtype) for a in (output, curvature, learning_rate, width))
         return _catapult(f, curve, rate, n, steps)
 
 
@@ -107,8 +108,9 @@ def linear_catapult(
     check_positive("learning_rate", learning_rate)
     check_positive("width", width)
     with precision_of(outputs, ntk, gram):
+        dtype = jnp.result_type(outputs, ntk, gram, float)
         f, theta, b, matrix, targets, rate, n = (
-            jnp.asarray(a, float) for a in (outputs, ntk, readout, gram, y, learning_rate, width)
+            jnp.asarray(a, dtype) for a in (outputs, ntk, readout, gram, y, learning_rate, width)
         )
         return _linear_catapult(f, theta, b, matrix, targets, rate, n, steps)
 

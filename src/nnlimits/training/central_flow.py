@@ -10,17 +10,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
-from nnlimits.compute.progress import Progress
 from nnlimits.training.complementarity import semidefinite_complementarity
 from nnlimits.training.curvature import hessian_product, leading_pairs
+from nnlimits.training.pieces import alone, check_records, in_pieces, joined, nothing
 from nnlimits.training.problem import Problem
-from nnlimits.training.sharpness import (
-    check_records,
-    chunks,
-    joined,
-    nothing,
-    refreshed,
-)
+from nnlimits.training.sharpness import refreshed
 from nnlimits.validation import check_positive
 
 PRODUCTS = 24
@@ -78,20 +72,17 @@ def central_flow(
     check_positive("learning_rate", learning_rate)
     records = check_records(steps, every)
     with problem.precision():
-        start = leading_pairs(problem, hessian_product, k, key)[1]
-        state = (problem.objective().theta, start, key)
-        run = partial(_advance, every=every, substeps=substeps, products=products, observe=observe)
-        rate = problem.scalar(learning_rate)
-        seen = []
-        with Progress("central flow", records, progress) as bar:
-            for chunk in chunks(records):
-                state, found = run(problem, state, rate, count=chunk)
-                seen.append(found)
-                bar.advance(chunk)
-        seen.append(jax.tree.map(lambda leaf: leaf[None], _seen(problem, state, rate, substeps, products, observe)))
-    losses, mean_losses, sharpness, covariance, observed = joined(seen)
-    counted = np.arange(0, steps + 1, every)
-    return CentralFlow(float(learning_rate), counted, losses, mean_losses, sharpness, covariance, observed)
+        vectors = leading_pairs(problem, hessian_product, k, key)[1]
+        choices = {
+            "rate": problem.scalar(learning_rate),
+            "substeps": substeps,
+            "products": products,
+            "observe": observe,
+        }
+        run = partial(_advance, problem, every=every, **choices)
+        state, seen = in_pieces("central flow", run, (problem.objective().theta, vectors, key), records, progress)
+        last = alone(_seen(problem, state, **choices))
+    return CentralFlow(float(learning_rate), np.arange(0, steps + 1, every), *joined([seen, last]))
 
 
 class _Slope(NamedTuple):
@@ -128,7 +119,7 @@ def _slope(problem: Problem, state: Any, rate: Array, substeps: int, products: i
 
 @eqx.filter_jit
 def _seen(
-    problem: Problem, state: Any, rate: Array, substeps: int, products: int, observe: Callable[..., Any]
+    problem: Problem, state: Any, *, rate: Array, substeps: int, products: int, observe: Callable[..., Any]
 ) -> tuple[Array, Array, Array, Array, PyTree]:
     slope = _slope(problem, state, rate, substeps, products)
     return _record(problem, state[0], slope, observe)
@@ -147,8 +138,8 @@ def _record(
 def _advance(
     problem: Problem,
     state: tuple[Array, Array, Array],
-    rate: Array,
     *,
+    rate: Array,
     count: int,
     every: int,
     substeps: int,

@@ -4,11 +4,14 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
+
+from nnlimits.compute.precision import precision_of
 
 
 def semidefinite_complementarity(
-    alpha: Float[Array, "k k"], beta: Float[Array, "k k k k"], *, iterations: int = 300
+    alpha: Float[Array | np.ndarray, "k k"], beta: Float[Array | np.ndarray, "k k k k"], *, iterations: int = 300
 ) -> Float[Array, "k k"]:
     """The symmetric X with `X >= 0`, `alpha + beta[X] >= 0` and `<X, alpha + beta[X]> = 0`, in the order of positive
     semidefinite matrices.
@@ -19,6 +22,11 @@ def semidefinite_complementarity(
     **Arguments:** `alpha`, symmetric; `beta`, of which `beta[i, j, :, :]` are the weights of entry `i, j` of `beta[X]`,
     symmetric as an operator; `iterations`.
     """
+    with precision_of(alpha, beta):
+        return _solution(jnp.asarray(alpha), jnp.asarray(beta), iterations)
+
+
+def _solution(alpha: Array, beta: Array, iterations: int) -> Array:
     k = alpha.shape[0]
     tiny = jnp.finfo(alpha.dtype).tiny
     step = 1 / jnp.maximum(jnp.linalg.eigvalsh(beta.reshape(k * k, k * k))[-1], tiny)

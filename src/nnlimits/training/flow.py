@@ -20,6 +20,15 @@ Times = Sequence[Any] | np.ndarray | Array
 _MAX_STEPS = 1_000_000
 
 
+class _Equation(eqx.Module):
+    """`d state / dt = slope(problem, constant, state)`, from a state that holds the parameters."""
+
+    slope: Callable[..., Any] = eqx.field(static=True)
+    start: Callable[[PyTree], tuple[PyTree, Callable[[Any], PyTree]]] = eqx.field(static=True)
+    """From the parameters to the first state, and to what tells the parameters of a state."""
+    constant: Any = 0.0
+
+
 def flow(
     problem: Problem, times: Times, *, observe: Observe = parameters, tolerance: float = 1e-8, solver: Any = None
 ) -> Trajectory:
@@ -36,7 +45,7 @@ def flow(
 
     **Raises:** `ValueError` for times that are negative or do not ascend; `RuntimeError` if the solver gives up.
     """
-    return _flow(problem, descending, 0.0, _as_they_are, times, observe, tolerance, solver)
+    return _flow(problem, _Equation(descending, _as_they_are), times, observe, tolerance, solver)
 
 
 def modified_flow(
@@ -56,7 +65,7 @@ def modified_flow(
     **Arguments:** and errors as of `flow`; `learning_rate`, that of the descent to follow.
     """
     check_positive("learning_rate", learning_rate)
-    return _flow(problem, modified, learning_rate, _as_they_are, times, observe, tolerance, solver)
+    return _flow(problem, _Equation(modified, _as_they_are, learning_rate), times, observe, tolerance, solver)
 
 
 def inertial_flow(
@@ -76,7 +85,7 @@ def inertial_flow(
     **Arguments:** and errors as of `flow`; `friction`, at least 0.
     """
     check_non_negative("friction", friction)
-    return _flow(problem, _inertial, friction, _at_rest, times, observe, tolerance, solver)
+    return _flow(problem, _Equation(_inertial, _at_rest, friction), times, observe, tolerance, solver)
 
 
 def descending(problem: Problem, _: Any, params: PyTree) -> PyTree:
@@ -107,14 +116,7 @@ def _at_rest(params: PyTree) -> tuple[PyTree, Callable[[Any], PyTree]]:
 
 
 def _flow(
-    problem: Problem,
-    slope: Callable[..., Any],
-    constants: Any,
-    start: Callable[..., Any],
-    times: Times,
-    observe: Observe,
-    tolerance: float,
-    solver: Any,
+    problem: Problem, equation: _Equation, times: Times, observe: Observe, tolerance: float, solver: Any
 ) -> Trajectory:
     moments, _ = check_times(jnp.asarray(times) if is_traced(times) else np.asarray(times))
     if not is_traced(moments) and (np.isinf(moments).any() or (np.diff(moments) < 0).any()):
@@ -124,8 +126,8 @@ def _flow(
         dtype = jnp.result_type(*jax.tree.leaves(problem.params))
         moments = jnp.asarray(moments, dtype)
         accuracy = jnp.asarray(max(float(tolerance), 10 * float(jnp.finfo(dtype).eps)), dtype)
-        constants = problem.scalar(constants)
-        found, solved = _integrate(problem, slope, constants, start, moments, observe, accuracy, solver)
+        equation = _Equation(equation.slope, equation.start, problem.scalar(equation.constant))
+        found, solved = _integrate(problem, equation, moments, observe, accuracy, solver)
     if not is_traced(solved) and not solved:
         raise RuntimeError(
             f"the solver did not reach time {times[-1]} in {_MAX_STEPS} steps or met infinities: the problem is stiff, or the "
@@ -136,22 +138,15 @@ def _flow(
 
 @eqx.filter_jit
 def _integrate(
-    problem: Problem,
-    slope: Callable[..., Any],
-    constants: Any,
-    start: Callable[..., Any],
-    times: Array,
-    observe: Observe,
-    accuracy: Array,
-    solver: Any,
+    problem: Problem, equation: _Equation, times: Array, observe: Observe, accuracy: Array, solver: Any
 ) -> tuple[Trajectory, Array]:
     import diffrax
 
-    initial, params_of = start(problem.params)
+    initial, params_of = equation.start(problem.params)
     state, unflatten = ravel_pytree(initial)  # the solver works on few large arrays rather than many small ones
 
     def velocity(_: Any, current: Array, __: Any) -> Array:
-        return ravel_pytree(slope(problem, constants, unflatten(current)))[0]
+        return ravel_pytree(equation.slope(problem, equation.constant, unflatten(current)))[0]
 
     def seen(_: Any, current: Array, __: Any) -> tuple[Array, PyTree]:
         params = params_of(unflatten(current))

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float, PyTree, Shaped
 
 from nnlimits import nn
+from nnlimits.compute.precision import precision_of
 from nnlimits.nn.parameterization import Parameterization
 
 Recorded = tuple[Float[Array, "n ..."], dict[str, Float[Array, "n ..."]]]
@@ -26,8 +27,9 @@ def preactivations(
     expression. `nn.Masked` and `nn.GraphNetwork` count as one layer each. The last is the output of a network that ends with
     weights. (A dictionary that leaves a JAX transformation is ordered by name.)
     """
-    dtype = jnp.result_type(x, *jax.tree.leaves(params), float)
-    return record(network, params, jnp.asarray(x, dtype), network.network_parameterization(), "")[1]
+    with precision_of(x, *jax.tree.leaves(params)):
+        dtype = jnp.result_type(x, *jax.tree.leaves(params), float)
+        return record(network, params, jnp.asarray(x, dtype), network.network_parameterization(), "")[1]
 
 
 @singledispatch

@@ -10,8 +10,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PRNGKeyArray, PyTree
 
-from nnlimits.compute.progress import Progress
 from nnlimits.training.curvature import hessian_product, leading_pairs, ritz_pairs
+from nnlimits.training.pieces import alone, check_records, in_pieces, joined, nothing
 from nnlimits.training.problem import Problem
 from nnlimits.validation import check_positive
 
@@ -20,9 +20,6 @@ PRODUCTS = 12
 
 FRESH = 0.1
 """How much of the start of an iteration is random, relative to what is carried over: lets new directions in."""
-
-_AT_ONCE = 20
-"""Records between two looks at the clock."""
 
 
 class SharpnessTrack(NamedTuple):
@@ -42,12 +39,6 @@ class SharpnessTrack(NamedTuple):
     def edge(self) -> float:
         """`2 / learning_rate`, above which a quadratic loss is unstable."""
         return 2 / self.learning_rate
-
-
-def nothing(params: PyTree) -> PyTree:
-    """Observe nothing."""
-    del params
-    return ()
 
 
 def track_sharpness(
@@ -80,45 +71,17 @@ def track_sharpness(
     check_positive("learning_rate", learning_rate)
     records = check_records(steps, every)
     with problem.precision():
-        step = partial(_advance, every=every, k=k, products=products, observe=observe)
-        values, start = leading_pairs(problem, hessian_product, k, key)
-        state = (problem.objective().theta, start, key)
-        losses, seen = [], [(values[None], jax.tree.map(lambda leaf: leaf[None], observe(problem.params)))]
-        with Progress("descent", records, progress) as bar:
-            for chunk in chunks(records):
-                state, (run, values, observed) = step(problem, state, problem.scalar(learning_rate), count=chunk)
-                losses.append(np.asarray(run).reshape(-1))
-                seen.append((values, observed))
-                bar.advance(chunk)
-        last = np.asarray(_loss(problem, state[0]))[None]
-    values, observed = joined(seen)
-    return SharpnessTrack(
-        float(learning_rate),
-        np.arange(0, steps + 1, every),
-        np.asarray(values),
-        np.concatenate([*losses, last]),
-        observed,
-    )
-
-
-def check_records(steps: int, every: int) -> int:
-    """How many records `steps` steps hold. **Raises:** `ValueError` unless `every` divides `steps`, both at least 1."""
-    if not (isinstance(steps, int) and isinstance(every, int) and steps >= 1 and every >= 1 and steps % every == 0):
-        raise ValueError(
-            f"steps and every must be whole numbers from 1, and every a divisor of steps; received {steps!r} and {every!r}"
+        values, vectors = leading_pairs(problem, hessian_product, k, key)
+        first = alone((values, observe(problem.params)))
+        run = partial(
+            _advance, problem, rate=problem.scalar(learning_rate), every=every, products=products, observe=observe
         )
-    return steps // every
-
-
-def chunks(records: int) -> list[int]:
-    """Numbers of records to compute in one call: few different ones, as each is compiled for itself."""
-    whole, rest = divmod(records, _AT_ONCE)
-    return [_AT_ONCE] * whole + [1] * rest if rest < 4 else [_AT_ONCE] * whole + [rest]
-
-
-def joined(parts: list[Any]) -> Any:
-    """Records, along their first axis, in host memory."""
-    return jax.tree.map(lambda *leaves: np.concatenate([np.asarray(leaf) for leaf in leaves]), *parts)
+        state, (losses, *seen) = in_pieces("descent", run, (problem.objective().theta, vectors, key), records, progress)
+        last = np.asarray(_loss(problem, state[0]))
+    values, observed = joined([first, tuple(seen)])
+    return SharpnessTrack(
+        float(learning_rate), np.arange(0, steps + 1, every), values, np.append(losses.reshape(-1), last), observed
+    )
 
 
 def refreshed(
@@ -139,11 +102,10 @@ def _loss(problem: Problem, theta: Array) -> Array:
 def _advance(
     problem: Problem,
     state: tuple[Array, Array, Array],
-    rate: Array,
     *,
+    rate: Array,
     count: int,
     every: int,
-    k: int,
     products: int,
     observe: Callable[..., Any],
 ) -> Any:

@@ -59,27 +59,30 @@ def measured_thresholds(
         low, high = (jnp.broadcast_to(problem.scalar(rate), (seeds,)) for rate in (lowest, highest))
         check_positive("lowest", float(low.min()))
         check_positive("the ratio of highest and lowest, less one,", float((high / low).min()) - 1)
-        found = [_bisect(problem, params, low, high, steps, bisections, which) for which in (0, 1)]
-        return Thresholds(*found)
+        return Thresholds(*_search(problem, params, low, high, steps, bisections))
 
 
 @eqx.filter_jit
-def _bisect(
-    problem: Problem, params: PyTree, low: Array, high: Array, steps: int, bisections: int, which: int
-) -> Float[Array, " seeds"]:
-    happens = jax.vmap(lambda p, rate: _outcome(problem, p, rate, steps)[which])
+def _search(
+    problem: Problem, params: PyTree, low: Array, high: Array, steps: int, bisections: int
+) -> Float[Array, "2 seeds"]:
+    """Both thresholds, from one grid of descents and two bisections."""
+    outcomes = jax.vmap(lambda p, rate: jnp.stack(_outcome(problem, p, rate, steps)), out_axes=1)
     factor = (high / low) ** (1 / GRID)
-    happened = jax.lax.map(lambda i: happens(params, low * factor**i), jnp.arange(GRID + 1))
+    happened = jax.lax.map(lambda i: outcomes(params, low * factor**i), jnp.arange(GRID + 1))
     first = jnp.argmax(happened, axis=0)
 
-    def halve(_: Any, ends: tuple[Array, Array]) -> tuple[Array, Array]:
-        under, over = ends
-        middle = jnp.sqrt(under * over)
-        found = happens(params, middle)
-        return jnp.where(found, under, middle), jnp.where(found, middle, over)
+    def bisected(bracket: tuple[Array, Array, Array]) -> tuple[Array, Array]:
+        which, under, over = bracket
 
-    bracket = low * factor ** (first - 1), low * factor**first
-    under, over = jax.lax.fori_loop(0, bisections, halve, bracket)
+        def halve(_: Any, ends: tuple[Array, Array]) -> tuple[Array, Array]:
+            middle = jnp.sqrt(ends[0] * ends[1])
+            found = outcomes(params, middle)[which]
+            return jnp.where(found, ends[0], middle), jnp.where(found, middle, ends[1])
+
+        return jax.lax.fori_loop(0, bisections, halve, (under, over))
+
+    under, over = jax.lax.map(bisected, (jnp.arange(2), low * factor ** (first - 1), low * factor**first))
     found = jnp.where(happened.any(0), jnp.sqrt(under * over), jnp.inf)
     return jnp.where(happened[0], 0.0, found).astype(low.dtype)
 
