@@ -118,21 +118,23 @@ def slope_of(left, errors, widths):
 
 
 def check(label, left, errors, first):
-    """The exponent at widths from 32, and at every width above 32 what widths to 32 extrapolate to.
+    """The exponent at widths from 32, and at every width above 64 what widths to 64 extrapolate to.
 
-    The residual of widths 8, 16, 32, times the width squared, is fitted by `c2 + c3 / width`; what a fourth order leaves of
-    that is allowed for with 0.05 of the largest entry of `c2`. A first order that is wrong would leave a multiple of the width:
-    all of it is so many standard errors at width 512.
+    The residual of widths 8 to 64, times the width squared, is fitted by `c2 + c3 / width + c4 / width^2` (`c4` is needed for
+    GELU's NTK); what a fifth order leaves of that is allowed for with 0.05 of the largest entry of `c2`. A first order that
+    is wrong would leave a multiple of the width: all of it is so many standard errors at width 512.
     """
     widths = np.array(WIDTHS, float)
+    errors = np.maximum(errors, 1e-9 * np.abs(left).max())  # the control variates hold all of V of one input, for ReLU
     slope, deviation = slope_of(left[2:], errors[2:], widths[2:])
-    design = np.stack([np.ones(3), 1 / widths[:3]], 1)
+    design = (1 / widths[:4, None]) ** np.arange(3)
     to_fit = np.linalg.pinv(design)
-    c2 = to_fit @ left[:3]
-    for width, row, error in zip(widths[3:], left[3:], errors[3:], strict=True):
-        weights = np.array([1.0, 1 / width]) @ to_fit
-        spread = np.sqrt(error**2 + weights**2 @ errors[:3] ** 2)
-        away = np.abs(row - np.array([1.0, 1 / width]) @ c2)
+    c2 = to_fit @ left[:4]
+    for width, row, error in zip(widths[4:], left[4:], errors[4:], strict=True):
+        powers = (1 / width) ** np.arange(3)
+        weights = powers @ to_fit
+        spread = np.sqrt(error**2 + weights**2 @ errors[:4] ** 2)
+        away = np.abs(row - powers @ c2)
         assert (away < 4 * spread + 0.05 * np.abs(c2[0]).max()).all(), (label, width, away, spread, c2)
     seen = np.abs(first).max() * widths[-1] ** 2 / errors[-1].reshape(-1)[np.abs(first).argmax()]
     size = np.linalg.norm(left, axis=1).round(3)
