@@ -88,7 +88,7 @@ def squares(
     powers = jnp.stack([jnp.ones_like(mean), mean, mean**2 + deviation**2])
     total = polynomials[0] @ powers
     for kink, before, after in zip(function.kinks, polynomials[:-1], polynomials[1:], strict=True):
-        _, density, above = _tail(kink, mean, deviation)
+        _, density, above = tail(kink, mean, deviation)
         first = mean * above + deviation * density
         second = (mean**2 + deviation**2) * above + deviation * (mean + kink) * density
         total += (after - before) @ jnp.stack([above, first, second])
@@ -104,14 +104,14 @@ def hermite_coefficients(
     slope = jnp.zeros_like(value).at[0].set(first[1])
     j = jnp.arange(1, terms, dtype=mean.dtype)[:, None]
     for kink, before, after in zip(function.kinks, function.slopes[:-1], function.slopes[1:], strict=True):
-        t, density, _ = _tail(kink, mean, deviation)
+        t, density, _ = tail(kink, mean, deviation)
         change = (after - before) * density * hermite_polynomials(t, terms - 1)  # at j, with h_(j-1)
         slope = slope.at[1:].add(change / jnp.sqrt(j))
         value = value.at[2:].add(deviation * change[:-1] / jnp.sqrt(j[1:] * j[:-1]))
     return jnp.stack([value, slope], axis=1)
 
 
-def _tail(kink: float, mean: Array, deviation: Array) -> tuple[Array, Array, Array]:
+def tail(kink: float, mean: Array, deviation: Array) -> tuple[Array, Array, Array]:
     """The kink in standard deviations from the mean, the density there, and the probability above it."""
     positive = deviation > 0
     t = (kink - mean) / jnp.where(positive, deviation, 1.0)

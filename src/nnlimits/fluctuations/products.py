@@ -6,8 +6,8 @@ first two, enters by a Hermite series (Mehler's formula). The first two are the 
 
 Accuracy in double precision, for variances up to about 2 (measured in the tests): 1e-11 for one unit, 1e-8 for two; for three
 and four 1e-7 with a smooth nonlinearity. With a kinked one 1e-6 for three, 2e-5 where all are nearly equal; for four 1e-6
-(piecewise linear) or 1e-5, but where four units are linearly dependent the series converges slowly: 1e-5 for products of `phi`,
-1e-3 for products of `phi'`. Larger variances lose digits with smooth nonlinearities.
+(piecewise linear, and exponential linear units) or 1e-5, but where four units are linearly dependent the series converges
+slowly: 1e-5 for products of `phi`, 1e-3 for products of `phi'`. Larger variances lose digits with smooth nonlinearities.
 """
 
 import itertools
@@ -21,26 +21,23 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from nnlimits import nn
+from nnlimits.fluctuations import exponential_linear, piecewise_linear
 from nnlimits.fluctuations.derivatives import as_function, derivatives, kinks_of
 from nnlimits.fluctuations.pairs import angle_of, floor, kink_lines, two_units
-from nnlimits.fluctuations.piecewise_linear import (
-    hermite_coefficients,
-    hermite_polynomials,
-    piecewise_linear,
-    squares,
-)
 from nnlimits.fluctuations.quadrature import Plane, crossings, inner_rule, line_rule, plane_rule, turn
 
 _POWERS = ((1, 0), (1, 1), (2, 0), (2, 1), (2, 2), *((3, p) for p in range(4)), *((4, p) for p in range(5)))
 """Products of factors of one unit: how many, and how many of them are `phi'`."""
 _COUNTS = {1: 14, 2: 9, 3: 5, 4: 2}
 """How many of these occur where a product has factors of so many different units."""
-_SMOOTH_TERMS, _KINKED_TERMS, _LINEAR_TERMS = 28, 40, 80
-"""Terms of the Hermite series, for smooth, kinked, and piecewise linear nonlinearities."""
+_SMOOTH_TERMS, _KINKED_TERMS, _CLOSED_TERMS = 28, 40, 80
+"""Terms of the Hermite series, for smooth and kinked nonlinearities, and for kinked ones whose terms have closed forms."""
 _BLUR = (0.7, 2.2, 6.0)
 """Panels end so many standard deviations of a unit to both sides of its kink, at a radius of one."""
 _TOGETHER = 16
 """Groups of units whose nodes are held at once."""
+_IN_CACHE = 128
+"""Nodes of the first two units, given which a third is integrated at once."""
 
 
 class Products(NamedTuple):
@@ -73,7 +70,7 @@ def _of_groups(activation: nn.Layer, kernel: Float[Array, "n n"], size: int) -> 
     groups = np.array(list(itertools.combinations(range(kernel.shape[0]), size)))
     covariances = kernel[groups[:, :, None], groups[:, None, :]]
     find = {1: _single, 2: _pair, 3: _triple, 4: _quadruple}[size]
-    if len(groups) <= _TOGETHER:
+    if len(groups) <= _TOGETHER and size < 4:  # four units have branches, of which `vmap` would compute both
         return jax.vmap(lambda c: find(activation, c))(covariances)
     return jax.lax.map(lambda c: find(activation, c), covariances)
 
@@ -137,11 +134,22 @@ def _triple(activation: nn.Layer, covariance: Float[Array, "3 3"]) -> Float[Arra
 def _squares(
     activation: nn.Layer, mean: Float[Array, " nodes"], deviation: Float[Array, ""]
 ) -> Float[Array, "5 nodes"]:
-    linear = piecewise_linear(activation, mean.dtype)
+    linear = piecewise_linear.piecewise_linear(activation, mean.dtype)
     if linear is not None:
-        return squares(linear, mean, deviation)
-    x, w = inner_rule(kinks_of(activation), mean, deviation)
-    return (_powers(activation, mean[:, None] + deviation * x, _COUNTS[3]) * w).sum(-1)
+        return piecewise_linear.squares(linear, mean, deviation)
+    exponential = exponential_linear.exponential_linear(activation, mean.dtype)
+    if exponential is not None:
+        return exponential_linear.squares(exponential, mean, deviation)
+    kinks = kinks_of(activation)
+    if not kinks:
+        x, w = inner_rule(kinks, mean, deviation)
+        return (_powers(activation, mean[:, None] + deviation * x, _COUNTS[3]) * w).sum(-1)
+
+    def found(mean: Float[Array, ""]) -> Float[Array, "5"]:
+        x, w = (v[0] for v in inner_rule(kinks, mean[None], deviation))
+        return _powers(activation, mean + deviation * x, _COUNTS[3]) @ w
+
+    return jax.lax.map(found, mean, batch_size=_IN_CACHE).T
 
 
 def _quadruple(activation: nn.Layer, covariance: Float[Array, "4 4"]) -> Float[Array, "p p p p"]:
@@ -161,22 +169,41 @@ def _quadruple(activation: nn.Layer, covariance: Float[Array, "4 4"]) -> Float[A
 def _hermite_coefficients(activation: nn.Layer, plane: Plane, unit: _Given) -> Float[Array, "terms 2 nodes"]:
     """`E[f(mean + deviation x) h_j(x)]` for `f` the nonlinearity and its derivative, `h_j` normalised."""
     mean = unit.along[0] * plane.z1 + unit.along[1] * plane.z2
-    linear = piecewise_linear(activation, mean.dtype)
+    linear = piecewise_linear.piecewise_linear(activation, mean.dtype)
     if linear is not None:
-        return hermite_coefficients(linear, mean, unit.deviation, _LINEAR_TERMS)
+        return piecewise_linear.hermite_coefficients(linear, mean, unit.deviation, _CLOSED_TERMS)
+    exponential = exponential_linear.exponential_linear(activation, mean.dtype)
+    if exponential is not None:
+        return exponential_linear.hermite_coefficients(exponential, mean, unit.deviation, _CLOSED_TERMS)
     kinks = kinks_of(activation)
+    if kinks:
+        return _kinked_coefficients(activation, mean, unit.deviation)
     x, w = inner_rule(kinks, mean, unit.deviation)
     values = w * _powers(activation, mean[:, None] + unit.deviation * x, _COUNTS[4])
-    if not kinks:
-        return jnp.einsum("knx,jx->jkn", values, hermite_polynomials(x[0], _SMOOTH_TERMS))
+    return jnp.einsum("knx,jx->jkn", values, piecewise_linear.hermite_polynomials(x[0], _SMOOTH_TERMS))
 
-    def term(carry: tuple[Array, Array], j: Array) -> tuple[tuple[Array, Array], Array]:
-        before, now = carry
+
+def _kinked_coefficients(
+    activation: nn.Layer, mean: Float[Array, " nodes"], deviation: Float[Array, ""]
+) -> Float[Array, "terms 2 nodes"]:
+    """By parts, those of the function are those of its derivative, one term later."""
+
+    def term(carry: tuple[Array, Array, Array], j: Array) -> tuple[tuple[Array, Array, Array], Array]:
+        x, before, now = carry
         after = (x * now - jnp.sqrt(j) * before) / jnp.sqrt(j + 1)
-        return (now, after), (values * now).sum(-1)
+        return (x, now, after), now.sum(-1)
 
-    start = jnp.zeros_like(x), jnp.ones_like(x)
-    return jax.lax.scan(term, start, jnp.arange(_KINKED_TERMS, dtype=x.dtype))[1]
+    def found(mean: Float[Array, ""]) -> Float[Array, " coefficients"]:
+        x, w = (v[0] for v in inner_rule(kinks_of(activation), mean[None], deviation))
+        value, slope = w * _powers(activation, mean + deviation * x, _COUNTS[4])
+        start = x, jnp.zeros_like(x), slope  # the weights and the function go with the polynomials
+        slopes = jax.lax.scan(term, start, jnp.arange(_KINKED_TERMS, dtype=x.dtype), unroll=4)[1]
+        return jnp.concatenate([value.sum()[None], slopes])
+
+    coefficients = jax.lax.map(found, mean, batch_size=_IN_CACHE).T
+    slopes = coefficients[1:]
+    j = jnp.arange(1, _KINKED_TERMS, dtype=mean.dtype)[:, None]
+    return jnp.stack([jnp.concatenate([coefficients[:1], deviation * slopes[:-1] / jnp.sqrt(j)]), slopes], axis=1)
 
 
 def _widest_first(covariance: Float[Array, "m m"]) -> Int[Array, " m"]:
