@@ -54,25 +54,29 @@ def _of_rectifier(rectifier: PiecewiseLinear, kernel: Float[Array, "n n"]) -> Te
     below, above = rectifier.slopes
 
     @jax.checkpoint
-    def of_group(group: Int[Array, "4"]) -> Float[Array, ""]:
-        return rectifier_moments((below, above), kernel[group[:, None], group][None])[0]
+    def of_groups(groups: Int[Array, "4 many"]) -> Float[Array, " many"]:
+        return rectifier_moments((below, above), kernel[groups[:, None], groups])
 
     n = kernel.shape[0]
-    groups = jnp.asarray(_groups(n), jnp.int32)
-    values = jax.lax.map(of_group, groups, batch_size=min(_TOGETHER, len(groups)))
+    groups = jnp.asarray(_groups(n, _TOGETHER), jnp.int32)
+    values = jax.lax.map(of_groups, groups).reshape(-1)
     return jax.lax.map(lambda first: values[_place(first, n)], jnp.arange(n))
 
 
 @functools.cache
-def _groups(n: int) -> np.ndarray:
-    """All `a <= b <= c <= d < n`, `d` varying slowest, then `c`, then `b`."""
+def _groups(n: int, together: int) -> np.ndarray:
+    """All `a <= b <= c <= d < n`, `d` varying slowest, then `c`, then `b`, in blocks `(4, together)`; the last one is filled up."""
     dtype = np.min_scalar_type(n)
     grown = np.arange(n, dtype=dtype)[:, None]
     for _ in range(3):
         grown = np.concatenate(
             [np.pad(grown[grown[:, -1] <= last], ((0, 0), (0, 1)), constant_values=last) for last in range(n)]
         )
-    return grown
+    blocks = -(-len(grown) // together)
+    if blocks == 1:
+        return grown.T[None]
+    filled = np.pad(grown, ((0, blocks * together - len(grown)), (0, 0)))
+    return filled.reshape(blocks, together, 4).swapaxes(1, 2)
 
 
 def _place(first: Int[Array, ""], n: int) -> Int[Array, "n n n"]:

@@ -13,10 +13,10 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from nnlimits import nn
-from nnlimits.fluctuations.derivatives import as_function
+from nnlimits.fluctuations.derivatives import Function, as_function
 from nnlimits.fluctuations.pairs import angle_of, two_units
 from nnlimits.fluctuations.piecewise_linear import hermite_polynomials
-from nnlimits.fluctuations.quadrature import inner_rule
+from nnlimits.fluctuations.quadrature import inner_rule, line_rule
 
 _TERMS = 28
 
@@ -36,36 +36,60 @@ def smooth_moments(activation: nn.Layer, kernel: Float[Array, "n n"]) -> Float[A
         value, score = jnp.transpose(values, back), jnp.transpose(scores, back)
         best = jnp.where(score < least, value, best)
         least = jnp.minimum(score, least)
-    return best
+    unit = np.arange(n)
+    return best.at[unit, unit, unit, unit].set(jax.vmap(lambda q: _alone(activation, q))(jnp.diagonal(kernel)))
+
+
+def _alone(activation: nn.Layer, q: Float[Array, ""]) -> Float[Array, ""]:
+    z, w = line_rule((), jnp.sqrt(q))
+    return w @ as_function(activation)(jnp.sqrt(q) * z) ** 4
 
 
 def _of_pair(
     activation: nn.Layer, kernel: Float[Array, "n n"], pair: Int[Array, "2"]
 ) -> tuple[Float[Array, "n n"], Float[Array, "n n"]]:
-    """All fourth moments with one pair of units, and how much covariance it leaves between the other two."""
+    """All fourth moments with one pair of units, and their scores, least where the pair serves best."""
     q1, q2, between = kernel[pair[0], pair[0]], kernel[pair[1], pair[1]], kernel[pair[0], pair[1]]
     angle, sine, degenerate = angle_of(q1, q2, between)
     plane = two_units((), q1, q2, angle, order=16)
     along, deviation = _given(kernel, pair, angle, sine, degenerate)
-    rest = kernel - along @ along.T
-    scale = deviation[:, None] * deviation
-    rho = jnp.where(scale > 0, jnp.clip(rest / jnp.where(scale > 0, scale, 1.0), -1.0, 1.0), 0.0)
+    left = kernel - along @ along.T
     function = as_function(activation)
-    x, w = inner_rule((), plane.z1, deviation[0])
-    mean = along @ jnp.stack([plane.z1, plane.z2])
-    values = function(mean[..., None] + deviation[:, None, None] * x[0])
-    series = jnp.einsum("cnx,tx->tcn", values, w[0] * hermite_polynomials(x[0], _TERMS))
-    outer = function(jnp.sqrt(q1) * plane.z1) * function(
+    both = function(jnp.sqrt(q1) * plane.z1) * function(
         jnp.sqrt(q2) * (plane.z1 * jnp.cos(angle) + plane.z2 * jnp.sin(angle))
     )
-    each = jnp.einsum("tcn,tdn->tcd", series * (plane.weights * outer), series)
+    mean = along @ jnp.stack([plane.z1, plane.z2])
+    found = _of_others(function, plane.weights * both, mean, deviation, left)
+    return found, jax.lax.stop_gradient(_scores(kernel, left, q1 * q2 * jnp.sin(angle) ** 2, q1 * q2))
+
+
+def _of_others(
+    function: Function,
+    weights: Float[Array, " nodes"],
+    mean: Float[Array, "n nodes"],
+    deviation: Float[Array, " n"],
+    left: Float[Array, "n n"],
+) -> Float[Array, "n n"]:
+    """`sum_nodes weights E[f(u_c) f(u_d)]` of units with these means at the nodes, deviations, and covariance `left`."""
+    x, w = (v[0] for v in inner_rule((), mean[0], deviation[0]))
+    values = function(mean[..., None] + deviation[:, None, None] * x)
+    series = jnp.einsum("cnx,tx->tcn", values, w * hermite_polynomials(x, _TERMS))
+    each = jnp.einsum("tcn,tdn->tcd", series * weights, series)
+    scale = deviation[:, None] * deviation
+    rho = jnp.where(scale > 0, jnp.clip(left / jnp.where(scale > 0, scale, 1.0), -1.0, 1.0), 0.0)
     found = each[-1]
     for term in reversed(range(_TERMS - 1)):
         found = each[term] + rho * found
-    spread = jnp.sin(angle) ** 2
-    left = jnp.abs(jax.lax.stop_gradient(rest)) / jnp.sqrt(jnp.diagonal(kernel)[:, None] * jnp.diagonal(kernel))
-    score = jnp.where(spread > 4 * math.sqrt(jnp.finfo(q1.dtype).eps), left - 1e-3 * spread, 9.0)
-    return found, jax.lax.stop_gradient(score)
+    squares = values**2 @ w @ weights  # the series of a unit with itself converges slowly
+    return jnp.where(np.eye(len(mean), dtype=bool), squares[:, None], found)
+
+
+def _scores(kernel: Float[Array, "n n"], left: Float[Array, "n n"], area: Array, largest: Array) -> Float[Array, "n n"]:
+    """The correlation that a pair leaves between two other units, and where this is nothing, less for a larger area."""
+    q = jnp.diagonal(kernel)
+    left = jnp.where(np.eye(len(q), dtype=bool), 0.0, jnp.abs(left) / jnp.sqrt(q[:, None] * q))
+    spread = area > 4 * math.sqrt(jnp.finfo(q.dtype).eps) * largest  # or `angle_of` takes both for one
+    return jnp.where(spread, left - 1e-3 * area / q.max() ** 2, 9.0)
 
 
 def _given(
