@@ -20,7 +20,9 @@ def patches(f, kernel, stride, padding):
     wide = jnp.pad(f, [(0, 0), *zip(reach, after, strict=True), (0, 0)], mode=mode)
     found = []
     for offset in itertools.product(*(range(k) for k in kernel)):
-        starts = [slice(o, o + f.shape[1 + i] - (kernel[i] - 1 if padding == "valid" else 0)) for i, o in enumerate(offset)]
+        starts = [
+            slice(o, o + f.shape[1 + i] - (kernel[i] - 1 if padding == "valid" else 0)) for i, o in enumerate(offset)
+        ]
         found.append(wide[(slice(None), *starts)][(slice(None), *(slice(None, None, s) for s in stride))])
     return jnp.stack(found, axis=1 + axes)
 

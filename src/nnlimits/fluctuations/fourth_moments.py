@@ -40,7 +40,7 @@ def fourth_moments(activation: nn.Layer, kernel: Float[Array, "n n"]) -> Tensor:
 
 def most_units(activation: nn.Layer) -> int:
     """How many units are affordable: a layer takes a minute or two on one core of a CPU, and a GiB or two of memory."""
-    if isinstance(activation, nn.Identity) or _rectifier(activation, jnp.float32) is not None:
+    if isinstance(activation, nn.Identity) or _rectifier(activation, jnp.dtype(jnp.float32)) is not None:
         return 64
     return 16 if kinks_of(activation) else 64
 
@@ -65,7 +65,7 @@ def _of_rectifier(rectifier: PiecewiseLinear, kernel: Float[Array, "n n"]) -> Te
 
 @functools.cache
 def _groups(n: int, together: int) -> np.ndarray:
-    """All `a <= b <= c <= d < n`, `d` varying slowest, then `c`, then `b`, in blocks `(4, together)`; the last one is filled up."""
+    """All `a <= b <= c <= d < n`, `d` varying slowest, then `c`, then `b`, in blocks `(4, together)`, the last one filled up."""
     dtype = np.min_scalar_type(n)
     grown = np.arange(n, dtype=dtype)[:, None]
     for _ in range(3):

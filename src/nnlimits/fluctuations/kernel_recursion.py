@@ -74,12 +74,12 @@ def _mapped(maps: Sequence[PositionMap], tensor: Array) -> Array:
     return functools.reduce(lambda found, step: step(found), maps, tensor)
 
 
-def _mapped_twice(maps: Sequence[PositionMap], tensor: Tensor) -> Tensor:
+def _mapped_twice(maps: Sequence[PositionMap], tensor: Tensor) -> Float[Array, "m m m m"]:
     """Mapped along the first two axes and along the last two."""
     return swapped(_mapped(maps, swapped(_mapped(maps, tensor)))) if maps else tensor
 
 
-def swapped(tensor: Tensor) -> Tensor:
+def swapped(tensor: Float[Array, "n n m m"]) -> Float[Array, "m m n n"]:
     """The first two axes exchanged with the last two."""
     return jnp.transpose(tensor, (2, 3, 0, 1))
 

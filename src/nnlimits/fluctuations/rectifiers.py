@@ -129,7 +129,7 @@ def _absolute_4(k: Float[Array, "4 4 *groups"]) -> Values:
     return fixed + (orders[0, 1] * _two_signs(orders, _signs_4(k))).sum(0)
 
 
-def _two_signs(k: Float[Array, "4 4 *groups"], signs: Values) -> Values:
+def _two_signs(k: Float[Array, "4 4 *groups"], signs: Array) -> Values:
     """`E[sign(u_0) sign(u_1) |u_2 u_3|]`, where that of all four `signs` is known."""
     fixed = _in_orders(k, ((2, 0, 1, 3), (0, 1, 2, 3), (1, 0, 2, 3)))
     with_third = jnp.stack([_ratio(k[i, 2], _root(k[i, i])) for i in (2, 0, 1)])
@@ -143,7 +143,7 @@ def _signs_4(k: Float[Array, "4 4 *groups"]) -> Values:
     return (2 / math.pi) ** 2 * (weights * slopes.sum(0)).sum(0)
 
 
-def _slope(k: Float[Array, "4 4 *groups"], rest: Float[Array, "nodes *ones"]) -> Values:
+def _slope(k: Float[Array, "4 4 *groups"], rest: Float[Array, "nodes *ones"]) -> Array:
     """The derivative of four signs along the line, at `1 - rest`, that comes from the correlation of the first two units.
 
     The first unit changes sign with that correlation, so that it is positive, and no differences of large numbers are taken.
