@@ -92,19 +92,17 @@ def compared(name, width, samples):
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CASES)
 def test_residuals_fall_as_the_square_of_the_width(name):
-    """Widths 8, 16 and 32, of 2^17, 2^17 and 2^16 networks: residual times width^2 stays where it is.
+    """Widths 8, 16 and 32, of 2^19, 2^16 and 2^16 networks: residual times width^2 stays where it is.
 
-    The bounds of the constants, 6 times the largest entry of `width V` and 5 times that of `width G`, are those of the second
-    order as simulated at width 8 with a margin of two. A wrong term of first order leaves a residual of the order of V, or G,
-    itself: `width` times the unit of these bounds, above them from width 8 on for what is more than a constant of order one.
+    In units of the largest entry of V over the width it is 0.15, 1.0 and 3.2 for the three networks, at every width, sampling
+    errors 0.05 to 0.2; a wrong term of first order leaves 8, 16 and 32. That of G, in units of G over the width,
+    is seen at width 8 alone, 2.4 for GELU with an error of 0.4, and is below an error of 0.8 for tanh; ReLU's G is too small.
     """
-    for width, samples in ((8, 2**17), (16, 2**17), (32, 2**16)):
+    for width, samples in ((8, 2**19), (16, 2**16), (32, 2**16)):
         (mean, mean_error), (vertex, vertex_error), found = compared(name, width, samples)
         largest_v, largest_g = float(found.vertex.max()), float(abs(found.kernel_correction).max())
-        print(width, (mean / (largest_g / width)).max(), (mean_error / (largest_g / width)).max(), end=" ")
-        print((vertex / (largest_v / width)).max(), (vertex_error / (largest_v / width)).max())
-        assert (vertex < 6 * largest_v / width + 4 * vertex_error).all(), (width, vertex, vertex_error)
-        assert (mean < 5 * largest_g / width + 4 * mean_error).all(), (width, mean, mean_error)
+        assert (vertex < 4 * largest_v / width + 4 * vertex_error).all(), (width, vertex, vertex_error)
+        assert (mean < 3 * largest_g / width + 4 * mean_error).all(), (width, mean, mean_error)
 
 
 @pytest.mark.slow
@@ -113,7 +111,7 @@ def test_networks_of_real_weights():
     """`nn.Conv` as drawn and applied: widths 32, 2^13 networks, seed 0, tanh and circular padding, 256 outputs.
 
     Given all layers but the last, two halves of the outputs estimate `S` independently of each other, so that the covariance of
-    these estimates is V. The second order is about 3 / width of V, a tenth, and the sampling error 2%.
+    these estimates is V. The second order is allowed 5 / width of V, 16%; the sampling error is 3%.
     """
     width, outputs = 32, 256
     layers = [conv(width, 3, 1, "circular"), nn.Tanh(), conv(width, 3, 2, "circular"), nn.Tanh(), nn.Flatten()]
@@ -131,22 +129,35 @@ def test_networks_of_real_weights():
     seen = np.concatenate([np.asarray(estimates(k), np.float64) for k in keys])
     found = kernel_fluctuations(net, RING)
     mean, apart = seen.mean((0, 1)), seen - seen.mean(0)
-    vertex = np.einsum("sab,scd->abcd", apart[:, 0], apart[:, 1]) / len(seen)
-    assert abs(vertex - np.array(found.vertex)).max() < 0.2 * found.vertex.max()
-    assert abs(mean - np.array(found.mean_kernel)).max() < 4 * (seen.mean(1).std(0) / math.sqrt(len(seen))).max()
-    assert np.einsum("aabb->ab", vertex)[0, 1] > 0.2 * found.vertex.max()  # two inputs' kernels fluctuate together
+    products = np.einsum("sab,scd->sabcd", apart[:, 0], apart[:, 1])
+    vertex, error = products.mean(0), products.std(0) / math.sqrt(len(seen))
+    predicted = np.array(found.vertex)
+    assert (abs(vertex - predicted) < 4 * error + 5 / width * abs(predicted)).all()
+    assert predicted[1, 1, 1, 1] > 20 * error[1, 1, 1, 1]
+    mean_error = seen.mean(1).std(0) / math.sqrt(len(seen))
+    assert (abs(mean - np.array(found.mean_kernel)) < 4 * mean_error).all()
 
 
 @pytest.mark.usefixtures("x64")
-@pytest.mark.parametrize("activation", [nn.Identity(), pytest.param(nn.Relu(), marks=pytest.mark.slow)], ids=repr)
-def test_kernel_is_the_infinite_one(activation):
+@pytest.mark.parametrize(
+    "layers",
+    [
+        [conv(3, 3, 2, "same"), nn.AvgPool(2, 1, "same"), nn.Identity(), conv(4, 2, 1, 1, 2), nn.GlobalSumPool()],
+        pytest.param(
+            [
+                *(nn.SumPool((1, 2), 1), conv(3, 3, (2, 1), "same"), nn.AvgPool(3, (1, 2), "same"), nn.Relu()),
+                *(nn.Scale(1.3), conv(4, (2, 1), 1, 1, (2, 1)), nn.SumPool((2, 1)), nn.Linear(3, w_std=0.7)),
+                *(nn.Relu(), nn.GlobalSumPool(), dense(5), nn.Relu()),
+            ],
+            marks=pytest.mark.slow,
+        ),
+    ],
+    ids=["linear", "relu"],
+)
+def test_kernel_is_the_infinite_one(layers):
     """To rounding, with pools, strides, dilation and paddings of all kinds; the kernel's rules are others."""
-    layers = [
-        *(conv(3, 3, (2, 1), "same"), nn.AvgPool(3, (1, 2), "same"), activation, nn.Scale(1.3)),
-        *(conv(4, (2, 1), 1, 1, (2, 1)), nn.SumPool((2, 1)), nn.Linear(3, w_std=0.7), activation, nn.GlobalSumPool()),
-    ]
     x = np.random.default_rng(2).normal(size=(2, 5, 4, 2))
-    net = nn.Sequential(nn.SumPool((1, 2), 1), *layers, dense(5), activation, dense(1))
+    net = nn.Sequential(*layers, dense(1))
     found = kernel_fluctuations(net, x)
     assert abs(found.kernel / nl.kernel(net)(x).nngp - 1).max() < 1e-10
 
