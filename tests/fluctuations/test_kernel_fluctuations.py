@@ -167,7 +167,7 @@ NAMES = ("kernel", "kernel_correction", "vertex", "output_cumulant", "kurtosis",
 
 @pytest.mark.usefixtures("x64")
 def test_one_position_and_one_input():
-    """ReLU without biases: `V/K^2 = 5 sum 1/n`, and a dense network is the same."""
+    """ReLU without biases: `V/K^2 = 5 sum 1/n`, and no correction of the mean."""
     x = np.array([[[0.3, -1.1]]])
     layers = nn.Conv(20, 1, w_std=W), nn.Relu(), nn.Conv(30, 1, w_std=W), nn.Relu(), nn.GlobalAvgPool(), nn.Dense(1, W)
     found, plain = (
