@@ -1,4 +1,4 @@
-"""What an expression says of a fully connected network: its first layer's kernel, and one step for each layer after it.
+"""What an expression says of a network: its first layer's kernel, and one step for each layer after it.
 
 A word takes part by a rule registered for its type,
 
@@ -18,14 +18,15 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from nnlimits import nn
+from nnlimits.fluctuations.positions import Filter, Pool, PositionMap, Reads, everywhere, reads_of
 from nnlimits.kernels.needs import kernel_parameterization
 
 Scalar = Any
 """A number without axes in the dtype of the inputs: of NumPy where it is known, of JAX where it is traced."""
 
 _INSTEAD = (
-    "Supported are nn.Dense with one activation between two of them, nn.Identity, nn.Scale, nn.Flatten, nn.Sequential and "
-    "nn.Repeat; the kernel of any finite network can be estimated with nnlimits.empirical.monte_carlo"
+    "Supported are nn.Dense and nn.Conv with one activation between two of them, pools, nn.Identity, nn.Scale, nn.Flatten, "
+    "nn.Sequential and nn.Repeat; the kernel of any finite network can be estimated with nnlimits.empirical.monte_carlo"
 )
 
 
@@ -53,11 +54,17 @@ class Scales(eqx.Module):
 
 
 class HiddenStep(eqx.Module):
-    """A hidden layer of `width` units, their nonlinearity, and the Dense layer that reads them."""
+    """A hidden layer of `width` units (at each position), their nonlinearity, and the layer that reads them."""
 
     activation: nn.Layer
     scales: Scales
     width: Scalar
+    positions: int = eqx.field(static=True, default=1)
+    """How many positions the nonlinearity acts at."""
+    before: tuple[PositionMap, ...] = ()
+    """What happens over positions before the nonlinearity."""
+    reads: tuple[PositionMap, ...] = ()
+    """What happens over positions after it, and in the layer that reads."""
 
 
 class Reading(eqx.Module):
@@ -67,11 +74,21 @@ class Reading(eqx.Module):
     first: Scales | None
     steps: tuple[HiddenStep, ...]
     activation: nn.Layer | None
-    """The nonlinearity since the last Dense layer."""
+    """The nonlinearity since the last layer with weights."""
     factor: Scalar
     """What its output has been multiplied with."""
     shape: tuple[int, ...] = eqx.field(static=True)
     parameterization: str = eqx.field(static=True)
+    first_reads: tuple[PositionMap, ...] = ()
+    """What the first layer does over positions."""
+    before: tuple[PositionMap, ...] = ()
+    """What happened over positions between the last layer with weights and its nonlinearity, or the end."""
+    after: tuple[PositionMap, ...] = ()
+    """What happened over positions since the nonlinearity."""
+    positions: int = eqx.field(static=True, default=1)
+    """How many positions there are, `Flatten` or not."""
+    shared: str | None = eqx.field(static=True, default=None)
+    """The first layer whose weights are shared by positions."""
 
 
 def read(network: nn.Layer, x: Float[Array, "n ..."]) -> Reading:
@@ -84,9 +101,14 @@ def read(network: nn.Layer, x: Float[Array, "n ..."]) -> Reading:
     one = np.ones((), x.dtype)
     reading = read_layer(network, Reading(x, None, (), None, one, shape, kernel_parameterization(network)))
     if reading.first is None or reading.activation is not None:
-        last = "no nn.Dense" if reading.first is None else f"{reading.activation!r} after its last nn.Dense"
+        last = "no nn.Dense" if reading.first is None else f"{reading.activation!r} after its last layer with weights"
         raise NotImplementedError(
             f"the first order in 1/width needs a network that ends in nn.Dense; this one has {last}"
+        )
+    if reading.positions > 1:
+        raise NotImplementedError(
+            f"the first order in 1/width needs outputs without positions; this network's have {reading.positions}. End it with "
+            "nn.Flatten() and nn.Dense(...), or with nn.GlobalAvgPool()"
         )
     return reading
 
@@ -125,7 +147,7 @@ def _flatten(layer: nn.Flatten, reading: Reading) -> Reading:
     if reading.first is None:
         x = reading.x.reshape(len(reading.x), -1)
         return dataclasses.replace(reading, x=x, shape=x.shape[1:])
-    return reading
+    return dataclasses.replace(reading, shape=(math.prod(reading.shape),))
 
 
 @read_layer.register
@@ -160,34 +182,82 @@ def _activation(layer: nn.Activation, reading: Reading) -> Reading:
 
 
 @read_layer.register
+def _pool(layer: nn.AvgPool | nn.SumPool, reading: Reading) -> Reading:
+    windows = layer.windows(reading.shape)
+    factor = 1 / math.prod(windows.kernel) if isinstance(layer, nn.AvgPool) else 1.0
+    return _pooled(layer, reading, reads_of(windows, reading.shape[:-1]), factor)
+
+
+@read_layer.register
+def _global_pool(layer: nn.GlobalAvgPool | nn.GlobalSumPool, reading: Reading) -> Reading:
+    positions = math.prod(reading.shape[:-1])
+    factor = 1 / positions if isinstance(layer, nn.GlobalAvgPool) else 1.0
+    return _pooled(layer, reading, everywhere(positions), factor)
+
+
+def _pooled(layer: nn.Layer, reading: Reading, reads: Reads, factor: float) -> Reading:
+    shape = layer.output_shape(reading.shape)
+    if reading.first is None:
+        return dataclasses.replace(reading, x=layer.apply({}, reading.x), shape=shape)
+    pool = Pool(reads, reading.positions, factor)
+    if reading.activation is None:
+        return dataclasses.replace(reading, before=(*reading.before, pool), positions=pool.outputs, shape=shape)
+    return dataclasses.replace(reading, after=(*reading.after, pool), positions=pool.outputs, shape=shape)
+
+
+@read_layer.register
+def _conv(layer: nn.Conv, reading: Reading) -> Reading:
+    positions = reading.shape[:-1]
+    reads = Filter(reads_of(layer.windows(reading.shape), positions), math.prod(positions))
+    return _affine(layer, reading, (reads,))
+
+
+@read_layer.register
 def _dense(layer: nn.Dense, reading: Reading) -> Reading:
-    return _affine(layer, reading)
+    return _whole(layer, reading)
+
+
+def _whole(layer: nn.Dense | nn.Linear, reading: Reading) -> Reading:
+    """A layer that reads all positions, laid out along one axis."""
+    if reading.positions == 1:
+        return _affine(layer, reading, ())
+    return _affine(layer, reading, (Filter(everywhere(reading.positions), reading.positions),))
 
 
 @read_layer.register
 def _linear(layer: nn.Linear, reading: Reading) -> Reading:
-    if len(reading.shape) != 1:
-        raise NotImplementedError(
-            f"Linear over positions {reading.shape} has no rule at first order in 1/width: add nn.Flatten(), or estimate with "
-            "nnlimits.empirical.monte_carlo"
-        )
-    return _affine(layer, reading)
+    contracted = len(layer.contracted(reading.shape))
+    if contracted == len(reading.shape):
+        return _whole(layer, _flatten(nn.Flatten(), reading))
+    if contracted == 1:
+        return _affine(layer, reading, ())
+    raise NotImplementedError(
+        f"{layer!r} contracts some of the positions {reading.shape[:-1]} and not others, which has no rule at first order in "
+        "1/width. Contract all axes, or the last alone"
+    )
 
 
-def _affine(layer: nn.Dense | nn.Linear, reading: Reading) -> Reading:
-    (fan_in,) = reading.shape
-    scales = _scales(layer, fan_in, reading)
-    shape = (layer.width,)
+def _affine(layer: nn.Dense | nn.Linear | nn.Conv, reading: Reading, reads: tuple[PositionMap, ...]) -> Reading:
+    shape = layer.output_shape(reading.shape)
+    scales = _scales(layer, layer.fan_in(reading.shape), reading)
+    outputs = math.prod(shape[:-1])
+    shares = isinstance(layer, nn.Conv) or outputs > 1
+    shared = reading.shared or (type(layer).__name__ if shares else None)
+    new = {"shape": shape, "positions": outputs, "shared": shared}
     if reading.first is None:
-        return dataclasses.replace(reading, first=scales, shape=shape)
+        return dataclasses.replace(reading, first=scales, first_reads=reads, **new)
     gain = reading.factor**2
     scales = dataclasses.replace(
         scales, weight_variance=scales.weight_variance * gain, weight_rate=scales.weight_rate * gain
     )
     activation = nn.Identity() if reading.activation is None else reading.activation
-    step = HiddenStep(activation, scales, _scalar(fan_in, reading.x.dtype))
+    acting = reading.after[0].positions if reading.after else reading.positions
+    width = _scalar(math.prod(reading.shape) // reading.positions, reading.x.dtype)
+    before, after = reading.before, (*reading.after, *reads)
+    step = HiddenStep(activation, scales, width, acting, before, after)
     one = np.ones((), reading.x.dtype)
-    return dataclasses.replace(reading, steps=(*reading.steps, step), activation=None, factor=one, shape=shape)
+    steps = (*reading.steps, step)
+    return dataclasses.replace(reading, steps=steps, activation=None, factor=one, before=(), after=(), **new)
 
 
 def _scales(layer: Any, fan_in: int, reading: Reading) -> Scales:

@@ -85,6 +85,10 @@ def angle_of(
 def pair_moments(activation: nn.Layer, kernel: Float[Array, "n n"]) -> PairMoments:
     """Both expectations for units of covariance `kernel`."""
     n = kernel.shape[0]
+    if isinstance(activation, nn.Identity):
+        nothing, one = jnp.zeros_like(kernel), jnp.ones_like(kernel)
+        rest = [nothing] * 6
+        return PairMoments(Taylor(kernel, nothing, nothing, one, *rest), Taylor(one, nothing, nothing, nothing, *rest))
     smooth = not kinks_of(activation)
     q = floor(jnp.diagonal(kernel))
     alone = jax.vmap(lambda v: (_smooth_single if smooth else _kinked_single)(activation, v))(q)
