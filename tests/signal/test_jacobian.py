@@ -10,6 +10,7 @@ ACTIVATIONS = {
     "linear": (nn.Identity(), lambda h: h, np.ones_like, 1.0, None),
     "relu": (nn.Relu(), lambda h: np.maximum(h, 0), lambda h: (h > 0) * 1.0, 2**0.5, None),
     "hard tanh": (nn.HardTanh(), lambda h: np.clip(h, -1, 1), lambda h: (abs(h) < 1) * 1.0, 1.2, 0.2),
+    "isometric": (nn.HardTanh(), lambda h: np.clip(h, -1, 1), lambda h: (abs(h) < 1) * 1.0, 1.05, 0.0),
     "erf": (nn.Erf(), erf, lambda h: 2 / np.pi**0.5 * np.exp(-(h**2)), 1.0, 0.2),
 }
 
@@ -19,13 +20,13 @@ def network(name, depth):
     return nn.Sequential(*[nn.Dense(8, w_std=w_std, b_std=b_std), activation] * depth)
 
 
-def simulated(name, depth, width, weights, seeds):
+def simulated(name, depth, width, weights, seeds, variance=1.0):
     _, phi, slope, w_std, b_std = ACTIVATIONS[name]
     rng = np.random.default_rng(1)
     found = []
     for _ in range(seeds):
         h, jacobian = rng.standard_normal(width), np.eye(width)
-        h *= np.sqrt(width) / np.linalg.norm(h)
+        h *= np.sqrt(variance * width) / np.linalg.norm(h)
         for _ in range(depth):
             weight = rng.standard_normal((width, width)) / np.sqrt(width)
             if weights == "orthogonal":
@@ -43,10 +44,11 @@ SMALL = 1e-3
 
 
 def kolmogorov_distance(spectrum, values):
-    """The largest distance of the two distribution functions at singular values above `SMALL`."""
+    """The largest distance of the two distribution functions at singular values above `SMALL`, but for those that many have."""
+    atom, at_atom = spectrum.atom
     expected = np.interp(values, spectrum.singular_values, spectrum.cumulative, left=spectrum.zero)
     share = np.arange(1, len(values) + 1) / len(values)
-    seen = values > SMALL
+    seen = (values > SMALL) & ((abs(values / atom - 1) > 1e-9) | (at_atom == 0))
     return max(abs(expected - share)[seen].max(), abs(expected - share + 1 / len(values))[seen].max())
 
 
@@ -63,6 +65,7 @@ def check_share_of_zeros(spectrum, values, width):
     [
         ("linear", "gaussian"),
         ("relu", "gaussian"),
+        ("isometric", "orthogonal"),
         pytest.param("hard tanh", "orthogonal", marks=pytest.mark.slow),
         pytest.param("erf", "gaussian", marks=pytest.mark.slow),
         pytest.param("erf", "orthogonal", marks=pytest.mark.slow),
@@ -77,6 +80,20 @@ def test_simulated_jacobians(name, weights):
     assert kolmogorov_distance(spectrum, values) < 0.02
     if name == "relu":  # where all layers have the same share
         check_share_of_zeros(spectrum, values, 400)
+
+
+@pytest.mark.slow
+def test_narrow_law():
+    """Nearly linear units between orthogonal weights: all singular values are near one another."""
+    spectrum = signal.jacobian_spectrum(network("erf", 8), weights="orthogonal", variance=1e-3)
+    narrow = signal.jacobian_spectrum(signal.critical(network("erf", 8)), weights="orthogonal", variance=0.03)
+    assert spectrum.moments.spread[-1] > narrow.moments.spread[-1]
+    assert kolmogorov_distance(spectrum, simulated("erf", 8, 600, "orthogonal", 4, 1e-3)) < 0.02
+    np.testing.assert_allclose(_mean_square(narrow), narrow.moments.mean[-1], rtol=2e-3)
+
+
+def _mean_square(spectrum):
+    return np.trapezoid(spectrum.density * spectrum.singular_values**2, spectrum.singular_values)
 
 
 @pytest.mark.slow
@@ -95,6 +112,24 @@ def test_one_gaussian_matrix_is_marchenko_pastur():
     inside = (spectrum.singular_values > 1e-3) & (spectrum.singular_values < 1.999)
     s = spectrum.singular_values[inside]
     np.testing.assert_allclose(spectrum.density[inside], np.sqrt(4 - s**2) / np.pi, rtol=2e-5, atol=1e-5)
+
+
+def test_singular_values_that_many_have():
+    """Orthogonal weights of scale one after a `HardTanh` that cuts little: where it is linear in every layer, all are one."""
+    net = nn.Sequential(*[nn.Dense(8), nn.HardTanh()] * 8)
+    spectrum = signal.jacobian_spectrum(net, weights="orthogonal", variance=0.3)
+    value, share = spectrum.atom
+    assert value == 1
+    rng = np.random.default_rng(0)
+    h, jacobian = rng.standard_normal(400), np.eye(400)
+    h *= np.sqrt(0.3 * 400) / np.linalg.norm(h)
+    for _ in range(8):
+        weight = np.linalg.qr(rng.standard_normal((400, 400)))[0]
+        before = weight @ h
+        h, jacobian = np.clip(before, -1, 1), (abs(before) < 1)[:, None] * (weight @ jacobian)
+    values = np.linalg.svd(jacobian, compute_uv=False)
+    assert abs((values > 1 - 1e-9).mean() - share) < 0.03  # eight binomials of 400, each with an error of 0.01 at most
+    assert kolmogorov_distance(spectrum, np.sort(values)) < 0.03
 
 
 def test_moments_of_the_law():

@@ -19,12 +19,15 @@ from nnlimits.signal.slopes import Slopes
 
 _HEIGHT = 1e-7
 """The angle above the real axis at which the path ends."""
-_ARCS = 40
+_ARCS = 160
+"""Steps of that path; with fewer, Newton's method loses it where the law is narrow."""
 _STEP = 0.3
 """Between logarithms of values on the way from infinity."""
 _NEWTON = 4
 _SMALLEST_SHARE = 1e-5
 """Of what lies below the smallest value looked at."""
+_FINE, _REFINEMENTS = 25, 3
+"""Points of each finer grid about an end of the support, and how many there are."""
 _FAINT = 1e-6
 """Density of the logarithm that counts as none."""
 
@@ -43,11 +46,15 @@ class Law(NamedTuple):
     """A law of positive numbers, and of zero."""
 
     values: Float[np.ndarray, " n"]
-    """Ascending, over the support of the continuous part."""
+    """Ascending, within the support of the continuous part."""
     density: Float[np.ndarray, " n"]
     """Of their logarithm."""
+    masses: Float[np.ndarray, " n"]
+    """What a quadrature rule at the values says lies at each."""
     zero: float
     """The share at zero."""
+    atom: tuple[float, float]
+    """The one other number of positive share that there can be, and its share."""
 
 
 class _Groups(NamedTuple):
@@ -77,13 +84,39 @@ def law(product: FreeProduct, spread: float, points: int) -> Law:
     depth = product.gaussian + len(product.slopes)
     lowest = math.log(mean) + math.log(_SMALLEST_SHARE) * (1 + depth)
     highest = math.log(mean * 20 * (1 + spread) * (1 + depth))
-    coarse = np.linspace(lowest, highest, math.ceil((highest - lowest) / _STEP) + 1)
-    inside = np.flatnonzero(_density(product, mean, coarse) > _FAINT)
-    low, high = coarse[max(inside[0] - 1, 0)], coarse[min(inside[-1] + 1, len(coarse) - 1)]
-    # the density ends like a root, or a power, at either end: points gather there
-    logarithms = low + (high - low) * (1 - np.cos(np.linspace(0, np.pi, points))) / 2
+    low, high = _support(product, mean, lowest, highest)
+    # the density ends like a root, its inverse, or a power: in the angle of a circle over the support it is smooth
+    angles = (np.arange(points) + 0.5) * np.pi / points
+    logarithms = low + (high - low) * (1 - np.cos(angles)) / 2
+    density = _density(product, mean, logarithms)
+    masses = density * (high - low) / 2 * np.sin(angles) * np.pi / points
     zero = max((slopes.at_zero for slopes in product.slopes), default=0.0)
-    return Law(np.exp(logarithms), _density(product, mean, logarithms), zero)
+    return Law(np.exp(logarithms), density, masses, zero, _atom(product))
+
+
+def _atom(product: FreeProduct) -> tuple[float, float]:
+    """The product of the factors' likeliest numbers, if their shares lack less than one in all (Belinschi 2003, theorem 4.1)."""
+    likeliest = [int(np.argmax(slopes.weights)) for slopes in product.slopes]
+    value = product.scale * math.prod(float(s.values[i]) for s, i in zip(product.slopes, likeliest, strict=True))
+    share = 1 - product.gaussian - sum(1 - float(s.weights[i]) for s, i in zip(product.slopes, likeliest, strict=True))
+    return (value, share) if value > 0 and share > 0 else (value, 0.0)
+
+
+def _support(product: FreeProduct, mean: float, lowest: float, highest: float) -> tuple[float, float]:
+    """Where the density begins and ends, as logarithms: on a grid, then on finer ones between a point outside and one inside."""
+    coarse = np.linspace(lowest, highest, math.ceil((highest - lowest) / _STEP) + 1)
+    step = coarse[1] - coarse[0]
+    inside = np.flatnonzero(_density(product, mean, coarse) > _FAINT)
+    if inside.size == 0:  # narrower than the grid
+        coarse, inside = np.asarray([math.log(mean)]), np.zeros(1, int)
+    low, high = coarse[inside[0]], coarse[inside[-1]]
+    for _ in range(_REFINEMENTS):
+        below, above = np.linspace(low - step, low, _FINE), np.linspace(high, high + step, _FINE)
+        found = _density(product, mean, np.concatenate([below, above])) > _FAINT
+        low = below[np.argmax(found[:_FINE])] if found[:_FINE].any() else low
+        high = above[np.flatnonzero(found[_FINE:]).max(initial=0)]
+        step /= _FINE - 1
+    return low - step, high + step
 
 
 def _density(product: FreeProduct, mean: float, logarithms: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:

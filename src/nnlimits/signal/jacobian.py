@@ -49,6 +49,10 @@ class JacobianSpectrum(NamedTuple):
     """The share of singular values up to there, those that are zero included."""
     zero: float
     """The share of singular values that are zero."""
+    atom: tuple[float, float]
+    """The one other singular value that a positive share can have, and that share: between orthogonal weights, that of units on
+    the linear part of `HardTanh` in every layer, say.
+    """
     moments: JacobianMoments
 
 
@@ -80,16 +84,19 @@ def jacobian_spectrum(
     moments = _moments(found, weights)
     gaussian = len(found.scales) if weights == "gaussian" else 0
     scale = float(np.prod(np.square(found.scales)))
-    values, density, zero = law(FreeProduct(scale, gaussian, found.slopes), float(moments.spread[-1]), points)
-    steps = np.diff(np.log(values)) * (density[1:] + density[:-1]) / 2
-    cumulative = zero + np.concatenate([[0.0], np.cumsum(steps)])
-    if abs(cumulative[-1] - 1) > _MASS:
+    values, density, masses, zero, (atom, share) = law(
+        FreeProduct(scale, gaussian, found.slopes), float(moments.spread[-1]), points
+    )
+    total = zero + share + masses.sum()
+    if abs(total - 1) > _MASS:
         raise ArithmeticError(
-            f"the law of the singular values could not be followed: its mass is {cumulative[-1]:.4f}; jacobian_moments gives "
-            "its moments"
+            f"the law of the singular values could not be followed: its mass is {total:.4f}; jacobian_moments gives its moments"
         )
     singular_values = np.sqrt(values)
-    return JacobianSpectrum(singular_values, 2 * density / singular_values, cumulative, zero, moments)
+    cumulative = zero + np.cumsum(masses) - masses / 2 + np.where(values >= atom, share, 0.0)
+    return JacobianSpectrum(
+        singular_values, 2 * density / singular_values, cumulative, zero, (atom**0.5, share), moments
+    )
 
 
 def _moments(found: Factors, weights: str) -> JacobianMoments:
