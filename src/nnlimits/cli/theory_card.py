@@ -54,7 +54,7 @@ def _repetitions(net: nn.Layer) -> int:
 
 def _fluctuations(net: nn.Layer, shape: tuple[int, ...]) -> str:
     if len(shape) > 1:
-        return "the verdict is for fully connected networks; nnlimits.fluctuations.kernel_fluctuations has the variance of a convolutional one"
+        return "the verdict is for fully connected networks; for convolutions see nnlimits.fluctuations.kernel_fluctuations"
     try:
         return str(fluctuations.verdict(net))
     except (ValueError, NotImplementedError) as error:
