@@ -23,7 +23,7 @@ def test_why_there_is_no_critical_point():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["myrtle"], "depends on how positions differ"),
+        (["transformer_encoder"], "depends on how positions differ"),
         (["mlp", "--max-w-std", "0"], "--max-w-std and --max-b-std must be positive"),
         (["nothing"], "there is no preset 'nothing'"),
     ],

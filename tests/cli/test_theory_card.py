@@ -23,10 +23,10 @@ def test_depth_and_width_and_figures(run, tmp_path):
 
 
 def test_what_is_not_known():
-    net = nn.Sequential(nn.Conv(4, 3), nn.Relu(), nn.AvgPool(2), nn.Conv(4, 3), nn.Relu(), nn.Flatten(), nn.Dense(1))
+    net = nn.Sequential(nn.Conv(4, 3), nn.Relu(), nn.SumPool(2), nn.Conv(4, 3), nn.Relu(), nn.Flatten(), nn.Dense(1))
     card = dict(theory_card.lines(net, (8, 8, 1), None, 0))
-    assert "depends on how positions differ" in card["phase"]
-    assert "known for fully connected networks" in card["depth and width"]
+    assert "the number of positions" in card["phase"]
+    assert "for convolutions see nnlimits.fluctuations.kernel_fluctuations" in card["depth and width"]
 
 
 @pytest.mark.slow

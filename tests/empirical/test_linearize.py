@@ -79,6 +79,7 @@ def test_training_follows_the_closed_form(x64):
     np.testing.assert_allclose(f_lin(params, x_test), expected, rtol=1e-11, atol=1e-11)
 
 
+@pytest.mark.slow
 def test_flow_of_the_linearization_is_that_of_its_kernel(x64):
     """Gradient flow: the linearization's parameters at time t in closed form, put into it, give the predicted outputs."""
     net = nn.Sequential(nn.Dense(64, b_std=0.2), nn.Tanh(), nn.Dense(1))

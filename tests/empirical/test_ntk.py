@@ -86,6 +86,7 @@ def test_half_of_a_symmetric_kernel_is_the_transpose_of_the_other(outputs, monke
         )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("algorithm", [pytest.param("jacobian", marks=pytest.mark.slow), "structured"])
 @pytest.mark.parametrize("working_bytes", [1, pytest.param(20_000, marks=pytest.mark.slow)])
 def test_batches(algorithm, working_bytes, monkeypatch):

@@ -71,6 +71,7 @@ def test_infinite_width_is_the_gaussian_process():
     assert abs(float(np.array(found.log_marginal_likelihood)) - float(expected.log_marginal_likelihood)) < 1e-9
 
 
+@pytest.mark.slow
 def test_without_noise_training_data_are_reproduced():
     """At the training inputs of a noiseless network nothing is left to correct, but for the rounding."""
     found = posterior_correction(net(10), X[:2], Y)

@@ -68,6 +68,7 @@ def test_cosine_by_its_characteristic_function():
             assert abs(part - want).max() < 1e-7, (name, abs(part - want).max())
 
 
+@pytest.mark.slow
 def test_relu_of_up_to_three_units_by_orthants():
     for name, k in covariances().items():
         got = found(nn.Relu(), jnp.asarray(k))

@@ -95,7 +95,7 @@ SLOW = pytest.mark.slow  # most of the time compiles
         pytest.param(0.3, np.float32, marks=SLOW),
     ],
 )
-@each_activation(nn.Relu, nn.Monomial)
+@each_activation(nn.Relu)
 def test_finite_at_hard_points(activation, b_std, dtype):
     """Every derivative of every entry: in the inputs, the scales and the activation's parameters; of self kernels too."""
     with jax.enable_x64(dtype == np.float64):

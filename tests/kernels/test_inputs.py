@@ -78,6 +78,7 @@ def test_diagonal_is_that_of_the_pairs(x64):
     np.testing.assert_array_equal(jnp.diagonal(whole.nngp), alone.nngp)
 
 
+@pytest.mark.slow
 def test_derivative_of_the_covariance_is_the_other_input(x64):
     """`d <x, y> / d x = y`, at equal, opposite, parallel and orthogonal rows and at zero too."""
     y = jnp.asarray([[1.0, 2.0, -0.5], [-1.0, -2.0, 0.5], [3.0, 6.0, -1.5], [2.0, -1.0, 0.0], [1.0, 2.0, -0.5 + 1e-9]])

@@ -8,7 +8,7 @@ import pytest
 from nnlimits import nn
 
 
-@pytest.mark.parametrize("method", ["linear", "nearest"])
+@pytest.mark.parametrize("method", ["nearest", pytest.param("linear", marks=pytest.mark.slow)])
 def test_matrices_are_those_of_jax(method, x64):
     for old in (1, 2, 3, 5, 6):
         for new in (1, 2, 3, 4, 7, 12):

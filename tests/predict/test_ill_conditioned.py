@@ -80,6 +80,7 @@ def test_near_duplicates_through_training(kernel):
     assert spread < 0.6 * function_of(x_test).std()
 
 
+@pytest.mark.slow
 def test_near_duplicates_inside_a_jit(kernel):
     """In float32 throughout the pairs are not resolved: a jitter of the order of 1e-5 is needed, and reported."""
     x, y, x_test = near_duplicates(300, 60)

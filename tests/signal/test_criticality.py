@@ -43,7 +43,9 @@ def expectation(f, q):
     return mpmath.quad(lambda z: f(root * z) * mpmath.npdf(z), ends)
 
 
-@pytest.mark.parametrize(("name", "b_std"), [("gelu", None), ("silu", None), ("tanh", 0.7)])
+@pytest.mark.parametrize(
+    ("name", "b_std"), [("gelu", None), pytest.param("silu", None, marks=pytest.mark.slow), ("tanh", 0.7)]
+)
 def test_definition_in_another_arithmetic(name, b_std):
     """Both growth factors are one (with a given bias, that of gradients), and the variance a fixed point, by mpmath."""
     activation, phi = FUNCTIONS[name]

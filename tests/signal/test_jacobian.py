@@ -65,7 +65,7 @@ def check_share_of_zeros(spectrum, values, width):
     [
         ("linear", "gaussian"),
         ("relu", "gaussian"),
-        ("isometric", "orthogonal"),
+        pytest.param("isometric", "orthogonal", marks=pytest.mark.slow),
         pytest.param("hard tanh", "orthogonal", marks=pytest.mark.slow),
         pytest.param("erf", "gaussian", marks=pytest.mark.slow),
         pytest.param("erf", "orthogonal", marks=pytest.mark.slow),

@@ -67,17 +67,17 @@ def product(operator, dtype):
 
 CASES = {
     "catapult": lambda t: training.catapult(t(0.5), t(2.0), t(1.2), 10, 5),
-    "linear_catapult": linear_catapult,
     "complementarity": complementarity,
     "hessian": lambda t: product(training.hessian_operator, t),
-    "gauss_newton": lambda t: product(training.gauss_newton_operator, t),
-    "momentum": lambda t: training.momentum(problem(t), 0.1, [0, 3]),
     "sgd": lambda t: training.sgd(problem(t), 0.1, [0, 3], KEY),
-    "track_sharpness": lambda t: training.track_sharpness(problem(t), 0.1, 2, KEY)[2:],
-    "thresholds": thresholds,
     "preactivations": preactivations,
 }
 LONG = {
+    "thresholds": thresholds,
+    "track_sharpness": lambda t: training.track_sharpness(problem(t), 0.1, 2, KEY)[2:],
+    "momentum": lambda t: training.momentum(problem(t), 0.1, [0, 3]),
+    "gauss_newton": lambda t: product(training.gauss_newton_operator, t),
+    "linear_catapult": linear_catapult,
     "central_flow": lambda t: training.central_flow(problem(t), 0.1, 2, KEY)[2:],
     "sgd_flow": lambda t: training.sgd_flow(problem(t), 0.1, [0, 3], KEY),
     "modified_sgd_flow": lambda t: training.modified_sgd_flow(problem(t), 0.1, [0, 3], KEY),
