@@ -38,12 +38,18 @@ def _largest(risk: Risk, neurons: Neurons) -> Array:
     def grown(vector: Array) -> Array:
         return -jax.jvp(velocity, (positions,), (vector,))[1]
 
-    def body(_: Any, state: tuple[Array, Array]) -> tuple[Array, Array]:
-        vector, _ = state
-        image = grown(vector)
-        size = norm(image)
-        return image / jnp.where(size > 0, size, 1), (masses * vector * image).sum()
+    def rayleigh(shift: Any, vector: Array) -> tuple[Array, Array]:
+        """After the power method with a shift: the eigenvalue of largest size of the shifted map, and its vector."""
+
+        def body(_: Any, state: tuple[Array, Array]) -> tuple[Array, Array]:
+            vector, _ = state
+            image = grown(vector) + shift * vector
+            size = norm(image)
+            return image / jnp.where(size > 0, size, 1), (masses * vector * image).sum()
+
+        vector, value = jax.lax.fori_loop(0, _ITERATIONS, body, (vector, jnp.zeros((), vector.dtype)))
+        return value - shift, vector
 
     start = jax.random.normal(jax.random.key(0), positions.shape, positions.dtype)
-    state = start / norm(start), jnp.zeros((), positions.dtype)
-    return jax.lax.fori_loop(0, _ITERATIONS, body, state)[1]
+    largest, _ = rayleigh(0.0, start / norm(start))
+    return rayleigh(jnp.abs(largest), start / norm(start))[0]  # those below zero come last
