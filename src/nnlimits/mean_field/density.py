@@ -72,12 +72,13 @@ def density_flow(
     flux = scharfetter_gummel if temperature > 0 else upwind
     with precision_of(masses):
         start = jnp.asarray(masses)
-        numbers = (jnp.asarray(v, start.dtype) for v in (moments, temperature, tolerance))
-        found, solved = _solved(risk, grid, start, *numbers, flux, diffrax.Heun() if solver is None else solver)
+        instants, heat, accuracy = (jnp.asarray(v, start.dtype) for v in (moments, temperature, tolerance))
+        solver = diffrax.Heun() if solver is None else solver
+        found, solved = _solved(risk, grid, start, instants, heat, accuracy, flux, solver)
     if not solved:
         raise RuntimeError(
-            f"the solver did not reach time {times[-1]}: the steps became too small. Give a larger tolerance, fewer cells, or, with "
-            "noise, solver=diffrax.Kvaerno3()"
+            f"the solver did not reach time {times[-1]}: the steps became too small. Give a larger tolerance, fewer cells, "
+            "or, with noise, solver=diffrax.Kvaerno3()"
         )
     return found
 

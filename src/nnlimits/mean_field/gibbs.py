@@ -34,7 +34,7 @@ def gibbs(
     check_positive("temperature", temperature)
     double = np.dtype(dtype) == np.float64
     with jax.enable_x64(double):
-        masses, residual = _gibbs(risk, grid, jnp.asarray(temperature, dtype), jnp.asarray(tolerance, dtype))
+        masses, residual = _gibbs(risk, grid, jnp.asarray(temperature, dtype), float(tolerance))
         worst = float(residual)
     if not worst < (1e-6 if double else 1e-2):
         raise RuntimeError(f"no fixed point was found at temperature={temperature:g}; start higher, or use fewer cells")
@@ -42,7 +42,7 @@ def gibbs(
 
 
 @eqx.filter_jit
-def _gibbs(risk: Risk, grid: Grid, temperature: Array, tolerance: Array) -> tuple[Array, Array]:
+def _gibbs(risk: Risk, grid: Grid, temperature: Array, tolerance: float) -> tuple[Array, Array]:
     count = int(np.prod(grid.cells))
 
     def residual(logits: Array, _: Any) -> Array:

@@ -16,8 +16,8 @@ from nnlimits.mean_field.units import Units
 from nnlimits.predict.losses import as_loss, class_targets, cross_entropy, mse
 from nnlimits.validation import check_inputs, check_non_negative
 
-Variation = Callable[[Float[Array, "k p"]], Float[Array, " k"]]
-"""The first variation of a risk at one measure."""
+Variation = Callable[[Any], Float[Array, " k"]]
+"""The first variation of a risk at one measure, from rows of parameters (k, p)."""
 
 
 class Risk(eqx.Module):
