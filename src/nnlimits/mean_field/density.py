@@ -97,8 +97,8 @@ def _solved(
     def rate(_: Any, masses: Array, risk: Risk) -> Array:
         neurons = as_neurons(grid, masses)
         variation = risk.first_variation(neurons)(neurons.positions)
-        fields = (v.reshape(grid.cells) for v in (masses, variation))
-        return change(grid, *fields, temperature, flux).reshape(-1)
+        moving = change(grid, masses.reshape(grid.cells), variation.reshape(grid.cells), temperature, flux)
+        return moving.reshape(-1)
 
     def seen(_: Any, masses: Array, risk: Risk) -> tuple[Array, Array, Array]:
         value = risk(as_neurons(grid, masses))
@@ -131,8 +131,18 @@ def entropy(grid: Grid, masses: Float[Array, " k"]) -> Float[Array, ""]:
 class _Positive(diffrax.PIDController):
     """Refuses steps after which a mass is negative by more than rounding."""
 
-    def adapt_step_size(self, t0, t1, y0, y1_candidate, args, y_error, error_order, controller_state):
+    def adapt_step_size(
+        self,
+        t0: Any,
+        t1: Any,
+        y0: Any,
+        y1_candidate: Any,
+        args: Any,
+        y_error: Any,
+        error_order: Any,
+        controller_state: Any,
+    ) -> Any:
         rounding = 10 * jnp.finfo(y0.dtype).eps * y0.max()
         bad = jnp.min(y1_candidate) < -rounding
-        y_error = jnp.where(bad, jnp.maximum(jnp.abs(y_error), 1.0), y_error)
+        y_error = jnp.where(bad, jnp.ones_like(y0), y_error)
         return super().adapt_step_size(t0, t1, y0, y1_candidate, args, y_error, error_order, controller_state)
