@@ -77,8 +77,8 @@ class Embedding(eqx.Module):
         depth = len(laws)
         if depth < 1 or len(functions) != depth + 1 or len(activations) != depth:
             raise ValueError(
-                f"an embedding of {depth} hidden layers has {depth} laws, {depth} activations and {depth + 1} functions; received "
-                f"{len(activations)} activations and {len(functions)} functions"
+                f"an embedding of {depth} hidden layers has {depth} laws, {depth} activations and {depth + 1} functions; "
+                f"received {len(activations)} activations and {len(functions)} functions"
             )
         self.laws, self.functions, self.activations = tuple(laws), tuple(functions), tuple(activations)
 

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 
 from nnlimits.mean_field.grid import Grid
 
-Field = Float[Array, "*cells"]
+Field = Float[Array, "..."]
 
 
 Flux = Callable[[Field, Field, Array, float], Field]
