@@ -15,10 +15,11 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from nnlimits import nn
+from nnlimits.compute.precision import precision_of
 from nnlimits.mean_field.laws import Law
 
-Masses = tuple[Float[Array | np.ndarray, " n"], ...]
-Weights = tuple[Float[Array | np.ndarray, "source target"], ...]
+Masses = tuple[Float[Array | np.ndarray, " _"], ...]
+Weights = tuple[Float[Array | np.ndarray, "_ _"], ...]
 
 
 class Layered(eqx.Module):
@@ -95,12 +96,20 @@ class Embedding(eqx.Module):
 
     def at(self, labels: Sequence[Any], masses: Sequence[Any]) -> Layered:
         """The network of given labels (n, k) of each hidden layer with masses (n,): those of a quadrature rule give the limit."""
+        with precision_of(*labels):
+            return self._at([jnp.asarray(label) for label in labels], masses)
+
+    def _at(self, labels: Sequence[Array], masses: Sequence[Any]) -> Layered:
         first, *between, last = self.functions
         weights = [jax.vmap(first)(labels[0]).T]
         for function, source, target in zip(between, labels[:-1], labels[1:], strict=True):
-            weights.append(jax.vmap(lambda a, f=function, t=target: jax.vmap(lambda b: f(a, b))(t))(source))
+            weights.append(_pairwise(function, source, target))
         weights.append(jax.vmap(last)(labels[-1]))
         return Layered(tuple(weights), tuple(masses), self.activations)
+
+
+def _pairwise(function: Callable[..., Any], source: Array, target: Array) -> Float[Array, "source target"]:
+    return jax.vmap(lambda a: jax.vmap(lambda b: function(a, b))(target))(source)
 
 
 def gauss_hermite(order: int, stds: Sequence[float]) -> tuple[Float[np.ndarray, "n k"], Float[np.ndarray, " n"]]:

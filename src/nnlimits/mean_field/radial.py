@@ -110,7 +110,7 @@ def radial_classes(
     lengths = np.concatenate([std * nodes for _, _, std in classes])[:, None].astype(dtype)
     targets = np.repeat([y for _, y, _ in classes], _LENGTHS)[:, None].astype(dtype)
     shares = np.concatenate([p * weights for p, _, _ in classes])[:, None]
-    return EmpiricalRisk(units, lengths, targets, loss=Weighted(tuple(shares[:, 0])))
+    return EmpiricalRisk(units, lengths, targets, loss=Weighted(tuple(map(float, shares[:, 0]))))
 
 
 class Weighted(eqx.Module):
