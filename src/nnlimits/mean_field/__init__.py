@@ -1,0 +1,64 @@
+"""Infinite width with feature learning: a network is a distribution of neurons, and training moves it."""
+
+from nnlimits.mean_field.certificate import Certificate, certificate
+from nnlimits.mean_field.conic import conic_flow
+from nnlimits.mean_field.course import Course
+from nnlimits.mean_field.density import DensityCourse, density_flow
+from nnlimits.mean_field.descent import descent, observed, sgd
+from nnlimits.mean_field.embedding import Embedding, Layered, gauss_hermite
+from nnlimits.mean_field.flow import flow
+from nnlimits.mean_field.gaussian_data import GaussianClasses, QuadraticRisk, Teacher
+from nnlimits.mean_field.gibbs import gibbs
+from nnlimits.mean_field.grid import Grid
+from nnlimits.mean_field.langevin import langevin
+from nnlimits.mean_field.language import neurons_of, parameters_of, two_layer
+from nnlimits.mean_field.laws import GaussianMixture, Law, Sphere, gaussian
+from nnlimits.mean_field.layered_flow import LayeredCourse, layered_descent, layered_flow
+from nnlimits.mean_field.neurons import Neurons
+from nnlimits.mean_field.potential import Confined
+from nnlimits.mean_field.radial import Radial, radial_classes
+from nnlimits.mean_field.risk import EmpiricalRisk, Risk
+from nnlimits.mean_field.stability import largest_stable_step
+from nnlimits.mean_field.two_layer import TwoLayer
+from nnlimits.mean_field.units import Units
+
+__all__ = [
+    "Certificate",
+    "Confined",
+    "Course",
+    "DensityCourse",
+    "Embedding",
+    "EmpiricalRisk",
+    "GaussianClasses",
+    "GaussianMixture",
+    "Grid",
+    "Law",
+    "Layered",
+    "LayeredCourse",
+    "Neurons",
+    "QuadraticRisk",
+    "Radial",
+    "Risk",
+    "Sphere",
+    "Teacher",
+    "TwoLayer",
+    "Units",
+    "certificate",
+    "conic_flow",
+    "density_flow",
+    "descent",
+    "flow",
+    "gauss_hermite",
+    "gaussian",
+    "gibbs",
+    "langevin",
+    "largest_stable_step",
+    "layered_descent",
+    "layered_flow",
+    "neurons_of",
+    "observed",
+    "parameters_of",
+    "radial_classes",
+    "sgd",
+    "two_layer",
+]

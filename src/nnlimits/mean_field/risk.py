@@ -1,0 +1,97 @@
+"""Risks as functionals of the measure of neurons, with their first variation."""
+
+import abc
+from collections.abc import Callable
+from typing import Any
+
+import equinox as eqx
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from nnlimits.compute.precision import precision_of
+from nnlimits.mean_field.neurons import Neurons
+from nnlimits.mean_field.units import Units
+from nnlimits.predict.losses import as_loss, class_targets, cross_entropy, mse
+from nnlimits.validation import check_inputs, check_non_negative
+
+Variation = Callable[[Any], Float[Array, " k"]]
+"""The first variation of a risk at one measure, from rows of parameters (k, p)."""
+
+
+class Risk(eqx.Module):
+    """A functional `R(rho)` of the measure of neurons.
+
+    Its first variation is `V(theta; rho)` with `R(rho + epsilon nu) = R(rho) + epsilon integral of V d nu + O(epsilon^2)`.
+    """
+
+    units: eqx.AbstractVar[Units]
+
+    @abc.abstractmethod
+    def __call__(self, neurons: Neurons) -> Float[Array, ""]:
+        """`R(rho)`."""
+
+    @abc.abstractmethod
+    def first_variation(self, neurons: Neurons) -> Variation:
+        """`V(theta; rho)` for `rho` the measure `neurons`, as a function from rows theta (k, p) to values (k,)."""
+
+    def velocity(self, neurons: Neurons) -> Float[Array, "m p"]:
+        """That of each neuron in the Wasserstein gradient flow, `-grad V(theta_i; rho)`."""
+        variation = self.first_variation(neurons)
+        return -jax.grad(lambda places: variation(places).sum())(jnp.asarray(neurons.positions))
+
+    def check(self, neurons: Neurons) -> None:
+        """Raise `ValueError` for neurons of another size than the risk's."""
+        if neurons.positions.shape[1] != self.units.size:
+            raise ValueError(
+                f"neurons must have {self.units.size} parameters each, as {self.units!r} does; "
+                f"received {neurons.positions.shape[1]}"
+            )
+
+    def precision(self, neurons: Neurons) -> Any:
+        """A context in which float64 is available if the neurons are float64."""
+        return precision_of(neurons.positions)
+
+
+class EmpiricalRisk(Risk):
+    """The loss on a finite set of examples, `R(rho) = loss(f(x), y) + decay / 2 integral of |theta|^2 d rho`.
+
+    **Arguments:** `units`, such as a `TwoLayer`; `x` (n, d); `y`, (n,) or (n, outputs); with `"cross_entropy"` class labels or
+    one-hot rows. `loss`, `"mse"`, half the mean squared error over all entries, `"cross_entropy"`, or a function of outputs and
+    targets to a number; `decay`, at least 0.
+
+    **Raises:** `ValueError` or `TypeError` for data that do not fit, are empty, or are not finite.
+    """
+
+    units: Units
+    x: Float[Array | np.ndarray, "n d"]
+    y: Float[Array | np.ndarray, "n o"]
+    loss: Any = eqx.field(static=True)
+    decay: float = eqx.field(static=True)
+
+    def __init__(self, units: Units, x: Any, y: Any, loss: Any = "mse", decay: float = 0.0) -> None:
+        self.units, self.loss, self.decay = units, as_loss(loss), float(decay)
+        check_non_negative("decay", decay)
+        self.x = check_inputs("x", x)
+        if self.loss is cross_entropy and np.ndim(y) == 1:
+            y = class_targets(y, self.x.dtype)
+        y = np.asarray(y, self.x.dtype) if not isinstance(y, jax.Array) else y
+        y = check_inputs("y", y[:, None] if y.ndim == 1 else y)
+        if len(y) != len(self.x):
+            raise ValueError(f"y must hold one target for each of the {len(self.x)} examples; received {len(y)}")
+        if self.loss in (mse, cross_entropy) and y.shape[1] != units.outputs:
+            raise ValueError(f"y must have {units.outputs} columns, the outputs of {units!r}; received {y.shape[1]}")
+        self.y = y
+
+    def __call__(self, neurons: Neurons) -> Float[Array, ""]:
+        fit = self.loss(self.units.apply(neurons, jnp.asarray(self.x)), jnp.asarray(self.y))
+        return fit + neurons.average(self._penalty(jnp.asarray(neurons.positions)))
+
+    def first_variation(self, neurons: Neurons) -> Variation:
+        x, y = jnp.asarray(self.x), jnp.asarray(self.y)
+        pull = jax.grad(self.loss)(self.units.apply(neurons, x), y)
+        return lambda positions: self.units.correlate(positions, x, pull) + self._penalty(positions)
+
+    def _penalty(self, positions: Float[Array, "k p"]) -> Float[Array, " k"]:
+        return self.decay / 2 * jnp.square(positions).sum(-1)

@@ -1,0 +1,87 @@
+"""Risks and their first variation, from their definitions."""
+
+import jax
+import numpy as np
+import pytest
+
+from nnlimits import mean_field, nn
+
+
+def by_hand(units, neurons, x):
+    w, b, a = np.split(np.asarray(neurons.positions), [3, 4], axis=1)
+    return (np.tanh(x @ w.T + b[:, 0]) * np.asarray(neurons.masses)) @ a
+
+
+def test_outputs_and_risk(units, risk, neurons):
+    outputs = by_hand(units, neurons, risk.x)
+    with jax.enable_x64(True):
+        np.testing.assert_allclose(units.apply(neurons, risk.x), outputs, rtol=1e-12)
+        np.testing.assert_allclose(
+            mean_field.Units.apply(units, neurons, jax.numpy.asarray(risk.x)), outputs, rtol=1e-12
+        )
+        expected = ((outputs - risk.y) ** 2).mean() / 2
+        expected += 0.005 * np.asarray(neurons.masses) @ (np.asarray(neurons.positions) ** 2).sum(1)
+        np.testing.assert_allclose(risk(neurons), expected, rtol=1e-12)
+
+
+def test_first_variation_is_the_derivative_in_the_measure(risk, neurons):
+    """`R(rho + epsilon delta_theta)` by central differences, whose error is of the order of 1e-10."""
+    theta, step = np.linspace(-1, 1, risk.units.size), 1e-5
+    with jax.enable_x64(True):
+        variation = risk.first_variation(neurons)(jax.numpy.asarray(theta[None]))
+
+        def at(mass):
+            positions = jax.numpy.concatenate([neurons.positions, theta[None]])
+            masses = jax.numpy.concatenate([neurons.masses, jax.numpy.asarray([mass])])
+            return jax.jit(lambda p, m: risk(_unchecked(neurons, p, m)))(positions, masses)
+
+        np.testing.assert_allclose(variation[0], (at(step) - at(-step)) / (2 * step), rtol=1e-7)
+
+
+def _unchecked(neurons, positions, masses):
+    """With a negative mass, which no measure of neurons has."""
+    leaves, structure = jax.tree.flatten(neurons)
+    del leaves
+    return jax.tree.unflatten(structure, [positions, masses])
+
+
+def test_velocity_is_the_gradient_in_the_positions(risk, neurons):
+    with jax.enable_x64(True):
+        gradient = jax.grad(lambda p: risk(neurons.moved(p)))(jax.numpy.asarray(neurons.positions))
+        expected = -gradient / neurons.masses[:, None]
+        np.testing.assert_allclose(risk.velocity(neurons), expected, rtol=1e-10, atol=1e-14)
+
+
+def test_homogeneous_degrees():
+    assert mean_field.TwoLayer(nn.Relu(), 3).degree == 2
+    assert mean_field.TwoLayer(nn.Relu(), 3, bias=True, readout=False).degree == 1
+    assert mean_field.TwoLayer(nn.RectifiedMonomial(2), 3).degree == 3
+    assert mean_field.TwoLayer(nn.Tanh(), 3).degree is None
+    assert mean_field.TwoLayer(nn.Step(), 3).degree in (None, 1)
+
+
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        ({"x": np.full((4, 3), np.nan)}, ValueError, "x contains nan at index"),
+        ({"x": np.zeros((0, 3))}, ValueError, "x is empty"),
+        ({"y": np.zeros(3)}, ValueError, "one target for each of the 4 examples; received 3"),
+        ({"y": np.zeros((4, 3))}, ValueError, "y must have 2 columns"),
+        ({"decay": -1.0}, ValueError, "decay must be finite and non-negative; received -1"),
+        ({"loss": "hinge"}, ValueError, "loss"),
+    ],
+)
+def test_bad_input(units, change, error, message):
+    with pytest.raises(error, match=message):
+        mean_field.EmpiricalRisk(**{"units": units, "x": np.zeros((4, 3)), "y": np.zeros((4, 2)), **change})
+
+
+def test_bad_neurons(risk):
+    with pytest.raises(ValueError, match="must have 6 parameters each"):
+        mean_field.flow(risk, mean_field.Neurons(np.zeros((3, 5))), [1.0])
+    with pytest.raises(ValueError, match="must not be negative; the smallest is -1"):
+        mean_field.Neurons(np.zeros((2, 5)), np.array([1.0, -1.0]))
+    with pytest.raises(ValueError, match="positions contains inf"):
+        mean_field.Neurons(np.full((2, 5), np.inf))
+    with pytest.raises(ValueError, match="all the same"):
+        mean_field.gaussian(5, 0.0)
