@@ -94,7 +94,7 @@ def _save_diagram(
 
     weights = np.sqrt(np.linspace(0.05, 1, points)) * max_w_std
     rows = max(3, 2 * points // 3)
-    biases = np.sqrt(np.linspace(1 / rows, 1, rows)) * max_b_std
+    biases = np.linspace(1 / rows, 1, rows) * max_b_std  # its square is dense near zero, where the edge of chaos bends
     with stages.stage(f"phase diagram of {points * rows} points"):
         diagram = signal.phase_diagram(net, weights, np.concatenate([[1e-3 * max_b_std], biases]))
     layer = next((layer for layer in block.layers if isinstance(layer, nn.Dense)), None)

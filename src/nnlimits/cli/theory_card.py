@@ -73,4 +73,8 @@ def _learning_rates(net: nn.Layer, sample: Any, seed: int) -> list[tuple[str, st
         advice = training.learning_rate_advice(network, network.init(key, x.shape[1:], dtype=np.float32), x, y, key)
     except ImportError as error:
         return [("learning rate", str(error))]
-    return [(f"rate, {bound.name}", f"{bound.learning_rate:.4g}: {bound.reason}") for bound in advice.bounds]
+    return [(f"rate, {bound.name}", f"{_number(bound.learning_rate)}: {bound.reason}") for bound in advice.bounds]
+
+
+def _number(rate: float) -> str:
+    return f"{rate:.4g}" if np.isfinite(rate) else "none"

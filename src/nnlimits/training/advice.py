@@ -115,10 +115,15 @@ def _bounds(
               f"2 / {found.sharpness:.4g}, the sharpness at initialization: above, its direction is unstable at once"),
         Bound("catapult end", found.divergent_above,
               "4 / curvature: a two-layer linear network is catapulted to flatter places below, and diverges above"),
-        Bound("measured rise", rise, f"this network, {steps} steps: above, the loss rises at some step"),
-        Bound("measured divergence", divergence, f"this network, {steps} steps: above, the loss ends higher than it began"),
+        _measured("measured rise", rise, f"this network, {steps} steps: above, the loss rises at some step"),
+        _measured("measured divergence", divergence, f"this network, {steps} steps: above, the loss ends higher than it began"),
         Bound("first step", strictest.learning_rate, f"one step changes layer {strictest.layer} by its own size"),
     )  # fmt: skip
+
+
+def _measured(name: str, rate: float, reason: str) -> Bound:
+    searched = "" if math.isfinite(rate) else f"; none such up to {_SPAN:g} times the kernel bound"
+    return Bound(name, rate, reason + searched)
 
 
 def _infinite(network: Any, problem: Problem) -> tuple[Bound, ...]:
