@@ -1,12 +1,18 @@
 """What is recorded of neurons in motion, and the identity that tells whether they moved well."""
 
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from nnlimits.mean_field.neurons import Neurons
+from nnlimits.mean_field.risk import Risk
+from nnlimits.training.recording import record
+
+Moving = tuple[Array, Array]
+"""Positions, and what has been dissipated."""
 
 
 class Course(NamedTuple):
@@ -40,3 +46,17 @@ class Course(NamedTuple):
     def at(self, record: int) -> Neurons:
         """The neurons of one record."""
         return Neurons(np.asarray(self.positions[record]), np.asarray(self.masses[record]))
+
+
+def stepped(
+    risk: Risk, neurons: Neurons, step: Callable[[Any, Any], Moving], size: Array, segments: Int[Array, " records"]
+) -> Course:
+    """A course by `step(state, index)`, whose masses stay; `size` is a step's time, `segments` the steps between records."""
+
+    def seen(state: Moving) -> tuple[Array, Moving]:
+        return risk(neurons.moved(state[0])), state
+
+    start = jnp.asarray(neurons.positions), jnp.zeros((), size.dtype)
+    risks, (positions, dissipated) = record(step, start, segments, seen)
+    masses = jnp.broadcast_to(jnp.asarray(neurons.masses), positions.shape[:2])
+    return Course(size * jnp.cumsum(segments), risks, positions, masses, dissipated)

@@ -10,17 +10,15 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from nnlimits.mean_field.course import Course
+from nnlimits.mean_field.course import Course, Moving, stepped
 from nnlimits.mean_field.neurons import Neurons
 from nnlimits.mean_field.risk import EmpiricalRisk, Risk
 from nnlimits.mean_field.stability import largest_stable_step
-from nnlimits.training.recording import record, segments_of
+from nnlimits.training.recording import segments_of
 from nnlimits.validation import check_positive, is_traced
 
 Sampler = Callable[[PRNGKeyArray, int], tuple[Array, Array]]
 """From a key and a number to that many fresh examples: inputs (n, d) and targets (n, outputs)."""
-
-State = tuple[Array, Array]
 
 
 def descent(risk: Risk, neurons: Neurons, step: Any, steps: Sequence[Any] | np.ndarray) -> Course:
@@ -92,34 +90,24 @@ _RECORDED = 4096
 
 @eqx.filter_jit
 def _descent(risk: Risk, neurons: Neurons, size: Array, segments: Array) -> Course:
-    def step(state: State, _: Array) -> State:
+    def step(state: Moving, _: Array) -> Moving:
         positions, dissipated = state
         velocity = risk.velocity(neurons.moved(positions))
         return positions + size * velocity, dissipated + size * neurons.average(jnp.square(velocity).sum(-1))
 
-    return _course(risk, neurons, step, size, segments)
+    return stepped(risk, neurons, step, size, segments)
 
 
 @eqx.filter_jit
 def _sgd(
     risk: Risk, at: Callable[[Any], Risk], neurons: Neurons, size: Array, segments: Array, key: PRNGKeyArray
 ) -> Course:
-    def step(state: State, index: Array) -> State:
+    def step(state: Moving, index: Array) -> Moving:
         positions, dissipated = state
         velocity = at(jax.random.fold_in(key, index)).velocity(neurons.moved(positions))
         return positions + size * velocity, dissipated + size * neurons.average(jnp.square(velocity).sum(-1))
 
-    return _course(risk, neurons, step, size, segments)
-
-
-def _course(risk: Risk, neurons: Neurons, step: Callable[..., State], size: Array, segments: Array) -> Course:
-    def seen(state: State) -> tuple[Array, State]:
-        return risk(neurons.moved(state[0])), state
-
-    start = jnp.asarray(neurons.positions), jnp.zeros((), size.dtype)
-    risks, (positions, dissipated) = record(step, start, segments, seen)
-    masses = jnp.broadcast_to(jnp.asarray(neurons.masses), positions.shape[:2])
-    return Course(size * jnp.cumsum(segments), risks, positions, masses, dissipated)
+    return stepped(risk, neurons, step, size, segments)
 
 
 def _check_energy(risk: Risk, neurons: Neurons, course: Course, step: Any) -> None:

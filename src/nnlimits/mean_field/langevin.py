@@ -9,10 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, PRNGKeyArray
 
-from nnlimits.mean_field.course import Course
+from nnlimits.mean_field.course import Course, Moving, stepped
 from nnlimits.mean_field.neurons import Neurons
 from nnlimits.mean_field.risk import Risk
-from nnlimits.training.recording import record, segments_of
+from nnlimits.training.recording import segments_of
 from nnlimits.validation import check_non_negative, check_positive
 
 Temperature = float | Callable[[Any], Any]
@@ -60,7 +60,7 @@ class _Constant(eqx.Module):
 def _langevin(
     risk: Risk, neurons: Neurons, schedule: Callable[[Any], Any], size: Array, segments: Array, key: PRNGKeyArray
 ) -> Course:
-    def step(state: tuple[Array, Array], index: Array) -> tuple[Array, Array]:
+    def step(state: Moving, index: Array) -> Moving:
         positions, dissipated = state
         velocity = risk.velocity(neurons.moved(positions))
         noise = jax.random.normal(jax.random.fold_in(key, index), positions.shape, positions.dtype)
@@ -68,10 +68,4 @@ def _langevin(
         moved = positions + size * velocity + spread * noise
         return moved, dissipated + size * neurons.average(jnp.square(velocity).sum(-1))
 
-    def seen(state: tuple[Array, Array]) -> tuple[Array, tuple[Array, Array]]:
-        return risk(neurons.moved(state[0])), state
-
-    start = jnp.asarray(neurons.positions), jnp.zeros((), size.dtype)
-    risks, (positions, dissipated) = record(step, start, segments, seen)
-    masses = jnp.broadcast_to(jnp.asarray(neurons.masses), positions.shape[:2])
-    return Course(size * jnp.cumsum(segments), risks, positions, masses, dissipated)
+    return stepped(risk, neurons, step, size, segments)
