@@ -32,7 +32,8 @@ class Course(NamedTuple):
     @property
     def energy_gap(self) -> Float[Array, " records"]:
         """What the risk has lost since the first record less what the neurons dissipated, relative to the larger of the two: zero
-        along an exact flow.
+        along an exact flow. Kinked activations on few examples leave less than zero: neurons that slide along a kink jump from
+        side to side of it, faster than they move.
         """
         lost, dissipated = self.risks[0] - self.risks, self.dissipated - self.dissipated[0]
         scale = jnp.maximum(jnp.abs(lost), jnp.abs(dissipated))

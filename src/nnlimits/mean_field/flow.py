@@ -20,6 +20,8 @@ State = tuple[Array, Array, Array]
 """Positions, masses, and what has been dissipated."""
 
 _MAX_STEPS = 1_000_000
+_ROUNDING = 1e3
+"""Tolerances below so many roundings are raised to that: 1e-4 in single precision."""
 
 
 def flow(risk: Risk, neurons: Neurons, times: Times, *, tolerance: float = 1e-6, solver: Any = None) -> Course:
@@ -57,7 +59,7 @@ def followed(
     check_positive("tolerance", tolerance)
     with risk.precision(neurons):
         dtype = neurons.positions.dtype
-        accuracy = jnp.asarray(max(float(tolerance), 10 * float(jnp.finfo(dtype).eps)), dtype)
+        accuracy = jnp.asarray(max(float(tolerance), _ROUNDING * float(jnp.finfo(dtype).eps)), dtype)
         found, solved = _followed(risk, neurons, jnp.asarray(moments, dtype), slope, accuracy, solver)
     if not is_traced(solved) and not solved:
         raise RuntimeError(
