@@ -2,12 +2,14 @@
 
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, PRNGKeyArray
 
 from nnlimits.mean_field.course import Course
 from nnlimits.mean_field.descent import descended
+from nnlimits.mean_field.langevin import langevin
 from nnlimits.mean_field.neurons import Neurons
 from nnlimits.mean_field.risk import Risk
 from nnlimits.mean_field.stability import largest_stable_step
@@ -62,6 +64,27 @@ def descend_to_rest(
             if lost > 0.9 * due:
                 size *= 1.5
     return Rest(neurons, np.asarray(times[: len(risks)]), np.asarray(risks), settled, done)
+
+
+def wander(
+    risk: Risk, neurons: Neurons, temperature: float, key: PRNGKeyArray, *, steps: int, step: float | None = None
+) -> Rest:
+    """`langevin` in strides of 50 steps, by half of the largest step that is stable at the start if `step` is absent.
+
+    **Raises:** `RuntimeError` if the neurons run away.
+    """
+    size = largest_stable_step(risk, neurons) / 2 if step is None else step
+    risks = []
+    for stride in range(-(-steps // _STRIDE)):
+        course = langevin(risk, neurons, temperature, size, [0, _STRIDE], jax.random.fold_in(key, stride))
+        risks = [*(risks or [float(course.risks[0])]), float(course.risks[1])]
+        if not np.isfinite(risks[-1]):
+            raise RuntimeError(
+                f"the risk went from {risks[-2]:.4g} to {risks[-1]}: give a smaller step than {size:.3g}"
+            )
+        neurons = course.final
+    done = len(risks) - 1
+    return Rest(neurons, _STRIDE * size * np.arange(done + 1), np.asarray(risks), True, _STRIDE * done)
 
 
 def _stride(risk: Risk, neurons: Neurons, size: float) -> Course:
