@@ -68,9 +68,16 @@ def test_a_constant_is_learned_as_such(problem):
 
 @pytest.mark.slow
 def test_langevin_dynamics_learns_as_well_at_a_low_temperature(problem):
+    """At temperature 1 and decay 0.3 the noise alone makes `E theta^2 = 3` of each parameter of a neuron."""
     quiet = MeanFieldRegressor(64, temperature=1e-4, max_steps=2000).fit(problem.x, problem.y)
-    hot = MeanFieldRegressor(64, temperature=10.0, max_steps=2000).fit(problem.x, problem.y)
+    hot = MeanFieldRegressor(64, temperature=1.0, decay=0.3, max_steps=2000).fit(problem.x, problem.y)
     assert quiet.score(problem.x_test, problem.y_test) > 0.9 > hot.score(problem.x_test, problem.y_test)
+    assert abs(np.square(hot.neurons_.positions).mean() - 3) < 1
+
+
+def test_langevin_dynamics_that_runs_away(problem):
+    with pytest.raises(RuntimeError, match="give a smaller step than 1e"):
+        MeanFieldRegressor(64, temperature=1e-4, learning_rate=1e9).fit(problem.x, problem.y)
 
 
 def test_state_and_copies(problem, classifier):
