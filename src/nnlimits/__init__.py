@@ -22,6 +22,8 @@ _PUBLIC = {
     "max_learning_rate": "nnlimits.predict",
     "InfiniteNetRegressor": "nnlimits.estimators",
     "InfiniteNetClassifier": "nnlimits.estimators",
+    "MeanFieldRegressor": "nnlimits.estimators",
+    "MeanFieldClassifier": "nnlimits.estimators",
 }
 _PACKAGES = (
     "compute",
@@ -60,7 +62,12 @@ if TYPE_CHECKING:
         training,
     )
     from nnlimits.compute import gram
-    from nnlimits.estimators import InfiniteNetClassifier, InfiniteNetRegressor
+    from nnlimits.estimators import (
+        InfiniteNetClassifier,
+        InfiniteNetRegressor,
+        MeanFieldClassifier,
+        MeanFieldRegressor,
+    )
     from nnlimits.kernels import Kernel, kernel
     from nnlimits.predict import (
         function_space_flow,

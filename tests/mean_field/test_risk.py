@@ -52,6 +52,20 @@ def test_velocity_is_the_gradient_in_the_positions(risk, neurons):
         np.testing.assert_allclose(risk.velocity(neurons), expected, rtol=1e-10, atol=1e-14)
 
 
+@pytest.mark.parametrize(
+    "options", [{"outputs": 2}, {"bias": True, "readout": False, "scales": (0.5, 2.0, 1.0)}], ids=str
+)
+def test_gradients_of_one_pass_are_those_of_each_neuron(options):
+    """Against automatic differentiation of `sum over x of <pull(x), sigma(x; theta)>`, neuron by neuron."""
+    units, rng = mean_field.TwoLayer(nn.Erf(), 3, **options), np.random.default_rng(0)
+    positions, x, pull = (rng.standard_normal(shape) for shape in ((4, units.size), (5, 3), (5, units.outputs)))
+    with jax.enable_x64(True):
+        outputs, pullback = units.apply_and_pullback(mean_field.Neurons(positions), x)
+        each = jax.vmap(jax.grad(lambda theta: (units.unit(theta, x) * pull).sum()))(jax.numpy.asarray(positions))
+        np.testing.assert_allclose(outputs, np.mean([units.unit(theta, x) for theta in positions], 0), rtol=1e-12)
+        np.testing.assert_allclose(pullback(jax.numpy.asarray(pull)), each, rtol=1e-12)
+
+
 def test_homogeneous_degrees():
     assert mean_field.TwoLayer(nn.Relu(), 3).degree == 2
     assert mean_field.TwoLayer(nn.Relu(), 3, bias=True, readout=False).degree == 1

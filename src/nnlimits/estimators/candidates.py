@@ -39,7 +39,7 @@ def candidates(network: Any, depth: Any, activation: Any, w_std: Any, b_std: Any
         return [_with_scales(network, w_std, b_std)]
     build = _preset(network, rank)
     depths = [_as_depth(d) for d in _options("depth", depth)]
-    activations = [_as_activation(a) for a in _options("activation", activation)]
+    activations = [as_activation(a) for a in _options("activation", activation)]
     return [
         _with_scales(build(depth=d, activation=a, b_std=INITIAL_B_STD), w_std, b_std)
         for a, d in itertools.product(activations, depths)
@@ -107,7 +107,8 @@ def _as_depth(depth: Any) -> int:
     return int(depth)
 
 
-def _as_activation(activation: Any) -> nn.Layer:
+def as_activation(activation: Any) -> nn.Layer:
+    """The layer itself, or that of the name."""
     if isinstance(activation, nn.Layer):
         return activation
     if isinstance(activation, str) and activation in ACTIVATIONS:

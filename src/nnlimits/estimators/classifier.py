@@ -6,8 +6,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 from sklearn.base import ClassifierMixin
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted, column_or_1d
+from sklearn.utils.validation import check_is_fitted
 
 from nnlimits.estimators import inputs
 from nnlimits.estimators.base import PARAMETERS, InfiniteNet
@@ -39,7 +38,7 @@ class InfiniteNetClassifier(ClassifierMixin, InfiniteNet):
         """
         self._check_parameters()
         x = inputs.features(self, X, reset=True)
-        labels = self._encoded(y, len(x))
+        self.classes_, labels = inputs.classes_and_labels(y, len(x))
         one_hot = np.eye(len(self.classes_))[labels]
         self._prior = one_hot.mean(0)
         self._learn(x, (one_hot - self._prior) / self._unit(), labels)
@@ -73,23 +72,6 @@ class InfiniteNetClassifier(ClassifierMixin, InfiniteNet):
     def _scores(self, outputs: Array) -> Array:
         """Outputs of the network as estimates of one-hot codes."""
         return outputs * self._unit() + self._prior
-
-    def _encoded(self, y: Any, n: int) -> np.ndarray:
-        if y is None:
-            raise ValueError("this estimator requires y to be passed, but the target y is None")
-        inputs.check_no_label_is_missing(y)
-        check_classification_targets(y)
-        y = column_or_1d(y, warn=True)
-        if len(y) != n:
-            raise ValueError(
-                f"X and y must have as many rows, inconsistent numbers of samples: X has {n}, y has {len(y)}"
-            )
-        self.classes_, labels = np.unique(y, return_inverse=True)
-        if len(self.classes_) < 2:
-            raise ValueError(
-                f"y has one class only, {self.classes_.tolist()[0]!r}; a classifier needs examples of at least two classes"
-            )
-        return labels
 
 
 InfiniteNetClassifier.__doc__ = f"{InfiniteNetClassifier.__doc__}\n{PARAMETERS}"

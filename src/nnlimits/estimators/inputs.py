@@ -4,7 +4,8 @@ import math
 from typing import Any
 
 import numpy as np
-from sklearn.utils.validation import validate_data
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import column_or_1d, validate_data
 
 
 def features(estimator: Any, X: Any, *, reset: bool) -> np.ndarray:
@@ -17,13 +18,14 @@ def features(estimator: Any, X: Any, *, reset: bool) -> np.ndarray:
     """
     if _rank(X) > 2 or (not reset and len(estimator.input_shape_) > 1):
         return _examples_with_positions(estimator, X, reset=reset)
-    x = _table(estimator, X, reset=reset)
+    x = table(estimator, X, reset=reset)
     if reset:
         estimator.input_shape_ = x.shape[1:]
     return x
 
 
-def _table(estimator: Any, X: Any, *, reset: bool) -> np.ndarray:
+def table(estimator: Any, X: Any, *, reset: bool) -> np.ndarray:
+    """The rows of a table as a float64 array, `(n, d)`; errors and what is remembered as of `features`."""
     _check_numeric_columns(X)
     x = validate_data(estimator, X, reset=reset, dtype=np.float64, ensure_all_finite=False)
     check_finite_table("X", x, getattr(estimator, "feature_names_in_", None))
@@ -85,6 +87,26 @@ def targets(y: Any, n: int) -> np.ndarray:
         raise ValueError(f"X and y must have as many rows, inconsistent numbers of samples: X has {n}, y has {len(y)}")
     check_finite_table("y", y, names)
     return y
+
+
+def classes_and_labels(y: Any, n: int) -> tuple[np.ndarray, np.ndarray]:
+    """The classes in order, and for each of `n` rows the number of its class.
+
+    **Raises:** `ValueError` for missing labels, targets that are no classes, one class only, or a length other than `n`.
+    """
+    if y is None:
+        raise ValueError("this estimator requires y to be passed, but the target y is None")
+    check_no_label_is_missing(y)
+    check_classification_targets(y)
+    y = column_or_1d(y, warn=True)
+    if len(y) != n:
+        raise ValueError(f"X and y must have as many rows, inconsistent numbers of samples: X has {n}, y has {len(y)}")
+    classes, labels = np.unique(y, return_inverse=True)
+    if len(classes) < 2:
+        raise ValueError(
+            f"y has one class only, {classes.tolist()[0]!r}; a classifier needs examples of at least two classes"
+        )
+    return classes, labels
 
 
 def check_no_label_is_missing(y: Any) -> None:

@@ -40,7 +40,7 @@ def descent(risk: Risk, neurons: Neurons, step: Any, steps: Sequence[Any] | np.n
     check_positive("step", step)
     with risk.precision(neurons):
         size = jnp.asarray(step, neurons.positions.dtype)
-        found = _descent(risk, neurons, size, jnp.asarray(segments_of(steps)))
+        found = descended(risk, neurons, size, jnp.asarray(segments_of(steps)))
     if not is_traced(found.risks):
         _check_energy(risk, neurons, found, step)
     return found
@@ -89,7 +89,9 @@ _RECORDED = 4096
 
 
 @eqx.filter_jit
-def _descent(risk: Risk, neurons: Neurons, size: Array, segments: Array) -> Course:
+def descended(risk: Risk, neurons: Neurons, size: Array, segments: Array) -> Course:
+    """What `descent` finds, of steps whose size has not been checked."""
+
     def step(state: Moving, _: Array) -> Moving:
         positions, dissipated = state
         velocity = risk.velocity(neurons.moved(positions))

@@ -93,5 +93,10 @@ class EmpiricalRisk(Risk):
         pull = jax.grad(self.loss)(self.units.apply(neurons, x), y)
         return lambda positions: self.units.correlate(positions, x, pull) + self._penalty(positions)
 
+    def velocity(self, neurons: Neurons) -> Float[Array, "m p"]:
+        outputs, pullback = self.units.apply_and_pullback(neurons, jnp.asarray(self.x))
+        pull = jax.grad(self.loss)(outputs, jnp.asarray(self.y))
+        return -pullback(pull) - self.decay * jnp.asarray(neurons.positions)
+
     def _penalty(self, positions: Float[Array, "k p"]) -> Float[Array, " k"]:
         return self.decay / 2 * jnp.square(positions).sum(-1)

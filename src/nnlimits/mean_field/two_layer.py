@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 
 from nnlimits import nn
 from nnlimits.mean_field.neurons import Neurons, Positions
-from nnlimits.mean_field.units import Units
+from nnlimits.mean_field.units import Pullback, Units
 
 _PROBES = (0.3, 1.0, 2.5)
 
@@ -80,22 +80,36 @@ class TwoLayer(Units):
 
     def unit(self, theta: Float[Array | np.ndarray, " p"], x: Float[Array | np.ndarray, "n d"]) -> Float[Array, "n o"]:
         hidden, a = self._hidden(theta[None], x)
-        return hidden if a is None else hidden * a
+        return hidden.T if a is None else hidden.T * a
 
     def apply(self, neurons: Neurons, x: Float[Array | np.ndarray, "n d"]) -> Float[Array, "n o"]:
-        hidden, a = self._hidden(neurons.positions, x)
-        masses = jnp.asarray(neurons.masses)[:, None]
-        return hidden @ (masses if a is None else masses * a)
+        return self._output(neurons, *self._hidden(neurons.positions, x))
 
     def correlate(self, positions: Positions, x: Float[Array | np.ndarray, "n d"], pull: Float[Array, "n o"]) -> Array:
         hidden, a = self._hidden(positions, x)
-        found = hidden.T @ pull
+        found = hidden @ pull
         return found[:, 0] if a is None else (found * a).sum(-1)
 
-    def _hidden(self, positions: Any, x: Any) -> tuple[Float[Array, "n m"], Float[Array, "m o"] | None]:
+    def apply_and_pullback(self, neurons: Neurons, x: Float[Array | np.ndarray, "n d"]) -> tuple[Array, Pullback]:
+        """Of one pass forward and one backward, each of one product with `x`."""
+        (hidden, a), back = jax.vjp(lambda places: self._hidden(places, x), jnp.asarray(neurons.positions))
+
+        def gradients(pull: Float[Array, "n o"]) -> Float[Array, "m p"]:
+            if a is None:
+                return back((jnp.broadcast_to(pull.T, hidden.shape), None))[0]
+            return back((a @ pull.T, hidden @ pull))[0]
+
+        return self._output(neurons, hidden, a), gradients
+
+    def _output(self, neurons: Neurons, hidden: Float[Array, "m n"], a: Float[Array, "m o"] | None) -> Array:
+        masses = jnp.asarray(neurons.masses)[:, None]
+        return ((masses if a is None else masses * a).T @ hidden).T
+
+    def _hidden(self, positions: Any, x: Any) -> tuple[Float[Array, "m n"], Float[Array, "m o"] | None]:
+        """Neuron by neuron, as matrix products are quickest on rows."""
         w, b, a = self.split(positions)
-        before = jnp.asarray(x) @ w.T
-        return self.activation(before if b is None else before + b), a
+        before = w @ jnp.asarray(x).T
+        return self.activation(before if b is None else before + b[:, None]), a
 
 
 def _degree(activation: Any) -> float | None:

@@ -1,6 +1,7 @@
 """What one neuron computes, and what a measure of neurons does."""
 
 import abc
+from collections.abc import Callable
 
 import equinox as eqx
 import jax
@@ -9,6 +10,9 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from nnlimits.mean_field.neurons import Neurons, Positions
+
+Pullback = Callable[[Array], Float[Array, "m p"]]
+"""From a `pull` (n, o) to the gradients of `correlate`, each in the parameters of its neuron."""
 
 
 class Units(eqx.Module):
@@ -41,3 +45,11 @@ class Units(eqx.Module):
     def correlate(self, positions: Positions, x: Float[Array | np.ndarray, "n d"], pull: Float[Array, "n o"]) -> Array:
         """`sum over x of <pull(x), sigma(x; theta)>` for every neuron, (m,)."""
         return jax.vmap(lambda theta: jnp.vdot(self.unit(theta, x), pull))(jnp.asarray(positions))
+
+    def apply_and_pullback(self, neurons: Neurons, x: Float[Array | np.ndarray, "n d"]) -> tuple[Array, Pullback]:
+        """The network's outputs, and what a pull on them is to each neuron."""
+
+        def gradients(pull: Float[Array, "n o"]) -> Float[Array, "m p"]:
+            return jax.grad(lambda places: self.correlate(places, x, pull).sum())(jnp.asarray(neurons.positions))
+
+        return self.apply(neurons, x), gradients
