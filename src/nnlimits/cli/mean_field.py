@@ -23,7 +23,9 @@ def gaussians(
     end: Annotated[float, typer.Option(help="Last time of the evolution.")] = 20.0,
     deltas: Annotated[int, typer.Option(help="Values of delta to separate the classes at; 0 for none.", min=0)] = 17,
     long: Annotated[float, typer.Option(help="Time of the flow at each of them.")] = 200.0,
-    cells: Annotated[int, typer.Option(help="Cells of the grid over lengths.", min=10)] = 500,
+    cells: Annotated[
+        int, typer.Option(help="Cells of the grid over lengths, of the long flows a third.", min=30)
+    ] = 1500,
     folder: Folder = Path(),
     seed: Seed = 0,
 ) -> None:
@@ -50,7 +52,7 @@ def gaussians(
     if deltas:
         with stages.stage("best measures and long flows", deltas) as advance:
             places = np.linspace(0.1, 0.9, deltas).round(4)
-            phases = experiments.separation(places, dimension=dimension, time=long, cells=cells, advance=advance)
+            phases = experiments.separation(places, dimension=dimension, time=long, cells=cells // 3, advance=advance)
         _print_phases(out, phases)
         saved.append(save(plots.separation(phases), folder / "separation.png"))
     _print_saved(out, saved)

@@ -66,7 +66,7 @@ def _distances(axis: Axes, found: IsotropicGaussians) -> None:
     axis.plot(t, found.sgd_distances, "o", color=COLORS["orange"], markersize=4, label="SGD")
     axis.set(xlabel="time of the flow", ylabel="Wasserstein-1 distance from the density")
     axis.set_ylim(0, 1.35 * axis.get_ylim()[1])
-    title(axis, "SGD is as far as independent draws")
+    title(axis, "How far both are from the density")
     legend(axis, loc="upper left")
 
 

@@ -26,7 +26,7 @@ def teacher_student(found: TeacherStudent) -> Figure:
     for width, risks in zip(found.widths, found.risks, strict=True):
         ends.plot(width * spread, np.maximum(np.sort(risks), _FLOOR), ".", color=COLORS["blue"], alpha=0.7)
     ends.axhline(found.success, color=COLORS["theory"], linestyle="--", linewidth=1.2, label="success below")
-    ends.set(yscale="log", ylabel=f"last risk over first (those below {_FLOOR:g} at it)")
+    ends.set(yscale="log", ylabel=f"last risk over first (or {_FLOOR:g} if less)")
     title(ends, "Runs stall, or find the teacher")
     for axis in axes[0]:
         axis.axvline(found.teacher, color=COLORS["faint"], linestyle=":", label="width of the teacher")
@@ -34,7 +34,7 @@ def teacher_student(found: TeacherStudent) -> Figure:
         axis.set_xticks(found.widths, [str(m) for m in found.widths])
         axis.xaxis.set_minor_locator(NullLocator())
     legend(share, loc="lower right")
-    legend(ends, loc="center right")
+    legend(ends, loc="upper right")
     return figure
 
 

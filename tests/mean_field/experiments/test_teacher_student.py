@@ -9,7 +9,7 @@ from nnlimits.mean_field import experiments
 @pytest.mark.slow
 def test_more_neurons_than_the_teacher_succeed():
     """A teacher of 3: fewer neurons cannot, four times as many do, in all of 10 runs; certificates tell them apart."""
-    found = experiments.teacher_student((2, 12), teacher=3, dimension=4, seeds=10, steps=20_000)
+    found = experiments.teacher_student((2, 12), teacher=3, dimension=4, seeds=10, steps=10_000)
     np.testing.assert_array_equal(found.reached, [0, 10])
     stalled = [v for v in found.verdicts if v.risk > found.success]
     assert len(stalled) == 2

@@ -76,7 +76,7 @@ def isotropic_gaussians(
     m: int = 800,
     times: Sequence[Any] | np.ndarray = _TIMES,
     draws: int = 8,
-    cells: int = 500,
+    cells: int = 1500,
     step: float = 1e-3,
     seed: int = 0,
     advance: Advance = ignore,
@@ -86,7 +86,8 @@ def isotropic_gaussians(
     Mei, Montanari & Nguyen 2018, section 3.1, whose risk is twice ours and whose time is half of ours.
 
     **Arguments:** `delta`, between 0 and 1; `dimension`, of x; `m` neurons; `times`, ascending from 0; `draws` of m radial
-    neurons, whose differences are the sampling error; `cells` of the density's grid; `step`, of descent with batches of 20
+    neurons, whose differences are the sampling error; `cells` of the density's grid, coarse ones of which
+    hasten the escape from a neighbourhood of rest (500 cells lower the risk at time 10 by 2 %, 1,000 by 0.4 %); `step`, of descent with batches of 20
     fresh examples; `seed`; `advance`, told of each part.
 
     **Raises:** `ValueError` for numbers out of range.
