@@ -66,7 +66,8 @@ class IsotropicGaussians(NamedTuple):
         return np.array([self._distance(lengths, i) for i, lengths in enumerate(self.sgd_lengths)])
 
     def _distance(self, lengths: np.ndarray, record: int) -> float:
-        return float(stats.wasserstein_distance(lengths, self.grid.axes()[0], None, self.masses[record]))
+        held = np.maximum(self.masses[record], 0)  # rounding may leave less
+        return float(stats.wasserstein_distance(lengths, self.grid.axes()[0], None, held))
 
 
 def isotropic_gaussians(
@@ -87,7 +88,8 @@ def isotropic_gaussians(
 
     **Arguments:** `delta`, between 0 and 1; `dimension`, of x; `m` neurons; `times`, ascending from 0; `draws` of m radial
     neurons, whose differences are the sampling error; `cells` of the density's grid, coarse ones of which
-    hasten the escape from a neighbourhood of rest (500 cells lower the risk at time 10 by 2 %, 1,000 by 0.4 %); `step`, of descent with batches of 20
+    hasten the escape from a neighbourhood of rest (500 cells lower the risk at time 10 by 2 %, 1,000 by 0.4 %);
+    `step`, of descent with batches of 20
     fresh examples; `seed`; `advance`, told of each part.
 
     **Raises:** `ValueError` for numbers out of range.
