@@ -103,7 +103,7 @@ class Teacher(QuadraticRisk):
 
     units: TwoLayer
     teacher: Neurons
-    root: np.ndarray
+    root: Float[Array | np.ndarray, "d d"]
 
     def __init__(self, units: TwoLayer, teacher: Neurons, root: Any = 1.0) -> None:
         _check_units(units)
@@ -122,7 +122,7 @@ class Teacher(QuadraticRisk):
         return _products(self.units, positions, others, self.root)
 
 
-def _products(units: TwoLayer, first: Array, second: Array, root: np.ndarray) -> Float[Array, "k m"]:
+def _products(units: TwoLayer, first: Array, second: Array, root: Any) -> Float[Array, "k m"]:
     """`E[<sigma(x; theta), sigma(x; theta')>]` for inputs `root z`."""
     (w1, _, a1), (w2, _, a2) = units.split(first), units.split(second)
     row = nn.Sequential(
