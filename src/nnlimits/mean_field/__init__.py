@@ -5,6 +5,7 @@ from nnlimits.mean_field.conic import conic_flow
 from nnlimits.mean_field.course import Course
 from nnlimits.mean_field.density import DensityCourse, density_flow
 from nnlimits.mean_field.descent import descent, observed, sgd
+from nnlimits.mean_field.distance import sliced_wasserstein, wasserstein
 from nnlimits.mean_field.embedding import Embedding, Layered, gauss_hermite
 from nnlimits.mean_field.flow import flow
 from nnlimits.mean_field.gaussian_data import GaussianClasses, QuadraticRisk, Teacher
@@ -60,5 +61,7 @@ __all__ = [
     "parameters_of",
     "radial_classes",
     "sgd",
+    "sliced_wasserstein",
     "two_layer",
+    "wasserstein",
 ]
