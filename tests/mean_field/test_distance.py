@@ -31,7 +31,7 @@ def test_point_masses(order):
 
 @pytest.mark.parametrize("weighted", [False, True])
 def test_translation_and_dilation(weighted):
-    """Of a measure: the mean moves by v, and `c theta` is optimally reached along rays, `W_2^2 = |v|^2`, `(c - 1)^2 E|theta|^2`."""
+    """By v, and by c along rays, both optimal: `W_2^2` is `|v|^2` and `(c - 1)^2 E|theta|^2`."""
     first = population(0, 50, 3, weighted)
     positions, v = first.positions, np.array([1.0, -2.0, 0.5])
     assert wasserstein(first, first.moved(positions + v)) == pytest.approx(np.linalg.norm(v), rel=1e-9)
@@ -93,7 +93,7 @@ def test_bad_input():
         wasserstein(a, population(0, 4, 3))
     with pytest.raises(ValueError, match="the same mass; received 1 and 2"):
         wasserstein(a, Neurons(a.positions, np.full(4, 0.5)))
-    with pytest.raises(ValueError, match="order must be finite and at least 1; received 0.5"):
+    with pytest.raises(ValueError, match=r"order must be finite and at least 1; received 0\.5"):
         wasserstein(a, a, 0.5)
     with pytest.raises(ValueError, match="projections must be a whole number of at least 1; received 0"):
         sliced_wasserstein(a, a, KEY, projections=0)
