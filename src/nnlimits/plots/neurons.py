@@ -28,7 +28,7 @@ def neurons(course: Any, units: Any, *, coordinates: tuple[int, int] = (0, 1), t
     places, signs = _seen(course, units, coordinates)
     figure, axes = new_figure(1, 1, width=6.6, height=5.6)
     axis = axes[0, 0]
-    _label(axis, units, coordinates)
+    _label(axis, units, coordinates, fixed=False)
     for color, label, kept in _groups(signs, places.shape[1]):
         shown = places[:, kept]
         if not shown.shape[1]:
@@ -70,9 +70,10 @@ def animate_neurons(
         for color, label, kept in _groups(signs, places.shape[1])
         if kept.any()
     ]
-    _label(plane, units, coordinates)
+    _label(plane, units, coordinates, fixed=True)
     _draw_teacher(plane, teacher, units, coordinates)
-    _limits(plane, places)
+    stars = [line.get_xydata() for line in plane.lines if line.get_marker() == "*"]
+    _limits(plane, np.concatenate([places.reshape(-1, 2), *stars]))
     if len(dots) > 1 or teacher is not None:
         legend(plane, loc="upper left")
     curve.plot(times, risks, color=COLORS["theory"], linewidth=1.4)
@@ -118,7 +119,8 @@ def _seen(
 def _placed(positions: np.ndarray, units: Any) -> tuple[np.ndarray, np.ndarray | None]:
     if not _homogeneous(units):
         return positions, None
-    w, a = positions[..., : units.inputs], positions[..., -1]
+    w_scale, _, a_scale = units.scales
+    w, a = w_scale * positions[..., : units.inputs], a_scale * positions[..., -1]
     return np.abs(a)[..., None] * w, np.sign(a)
 
 
@@ -129,16 +131,16 @@ def _groups(signs: np.ndarray | None, m: int) -> list[tuple[str, str, np.ndarray
 
 
 def _limits(axis: Axes, places: np.ndarray) -> None:
-    low, high = places.min((0, 1)), places.max((0, 1))
+    low, high = places.min(0), places.max(0)
     room = 0.06 * np.maximum(high - low, 1e-9)
     axis.set(xlim=(low[0] - room[0], high[0] + room[0]), ylim=(low[1] - room[1], high[1] + room[1]))
 
 
-def _label(axis: Axes, units: Any, coordinates: tuple[int, int]) -> None:
+def _label(axis: Axes, units: Any, coordinates: tuple[int, int], *, fixed: bool) -> None:
     name = "|a| w" if _homogeneous(units) else "parameter "
     axis.set(xlabel=f"{name}{_index(name, coordinates[0])}", ylabel=f"{name}{_index(name, coordinates[1])}")
     if _homogeneous(units):
-        axis.set_aspect("equal", adjustable="datalim")
+        axis.set_aspect("equal", adjustable="box" if fixed else "datalim")
 
 
 def _index(name: str, coordinate: int) -> str:
