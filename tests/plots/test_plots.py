@@ -155,3 +155,68 @@ def test_signals():
     assert "finite networks" in texts(plots.jacobian_spectrum({"one": law}, simulated={"one": np.linspace(0, 2, 50)}))
     deep = plots.trainable_depth(np.array([1.0, 2.0]), [5, 10], np.eye(2), (np.array([1.0, 2.0]), np.array([8.0, 9.0])))
     assert "from theory" in texts(deep)
+
+
+def course_of(units, records=4, m=6):
+    from nnlimits.mean_field import Course
+
+    rng = np.random.default_rng(0)
+    positions = rng.standard_normal((records, m, units.size))
+    return Course(
+        np.arange(records), np.geomspace(1, 0.1, records), positions, np.full((records, m), 1 / m), np.zeros(4)
+    )
+
+
+def test_neurons_and_their_animation(tmp_path):
+    """ReLU neurons stand at `|a| w`, in two colours; others at their parameters. The animation has a frame for each record."""
+    from nnlimits import mean_field, nn
+
+    relu, tanh = mean_field.TwoLayer(nn.Relu(), 2), mean_field.TwoLayer(nn.Tanh(), 2, bias=True)
+    course = course_of(relu)
+    figure = plots.neurons(course, relu, teacher=course.at(0))
+    shown = texts(figure)
+    for text in ("|a| w\u2081", "|a| w\u2082", "end, a > 0", "end, a < 0", "start", "teacher"):
+        assert text in shown
+    last = course.positions[-1]
+    ends = np.concatenate([line.get_xydata() for line in figure.axes[0].lines if line.get_label().startswith("end")])
+    expected = abs(last[:, 2:]) * last[:, :2]
+    np.testing.assert_allclose(np.sort(ends, 0), np.sort(expected, 0))
+    assert "parameter 3" in texts(plots.neurons(course_of(tanh), tanh, coordinates=(0, 2)))
+    with pytest.raises(ValueError, match="coordinates must be two of 0 to 3"):
+        plots.neurons(course_of(tanh), tanh, coordinates=(0, 4))
+    saved = plots.animate_neurons(course, relu, tmp_path / "new" / "motion")
+    with Image.open(saved) as image:
+        assert (image.format, image.n_frames) == ("GIF", 4)
+    assert [path.name for path in saved.parent.iterdir()] == ["motion.gif"]
+
+
+def test_mean_field_figures():
+    """Fitted rates and bands in the legend; both changes; the equation against particles."""
+    from nnlimits import mean_field, nn
+
+    rng, scales = np.random.default_rng(0), np.array([16.0, 64.0, 256.0])
+    errors = {"outputs": scales[:, None] ** -0.5 * np.exp(0.1 * rng.standard_normal((3, 5)))}
+    found = mean_field.Convergence(scales, np.arange(4.0), np.ones(4), np.ones((3, 5, 4)), errors)
+    shown = texts(plots.propagation_of_chaos(found))
+    for text in (
+        "outputs: slope \u22120.5",
+        "slope \u22120.5, for comparison",
+        "m = 64",
+        "number of neurons m",
+        "reference",
+    ):
+        assert text in shown
+    change = np.outer([1.0, 0.1, 0.01], [0.0, 1.0])
+    lazy = mean_field.LazyTraining(np.array([1.0, 10, 100]), np.arange(2.0), change + 1, change + 2, change, change)
+    for text in ("hidden weights", "tangent kernel", "scale of the output", "test", "Loss at time 1"):
+        assert text in texts(plots.laziness(lazy))
+    assert "test" not in texts(plots.laziness(lazy._replace(test_risks=None)))
+    grid = mean_field.Grid(-3, 3, 10)
+    density = mean_field.DensityCourse(grid, np.arange(4), np.full((4, 10), 0.1), np.ones(4), np.ones(4))
+    units = mean_field.TwoLayer(nn.Tanh(), 1, readout=False)
+    shown = texts(plots.particles_against_density(density, {"6 particles": course_of(units)}, parameter="w"))
+    for text in ("6 particles", "finite volumes", "density of neurons", "Neurons at time 3"):
+        assert text in shown
+    flat = density._replace(grid=mean_field.Grid([0, 0], [1, 1], 2))
+    with pytest.raises(ValueError, match="over one parameter; its grid has 2 axes"):
+        plots.particles_against_density(flat, {})

@@ -2,9 +2,11 @@
 
 from nnlimits.mean_field.certificate import Certificate, certificate
 from nnlimits.mean_field.conic import conic_flow
+from nnlimits.mean_field.convergence import Convergence, convergence, sgd_convergence
 from nnlimits.mean_field.course import Course
 from nnlimits.mean_field.density import DensityCourse, density_flow
 from nnlimits.mean_field.descent import descent, observed, sgd
+from nnlimits.mean_field.distance import sliced_wasserstein, wasserstein
 from nnlimits.mean_field.embedding import Embedding, Layered, gauss_hermite
 from nnlimits.mean_field.flow import flow
 from nnlimits.mean_field.gaussian_data import GaussianClasses, QuadraticRisk, Teacher
@@ -14,9 +16,11 @@ from nnlimits.mean_field.langevin import langevin
 from nnlimits.mean_field.language import neurons_of, parameters_of, two_layer
 from nnlimits.mean_field.laws import GaussianMixture, Law, Sphere, gaussian
 from nnlimits.mean_field.layered_flow import LayeredCourse, layered_descent, layered_flow
+from nnlimits.mean_field.lazy import LazyTraining, ScaledRisk, lazy_training, tangent_kernel
 from nnlimits.mean_field.neurons import Neurons
 from nnlimits.mean_field.potential import Confined
 from nnlimits.mean_field.radial import Radial, radial_classes
+from nnlimits.mean_field.rates import FittedRate, fitted_rate
 from nnlimits.mean_field.risk import EmpiricalRisk, Risk
 from nnlimits.mean_field.stability import largest_stable_step
 from nnlimits.mean_field.two_layer import TwoLayer
@@ -25,28 +29,34 @@ from nnlimits.mean_field.units import Units
 __all__ = [
     "Certificate",
     "Confined",
+    "Convergence",
     "Course",
     "DensityCourse",
     "Embedding",
     "EmpiricalRisk",
+    "FittedRate",
     "GaussianClasses",
     "GaussianMixture",
     "Grid",
     "Law",
     "Layered",
     "LayeredCourse",
+    "LazyTraining",
     "Neurons",
     "QuadraticRisk",
     "Radial",
     "Risk",
+    "ScaledRisk",
     "Sphere",
     "Teacher",
     "TwoLayer",
     "Units",
     "certificate",
     "conic_flow",
+    "convergence",
     "density_flow",
     "descent",
+    "fitted_rate",
     "flow",
     "gauss_hermite",
     "gaussian",
@@ -55,10 +65,15 @@ __all__ = [
     "largest_stable_step",
     "layered_descent",
     "layered_flow",
+    "lazy_training",
     "neurons_of",
     "observed",
     "parameters_of",
     "radial_classes",
     "sgd",
+    "sgd_convergence",
+    "sliced_wasserstein",
+    "tangent_kernel",
     "two_layer",
+    "wasserstein",
 ]

@@ -77,15 +77,26 @@ def sgd(
         risk = EmpiricalRisk(units, *sampler(fresh, _RECORDED), loss, decay)
     risk.check(neurons)
 
-    def at(key: PRNGKeyArray) -> Risk:
-        return EmpiricalRisk(units, *sampler(key, batch_size), loss, decay)
-
+    at = _Fresh(units, sampler, batch_size, loss, decay)
     with risk.precision(neurons):
         size = jnp.asarray(step, neurons.positions.dtype)
         return _sgd(risk, at, neurons, size, jnp.asarray(segments_of(steps)), key)
 
 
 _RECORDED = 4096
+
+
+class _Fresh(eqx.Module):
+    """The risk on fresh examples; a value, so that a second run is not compiled again."""
+
+    units: Any
+    sampler: Sampler
+    batch_size: int = eqx.field(static=True)
+    loss: Any = eqx.field(static=True)
+    decay: float = eqx.field(static=True)
+
+    def __call__(self, key: PRNGKeyArray) -> Risk:
+        return EmpiricalRisk(self.units, *self.sampler(key, self.batch_size), self.loss, self.decay)
 
 
 @eqx.filter_jit

@@ -39,13 +39,14 @@ def flow(risk: Risk, neurons: Neurons, times: Times, *, tolerance: float = 1e-6,
 
     **Example:** `mean_field.flow(risk, mean_field.Sphere(11).sample(key, 512), times=[0, 1, 10, 100]).risks`
     """
+    return followed(risk, neurons, times, _downhill, tolerance, solver)
 
-    def slope(risk: Risk, state: State) -> State:
-        positions, masses, _ = state
-        velocity = risk.velocity(Neurons(positions, masses))
-        return velocity, jnp.zeros_like(masses), masses @ jnp.square(velocity).sum(-1)
 
-    return followed(risk, neurons, times, slope, tolerance, solver)
+def _downhill(risk: Risk, state: State) -> State:
+    """At the level of the module, so that a second flow is not compiled again."""
+    positions, masses, _ = state
+    velocity = risk.velocity(Neurons(positions, masses))
+    return velocity, jnp.zeros_like(masses), masses @ jnp.square(velocity).sum(-1)
 
 
 def followed(

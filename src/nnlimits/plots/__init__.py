@@ -7,6 +7,8 @@ from nnlimits.plots.coordinate_check import coordinate_check
 from nnlimits.plots.edge_of_stability import Sharpening, edge_of_stability
 from nnlimits.plots.explanation import explanation
 from nnlimits.plots.jacobian_spectrum import jacobian_spectrum
+from nnlimits.plots.mean_field import laziness, particles_against_density, propagation_of_chaos
+from nnlimits.plots.neurons import animate_neurons, neurons
 from nnlimits.plots.phase_diagram import phase_diagram
 from nnlimits.plots.propagation import propagation
 from nnlimits.plots.style import save
@@ -17,6 +19,7 @@ __all__ = [
     "CatapultCurve",
     "Rate",
     "Sharpening",
+    "animate_neurons",
     "calibration",
     "catapult",
     "convergence",
@@ -25,8 +28,12 @@ __all__ = [
     "explanation",
     "fit_rate",
     "jacobian_spectrum",
+    "laziness",
+    "neurons",
+    "particles_against_density",
     "phase_diagram",
     "propagation",
+    "propagation_of_chaos",
     "save",
     "trainable_depth",
     "training_curves",
