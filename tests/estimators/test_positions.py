@@ -78,6 +78,7 @@ def test_networks_that_suit_the_axes_by_themselves(axes):
     assert isinstance(model.network_.layers[-2], nn.Flatten)
 
 
+@pytest.mark.slow
 def test_cross_validation_and_grid_search(digits):
     x, labels = digits[0][:60], digits[1][:60] % 2
     assert cross_val_score(InfiniteNetClassifier(CNN, **QUICK), x, labels, cv=2).mean() > 0.8

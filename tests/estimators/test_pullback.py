@@ -13,7 +13,7 @@ def make(w_std, network, kernel, x1, x2):
     return getattr(nl.kernel(rescaled), kernel)(x1, x2)
 
 
-@pytest.mark.parametrize(("n", "kernel"), [(5, "ntk"), (300, "nngp")])
+@pytest.mark.parametrize(("n", "kernel"), [(5, "ntk"), pytest.param(300, "nngp", marks=pytest.mark.slow)])
 def test_tiles_add_up_to_the_gradient_of_the_whole(n, kernel):
     rng = np.random.default_rng(0)
     x, weights = rng.normal(size=(n, 4)), rng.normal(size=(n, n))

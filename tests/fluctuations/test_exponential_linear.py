@@ -49,6 +49,7 @@ def test_hermite_coefficients(deviation, tolerance):
         assert np.abs(seen[:, :, i] - expected).max() < tolerance * scale, mean
 
 
+@pytest.mark.slow
 def test_a_unit_without_deviation():
     """That of a unit whose value the first two determine; and its derivatives are finite."""
     seen, coefficients = closed(jnp.array(MEANS), 0.0, TERMS)

@@ -138,6 +138,7 @@ def test_networks_of_real_weights():
     assert (abs(mean - np.array(found.mean_kernel)) < 4 * mean_error).all()
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("x64")
 @pytest.mark.parametrize(
     "layers",

@@ -33,6 +33,7 @@ def test_closes_at_the_optimum_and_names_a_direction_elsewhere():
         np.testing.assert_allclose((risk(more) - now) / 1e-3, found.lowest, rtol=1e-2)
 
 
+@pytest.mark.slow
 def test_lowest_is_the_minimum_of_a_fine_grid():
     """Of the sphere in three dimensions, to the grid's distance squared."""
     risk, start = problem(), mean_field.Sphere(3).sample(jax.random.key(1), 4, np.float64)

@@ -39,6 +39,7 @@ def test_a_fit_recovers_a_power_law_and_its_interval_covers():
         mean_field.fitted_rate(scales, np.zeros((4, 3)))
 
 
+@pytest.mark.slow
 def test_without_noise_descent_is_of_first_order():
     """A sampler that returns all data each time makes the descent explicit Euler's: errors halve with the step."""
     risk = problem(mean_field.TwoLayer(nn.Tanh(), 1, bias=True))

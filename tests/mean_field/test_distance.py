@@ -67,6 +67,7 @@ def test_solvers_agree():
     assert wasserstein(*(Neurons(n.positions[:, :1]) for n in flat)) == pytest.approx(assigned, rel=1e-9)
 
 
+@pytest.mark.slow
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 2**31), st.sampled_from([1.0, 2.0, 3.0]))
 def test_is_a_metric(seed, order):

@@ -26,6 +26,7 @@ X = np.random.default_rng(0).standard_normal((20, 2))
 Y = np.sin(X[:, :1]) * X[:, 1:]
 
 
+@pytest.mark.slow
 def test_outputs_by_hand():
     network = EMBEDDING.sample(jax.random.key(0), (5, 4), np.float64)
     w1, w2, w3 = (np.asarray(w) for w in network.weights)

@@ -41,6 +41,7 @@ def test_teacher(neurons):
         assert abs(risk.velocity(teacher)).max() < 1e-14
 
 
+@pytest.mark.slow
 def test_classes(neurons):
     rng = np.random.default_rng(1)
     labels = np.where(np.arange(SAMPLE) % 4 == 0, 1.0, -1.0)  # the same shares in every part

@@ -52,6 +52,7 @@ def test_tangent_kernel_drives_the_outputs(risk, neurons):
     np.testing.assert_allclose(kernel, np.einsum("xomp,yomp->xy", weighed, weighed) / 2, rtol=1e-10)
 
 
+@pytest.mark.slow
 def test_velocity_of_the_scaled_risk(problem, start):
     """Against differences of the risk itself: `-masses velocity` is its gradient in the positions."""
     with jax.enable_x64(True):

@@ -34,6 +34,7 @@ def test_average_over_directions(dimension, t):
     np.testing.assert_allclose(found[0, 0], value, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_risk_is_that_of_uniform_directions():
     """With 4,000 random directions, whose risk is larger by the mean of `|sigma|^2 / (2 m)`, below 0.01."""
     d, m = 20, 4000

@@ -98,7 +98,7 @@ def test_near_duplicates_inside_a_jit(kernel):
     assert np.sqrt(np.mean((mean - expected) ** 2)) < 0.1 * expected.std()
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("dtype", [pytest.param(np.float32, marks=pytest.mark.slow), np.float64])
 def test_exact_duplicates_are_announced(kernel, dtype):
     rng = np.random.default_rng(1)
     x = np.repeat(rng.normal(size=(20, 3)), 2, 0).astype(dtype)

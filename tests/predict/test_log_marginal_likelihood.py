@@ -32,7 +32,11 @@ def test_is_the_gaussian_log_density(kernel, data):
 @pytest.mark.usefixtures("x64")
 @pytest.mark.parametrize(
     ("function", "jit"),
-    [(evidence, True), pytest.param(evidence, False, marks=pytest.mark.slow), (evidence_of_posterior, True)],
+    [
+        pytest.param(evidence, True, marks=pytest.mark.slow),
+        pytest.param(evidence, False, marks=pytest.mark.slow),
+        (evidence_of_posterior, True),
+    ],
 )
 def test_gradients_are_those_of_finite_differences(data, function, jit):
     """Central differences at step 1e-5 err by about 1e-9."""

@@ -54,6 +54,7 @@ def test_linearized_networks_follow_their_own_kernel():
             np.testing.assert_allclose(result.train[seed, 0], residual.reshape(6, 2) + y, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_both_start_as_the_same_function_and_differ_later():
     x, y, x_test = data(np.float32)
     net = nl.presets.mlp(depth=2, width=16, outputs=2)
