@@ -100,8 +100,9 @@ def test_chaos_propagates_as_the_inverse_root_of_the_number_of_neurons():
 
 @pytest.mark.slow
 def test_distances_in_one_and_three_dimensions():
-    """In one dimension the distance itself falls as m^-1/2; in three as m^-1/3, which the error of the reference, of 4,096
-    neurons, leaves within 0.06 up to m = 512.
+    """In one dimension the distance itself falls as m^-1/2. In three it falls as that of independent draws does, to 0.06, three
+    times the spread of two seeds: as m^-0.29 from 64 to 512 against 4,096, for draws of a Gaussian (0.30 from 256 to 2,048 against
+    each other: the power 1/3 is reached slowly).
     """
     line = mean_field.TwoLayer(nn.Tanh(), 1, readout=False)
     options = {"dtype": np.float32, "tolerance": 1e-5, "distances": {"distance": mean_field.wasserstein}}
@@ -118,7 +119,17 @@ def test_distances_in_one_and_three_dimensions():
         reference=4096,
         **options,
     )
-    assert found.rate("distance").slope == pytest.approx(-1 / 3, abs=0.06)
+    assert found.rate("distance").slope == pytest.approx(_slope_of_independent_draws(64, 512, 4096), abs=0.06)
+
+
+def _slope_of_independent_draws(few, many, reference):
+    draws = np.random.default_rng(0).standard_normal
+    limit = mean_field.Neurons(draws((reference, 3)))
+    distances = [
+        np.mean([mean_field.wasserstein(mean_field.Neurons(draws((m, 3))), limit) for _ in range(2)])
+        for m in (few, many)
+    ]
+    return np.log(distances[1] / distances[0]) / np.log(many / few)
 
 
 @pytest.mark.slow
