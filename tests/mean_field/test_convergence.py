@@ -101,8 +101,8 @@ def test_chaos_propagates_as_the_inverse_root_of_the_number_of_neurons():
 @pytest.mark.slow
 def test_distances_in_one_and_three_dimensions():
     """In one dimension the distance itself falls as m^-1/2. In three it falls as that of independent draws does, to 0.06, three
-    times the spread of two seeds: as m^-0.29 from 64 to 512 against 4,096, for draws of a Gaussian (0.30 from 256 to 2,048 against
-    each other: the power 1/3 is reached slowly).
+    times the spread of two seeds. For draws of a Gaussian that is m^-0.29 from 64 to 512 against 4,096, and m^-0.30 from 256 to
+    2,048 against each other: the power 1/3 is reached slowly.
     """
     line = mean_field.TwoLayer(nn.Tanh(), 1, readout=False)
     options = {"dtype": np.float32, "tolerance": 1e-5, "distances": {"distance": mean_field.wasserstein}}
