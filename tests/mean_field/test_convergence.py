@@ -136,8 +136,8 @@ def _slope_of_independent_draws(few, many, reference):
 def test_stochastic_descent_follows_the_flow_as_the_root_of_the_step():
     """Batches of one, a thousand neurons, 64 seeds, two decades: bootstrap errors of the slopes are 0.01.
 
-    The error of the risk is `a sqrt(step) + b step`, as the risk is not linear in the outputs: its slope over two decades is 0.68,
-    and 0.52 between the smallest steps. Both terms are fitted, with a chi-square of three degrees of freedom (measured: 0.6;
+    The error of the risk is `a sqrt(step) + b step`, as the risk is not linear in the outputs: over two decades its slope is 0.68
+    (0.52 between the smallest steps). Both terms are fitted, with a chi-square of three degrees of freedom (measured: 0.6;
     above 16.3 in one of a thousand), and the root's must be there (measured: thirteen standard errors).
     """
     risk = problem(mean_field.TwoLayer(nn.Tanh(), 1, bias=True), np.float32)
