@@ -1,0 +1,33 @@
+"""What the experiments of the command line share: options, their checks, and the names of saved figures."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+Folder = Annotated[Path, typer.Option(help="Save the figures in this folder, as PNG.")]
+Seed = Annotated[int, typer.Option(help="Of all random draws.")]
+
+
+def positive(**numbers: float) -> None:
+    """Refuse an option whose number is not finite and positive."""
+    for name, value in numbers.items():
+        if not 0 < value < float("inf"):
+            raise ValueError(f"--{name} must be finite and positive; received {value:g}")
+
+
+def whole_numbers(name: str, text: str) -> tuple[int, ...]:
+    """The ascending whole numbers that an option lists with commas between."""
+    try:
+        found = tuple(int(part) for part in text.split(","))
+    except ValueError:
+        found = ()
+    if not found or min(found) < 1 or list(found) != sorted(set(found)):
+        raise ValueError(f"{name} must be whole numbers of at least 1 that ascend, such as 5,10,20; received {text!r}")
+    return found
+
+
+def print_saved(out: Any, paths: list[Path]) -> None:
+    """Name the figures that were saved."""
+    for path in paths:
+        out.print(f"figure saved: {path}", soft_wrap=True)
