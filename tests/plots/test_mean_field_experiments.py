@@ -40,9 +40,12 @@ def test_gaussians():
 
 def test_separation():
     row = np.array([0.3, 0.1, 0.05])
-    found = experiments.Separation(np.array([0.2, 0.4, 0.6]), row, row, row, row, np.zeros(3), 0.432, 200.0)
+    flow = np.stack([2 * row, row], 1)
+    found = experiments.Separation(
+        np.array([0.2, 0.4, 0.6]), np.array([50.0, 200.0]), flow, flow, row, row, np.zeros(3), 0.432
+    )
     shown = labels(isotropic_gaussians.separation(found))
-    for text in ("radial flow at time 200", "best single sphere", "0.432"):
+    for text in ("radial flow at time 50", "of the flow at time 200", "best single sphere", "0.432"):
         assert text in shown
 
 

@@ -76,17 +76,27 @@ def separation(found: Separation) -> Figure:
     risks, gaps = axes[0]
     risks.plot(found.deltas, found.sphere, color=COLORS["sky"], label="best single sphere")
     risks.plot(found.deltas, found.best, color=COLORS["theory"], label="best measure")
-    risks.plot(
-        found.deltas, found.flow, "o", color=COLORS["orange"], markersize=5, label=f"radial flow at time {found.time:g}"
-    )
+    for flow, time, color in zip(found.flow.T, found.times, sequence(len(found.times)), strict=True):
+        risks.plot(found.deltas, flow, "o", color=color, markersize=5, label=f"radial flow at time {time:g}")
     risks.set(yscale="log", ylabel="risk, half the mean square error")
     title(risks, "What is reached")
     gaps.plot(
         found.deltas, np.maximum(found.sphere_gap, _FLOOR), color=COLORS["sky"], label="of the best single sphere"
     )
-    gaps.plot(found.deltas, np.maximum(found.flow_gap, _FLOOR), "o", color=COLORS["orange"], label="of the flow")
+    last = f"at time {found.times[-1]:g}"
     gaps.plot(
-        found.deltas, np.maximum(found.flow - found.best, _FLOOR), "x", color=COLORS["theory"], label="flow less best"
+        found.deltas,
+        np.maximum(found.flow_gap[:, -1], _FLOOR),
+        "o",
+        color=COLORS["orange"],
+        label=f"of the flow {last}",
+    )
+    gaps.plot(
+        found.deltas,
+        np.maximum(found.flow[:, -1] - found.best, _FLOOR),
+        "x",
+        color=COLORS["theory"],
+        label=f"flow {last} less best",
     )
     gaps.set(yscale="log", ylabel="certified gap, or 1e-6 if less")
     title(gaps, "What certificates say")

@@ -18,9 +18,8 @@ def gaussians(
     end: Annotated[float, typer.Option(help="Last time of the evolution.")] = 20.0,
     deltas: Annotated[int, typer.Option(help="Values of delta to separate the classes at; 0 for none.", min=0)] = 17,
     long: Annotated[float, typer.Option(help="Time of the flow at each of them.")] = 200.0,
-    cells: Annotated[
-        int, typer.Option(help="Cells of the grid over lengths, of the long flows a third.", min=30)
-    ] = 1500,
+    cells: Annotated[int, typer.Option(help="Cells of the grid over lengths.", min=10)] = 1500,
+    resolution: Annotated[int, typer.Option(help="Cells of the long flows for each unit of length.", min=5)] = 50,
     folder: Folder = Path(),
     seed: Seed = 0,
 ) -> None:
@@ -47,7 +46,13 @@ def gaussians(
     if deltas:
         with stages.stage("best measures and long flows", deltas) as advance:
             places = np.linspace(0.1, 0.9, deltas).round(4)
-            phases = experiments.separation(places, dimension=dimension, time=long, cells=cells // 3, advance=advance)
+            phases = experiments.separation(
+                places,
+                dimension=dimension,
+                times=(long / 16, long / 4, long),
+                resolution=resolution,
+                advance=advance,
+            )
         _print_phases(out, phases)
         saved.append(save(plots.separation(phases), folder / "separation.png"))
     print_saved(out, saved)
@@ -70,10 +75,16 @@ def _print_evolution(out: Any, found: Any) -> None:
 def _print_phases(out: Any, found: Any) -> None:
     from nnlimits.cli.tables import Column, numbers
 
-    columns = [Column(name, ".4g") for name in ("flow", "its certified gap", "best measure", "best sphere")]
-    values = zip(found.flow, found.flow_gap, found.best, found.sphere, strict=True)
-    rows = [(f"{d:g}", [float(v) for v in row]) for d, row in zip(found.deltas, values, strict=True)]
-    out.print(numbers(f"Risks at time {found.time:g}, and the least", "delta", columns, rows))
+    names = [*(f"flow at {time:g}" for time in found.times), "its certified gap", "best measure", "best sphere"]
+    columns = [Column(name, ".4g") for name in names]
+    rows = [
+        (
+            f"{found.deltas[i]:g}",
+            [*map(float, found.flow[i]), float(found.flow_gap[i, -1]), float(found.best[i]), float(s)],
+        )
+        for i, s in enumerate(found.sphere)
+    ]
+    out.print(numbers("Risks of the flow, and the least", "delta", columns, rows))
     out.print(
         f"Up to delta = {found.threshold:.4f} one sphere of neurons is best; from there on measures of several spheres are.",
         soft_wrap=True,

@@ -52,6 +52,11 @@ def initial_masses(grid: Grid, dimension: int) -> Float[np.ndarray, " k"]:
     return masses / masses.sum()
 
 
+def farthest(time: float) -> float:
+    """No length grows beyond it: speeds are below a quarter for long neurons."""
+    return 3.0 + 0.15 * time
+
+
 def sampler(dimension: int, delta: float) -> Sampler:
     """Fresh examples of both classes, in the full space."""
 

@@ -17,6 +17,7 @@ from nnlimits.mean_field.experiments.balls import (
     SPREAD,
     Advance,
     check_delta,
+    farthest,
     ignore,
     initial_masses,
     radial_risk,
@@ -99,7 +100,7 @@ def isotropic_gaussians(
     if draws < 1:
         raise ValueError(f"draws must be at least 1; received {draws}")
     risk = radial_risk(Radial(RAMP, dimension), delta, np.float32)
-    grid = Grid(0.0, _farthest(times), cells)
+    grid = Grid(0.0, farthest(float(times[-1])), cells)
     start = initial_masses(grid, dimension).astype(np.float32)
     density = density_flow(risk, grid, start, times, tolerance=1e-4)
     advance("density")
@@ -116,11 +117,6 @@ def isotropic_gaussians(
 
 def _keys(seed: int, draws: int) -> Any:
     return jax.random.split(jax.random.key(seed), draws)
-
-
-def _farthest(times: Sequence[Any] | np.ndarray) -> float:
-    """No length grows beyond it: speeds are below a quarter for long neurons."""
-    return 3.0 + 0.15 * float(times[-1])
 
 
 def _stochastic(

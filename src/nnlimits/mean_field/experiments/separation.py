@@ -1,5 +1,6 @@
 """How well balls of different sizes can be told apart, by how different they are, and whether descent finds it."""
 
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -10,11 +11,20 @@ from jaxtyping import Float
 from scipy import optimize
 
 from nnlimits.mean_field.density import density_flow
-from nnlimits.mean_field.experiments.balls import RAMP, Advance, check_delta, ignore, initial_masses, radial_risk
+from nnlimits.mean_field.experiments.balls import (
+    RAMP,
+    Advance,
+    check_delta,
+    farthest,
+    ignore,
+    initial_masses,
+    radial_risk,
+)
 from nnlimits.mean_field.grid import Grid
 from nnlimits.mean_field.radial import Radial
 
-_FARTHEST = 10.0
+_COARSE = 2001
+"""Lengths at which measures are compared."""
 _PENALTY = 1e3
 """Of total masses other than one, in least squares."""
 _NOTHING = 1e-4
@@ -25,36 +35,37 @@ class Separation(NamedTuple):
     """Risks by `deltas`, half the mean square error: 1/2 is that of the constant zero."""
 
     deltas: Float[np.ndarray, " n"]
-    flow: Float[np.ndarray, " n"]
-    """Of the radial density at time `time`."""
-    flow_gap: Float[np.ndarray, " n"]
-    """Its certificate: the least risk is at most this far below."""
+    times: Float[np.ndarray, " times"]
+    flow: Float[np.ndarray, "n times"]
+    """Of the radial density."""
+    flow_gap: Float[np.ndarray, "n times"]
+    """Its certificates: the least risk is at most this far below."""
     best: Float[np.ndarray, " n"]
-    """The least of all measures on the grid, by convex least squares."""
+    """The least of all measures, by convex least squares."""
     sphere: Float[np.ndarray, " n"]
     """The least with all neurons on one sphere."""
     sphere_gap: Float[np.ndarray, " n"]
     """That sphere's certificate: zero where no measure is better."""
     threshold: float
     """The delta from which one sphere is no longer best, by bisection on its certificate."""
-    time: float
 
 
 def separation(
     deltas: Sequence[Any] | np.ndarray = tuple(np.arange(0.1, 0.95, 0.05).round(2)),
     *,
     dimension: int = 40,
-    time: float = 200.0,
-    cells: int = 500,
+    times: Sequence[Any] | np.ndarray = (12.5, 50.0, 200.0),
+    resolution: int = 50,
     advance: Advance = ignore,
 ) -> Separation:
     """The radial equation for long times, against the least risk of all measures and of single spheres.
 
     Where delta is small all neurons gather on one sphere, and no measure does better; from a threshold on, measures of several
-    spheres do, at first far from it: the change of phase of Mei, Montanari & Nguyen 2018, section 3.1.
+    spheres do: the change of phase of Mei, Montanari & Nguyen 2018, section 3.1. The flow finds them slowly; the closer delta
+    is to 1, the longer it rests before that where the inner class moves no neuron.
 
-    **Arguments:** `deltas`, ascending, between 0 and 1; `dimension`, of x; `time`, long; `cells`, of the grid over lengths from
-    0 to 10; `advance`, told of each delta.
+    **Arguments:** `deltas`, ascending, between 0 and 1; `dimension`, of x; `times`, ascending; `resolution`, cells of the flow's
+    grid for each unit of length, up to lengths that no neuron reaches; `advance`, told of each delta.
 
     **Raises:** `ValueError` for numbers out of range.
     """
@@ -63,17 +74,39 @@ def separation(
         raise ValueError(f"deltas must be one or more numbers that ascend; received {deltas.tolist()}")
     for delta in deltas:
         check_delta(float(delta))
-    units, grid = Radial(RAMP, dimension), Grid(0.0, _FARTHEST, cells)
-    start = initial_masses(grid, dimension).astype(np.float32)
-    rows = []
+    units, rows = Radial(RAMP, dimension), []
+    moments = np.asarray(times, np.float64)
     for delta in map(float, deltas):
-        course = density_flow(radial_risk(units, delta, np.float32), grid, start, [0.0, time], tolerance=1e-4)
-        measures = _Measures(units, delta, grid.axes()[0])
-        masses = np.asarray(course.masses[-1], np.float64)
-        rows.append((measures.risk(masses), measures.gap(masses), measures.best(), *_sphere(units, delta)))
+        grid = _grid(delta, moments[-1], resolution)
+        start = initial_masses(grid, dimension).astype(np.float32)
+        course = density_flow(radial_risk(units, delta, np.float32), grid, start, moments, tolerance=1e-4)
+        reached, everywhere = (_Measures(units, delta, lengths) for lengths in (grid.axes()[0], _lengths(delta)))
+        laws = [_probabilities(masses) for masses in course.masses]
+        flow, gaps = [reached.risk(law) for law in laws], [reached.gap(law, everywhere) for law in laws]
+        rows.append((flow, gaps, everywhere.best(), *_sphere(units, delta)))
         advance(f"delta {delta:g}")
-    flow, gap, best, sphere, sphere_gap = np.array(rows).T
-    return Separation(deltas, flow, gap, best, sphere, sphere_gap, _threshold(units), time)
+    flow, gaps, best, sphere, sphere_gap = map(np.array, zip(*rows, strict=True))
+    return Separation(deltas, moments, flow, gaps, best, sphere, sphere_gap, _threshold(units))
+
+
+def _farthest(delta: float) -> float:
+    """A length beyond those of the best measure, which grow as the inner class shrinks."""
+    return 8 / (1 - delta)
+
+
+def _lengths(delta: float) -> np.ndarray:
+    return np.linspace(0, _farthest(delta), _COARSE)
+
+
+def _grid(delta: float, time: float, resolution: int) -> Grid:
+    end = math.ceil(min(_farthest(delta), farthest(time)))
+    return Grid(0.0, end, end * resolution)
+
+
+def _probabilities(masses: Any) -> np.ndarray:
+    """Without what rounding in single precision leaves."""
+    held = np.maximum(np.asarray(masses, np.float64), 0)
+    return held / held.sum()
 
 
 class _Measures:
@@ -89,10 +122,10 @@ class _Measures:
     def risk(self, masses: np.ndarray) -> float:
         return float(self.weights @ (masses @ self.outputs - self.targets) ** 2 / 2)
 
-    def gap(self, masses: np.ndarray) -> float:
+    def gap(self, masses: np.ndarray, everywhere: "_Measures") -> float:
         """The certificate: the mean of the first variation less its minimum over all lengths."""
-        variation = self.outputs @ (self.weights * (masses @ self.outputs - self.targets))
-        return float(masses @ variation - variation.min())
+        pull = self.weights * (masses @ self.outputs - self.targets)
+        return float(masses @ (self.outputs @ pull) - (everywhere.outputs @ pull).min())
 
     def best(self) -> float:
         """The least risk, by non-negative least squares with a row that holds the total mass at one."""
@@ -104,17 +137,16 @@ class _Measures:
 
 def _sphere(units: Radial, delta: float) -> tuple[float, float]:
     """The least risk of neurons of one length, and its certificate over all lengths."""
-    coarse = np.linspace(0, _FARTHEST, 501)
+    coarse = _lengths(delta)
     measures = _Measures(units, delta, coarse)
     risks = measures.weights @ ((measures.outputs - measures.targets) ** 2).T / 2
-    near = coarse[np.clip(np.argmin(risks) + np.array([-1, 1]), 0, 500)]
+    near = coarse[np.clip(np.argmin(risks) + np.array([-1, 1]), 0, len(coarse) - 1)]
     alone = np.ones(1)
     radius = optimize.minimize_scalar(
         lambda r: _Measures(units, delta, np.array([r])).risk(alone), bounds=tuple(near), method="bounded"
     ).x
-    measures = _Measures(units, delta, np.append(coarse, radius))
-    masses = np.append(np.zeros(len(coarse)), 1.0)
-    return measures.risk(masses), measures.gap(masses)
+    sphere = _Measures(units, delta, np.array([radius]))
+    return sphere.risk(alone), sphere.gap(alone, measures)
 
 
 def _threshold(units: Radial) -> float:
