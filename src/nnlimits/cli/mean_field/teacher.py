@@ -56,12 +56,15 @@ def _print_success(out: Any, found: Any) -> None:
     ]
     columns = [Column(f"successes of {runs}", ".0f"), Column("least risk", ".2g"), Column("greatest", ".2g")]
     out.print(numbers("Last risks over the first", "neurons", columns, rows))
-    names = ("risk", "least variation", "certified gap", "risk its direction takes away")
-    columns = [Column(name, form) for name, form in zip(names, (".2g", ".2g", ".2g", ".1%"), strict=True)]
-    for succeeded, title in ((True, "successes, after more steps"), (False, "failures")):
-        rows = [(str(v.m), [v.risk, v.lowest, v.gap, v.lowered]) for v in found.verdicts if v.succeeded is succeeded]
-        if rows:
-            out.print(numbers(f"Certificates of each width's best and worst {title}", "neurons", columns, rows))
+    columns = [Column(name, ".2g") for name in ("risk", "least variation", "certified gap")]
+    rows = [(str(v.m), [v.risk, v.lowest, v.gap]) for v in found.verdicts if v.succeeded]
+    if rows:
+        title = "Certificates of each width's best and worst success, after more steps"
+        out.print(numbers(title, "neurons", columns, rows))
+    rows = [(str(v.m), [v.risk, v.lowest, v.gap, v.lowered]) for v in found.verdicts if not v.succeeded]
+    if rows:
+        columns.append(Column("risk its direction takes away", ".1%"))
+        out.print(numbers("Certificates of each width's best and worst failure", "neurons", columns, rows))
 
 
 def _print_sparse(out: Any, found: Any) -> None:

@@ -32,7 +32,9 @@ class Verdict(NamedTuple):
     lowest: float
     gap: float
     lowered: float
-    """The share of the risk that adding the best mass of the neuron `direction` takes away."""
+    """The share of the risk that adding the best mass of the neuron `direction` takes away; of a success, whose risk is rounding,
+    it says nothing.
+    """
 
 
 class TeacherStudent(NamedTuple):
@@ -136,7 +138,8 @@ def _verdicts(
     chosen = []
     for kind in (succeeded, ~succeeded):
         runs = np.flatnonzero(kind)
-        chosen += sorted({int(runs[i]) for i in (np.argmin(found[runs]), np.argmax(found[runs]))}) if len(runs) else []
+        ranked = runs[np.argsort(found[runs])]
+        chosen += list(dict.fromkeys([*ranked[:1], *ranked[-1:]]))  # one run may be both
     places = ends.copy()
     longer = [i for i in chosen if succeeded[i]]
     if longer:
