@@ -1,5 +1,6 @@
 """Risks and their first variation, from their definitions."""
 
+import equinox as eqx
 import jax
 import numpy as np
 import pytest
@@ -66,6 +67,29 @@ def test_gradients_of_one_pass_are_those_of_each_neuron(options):
         np.testing.assert_allclose(pullback(jax.numpy.asarray(pull)), each, rtol=1e-12)
 
 
+@pytest.mark.slow
+def test_weights_give_the_risk_on_a_law_of_inputs():
+    """A product rule of 60 nodes an axis against the closed form for standard normal inputs."""
+    units = mean_field.TwoLayer(nn.Erf(), 2)
+    teacher, student = (mean_field.gaussian(3).sample(jax.random.key(i), 3, np.float64) for i in range(2))
+    x, weights = mean_field.gauss_hermite(60, (1.0, 1.0))
+    with jax.enable_x64(True):
+        risk = mean_field.EmpiricalRisk(units, x, units.apply(teacher, x), weights=weights)
+        exact = mean_field.Teacher(units, teacher)
+        of = eqx.filter_jit(lambda risk: (risk(student), risk.velocity(student)))
+        for found, expected in zip(of(risk), of(exact), strict=True):
+            np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+@pytest.mark.parametrize("loss", ["mse", "cross_entropy"])
+def test_equal_weights_are_none(loss, neurons, units):
+    x, y = np.random.default_rng(0).standard_normal((6, 3)), np.eye(2)[[0, 1, 1, 0, 1, 0]]
+    plain = mean_field.EmpiricalRisk(units, x, y, loss)
+    weighted = mean_field.EmpiricalRisk(units, x, y, loss, weights=np.full(6, 1 / 6))
+    with jax.enable_x64(True):
+        np.testing.assert_allclose(weighted(neurons), plain(neurons), rtol=1e-12)
+
+
 def test_homogeneous_degrees():
     assert mean_field.TwoLayer(nn.Relu(), 3).degree == 2
     assert mean_field.TwoLayer(nn.Relu(), 3, bias=True, readout=False).degree == 1
@@ -82,6 +106,9 @@ def test_homogeneous_degrees():
         ({"y": np.zeros(3)}, ValueError, "one target for each of the 4 examples; received 3"),
         ({"y": np.zeros((4, 3))}, ValueError, "y must have 2 columns"),
         ({"decay": -1.0}, ValueError, "decay must be finite and non-negative; received -1"),
+        ({"weights": np.ones(3)}, ValueError, r"weights must be 4 numbers.*received shape \(3,\)"),
+        ({"weights": np.array([1.0, -1, 1, 1])}, ValueError, "at least 0 and not all 0.*least -1"),
+        ({"weights": np.array([1.0, np.nan, 1, 1])}, ValueError, "weights contains nan at index 1"),
         ({"loss": "hinge"}, ValueError, "loss"),
     ],
 )

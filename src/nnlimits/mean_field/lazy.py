@@ -49,11 +49,11 @@ class ScaledRisk(Risk):
             self.origin = risk.units.apply(start, jnp.asarray(risk.x))
 
     def __call__(self, neurons: Neurons) -> Float[Array, ""]:
-        return self.risk.loss(self.outputs(neurons), jnp.asarray(self.risk.y)) / self.alpha**2
+        return self.risk.fit(self.outputs(neurons)) / self.alpha**2
 
     def first_variation(self, neurons: Neurons) -> Variation:
-        x, y = jnp.asarray(self.risk.x), jnp.asarray(self.risk.y)
-        pull = jax.grad(self.risk.loss)(self.outputs(neurons), y) / self.alpha
+        x = jnp.asarray(self.risk.x)
+        pull = jax.grad(self.risk.fit)(self.outputs(neurons)) / self.alpha
         return lambda positions: self.units.correlate(positions, x, pull)
 
     def outputs(self, neurons: Neurons) -> Float[Array, "n o"]:

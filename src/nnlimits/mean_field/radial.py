@@ -109,15 +109,5 @@ def radial_classes(
     weights /= weights.sum()
     lengths = np.concatenate([std * nodes for _, _, std in classes])[:, None].astype(dtype)
     targets = np.repeat([y for _, y, _ in classes], _LENGTHS)[:, None].astype(dtype)
-    shares = np.concatenate([p * weights for p, _, _ in classes])[:, None]
-    return EmpiricalRisk(units, lengths, targets, loss=Weighted(tuple(map(float, shares[:, 0]))))
-
-
-class Weighted(eqx.Module):
-    """Half the weighted sum of squared errors."""
-
-    weights: tuple[float, ...] = eqx.field(static=True)
-
-    def __call__(self, outputs: Array, targets: Array) -> Array:
-        weights = jnp.asarray(np.asarray(self.weights)[:, None], outputs.dtype)
-        return (weights * jnp.square(outputs - targets)).sum() / 2
+    shares = np.concatenate([p * weights for p, _, _ in classes])
+    return EmpiricalRisk(units, lengths, targets, weights=shares)

@@ -117,7 +117,7 @@ class _Measures:
         with jax.enable_x64(True):
             outputs = jax.vmap(units.unit, (0, None))(jnp.asarray(lengths)[:, None], jnp.asarray(risk.x))
         self.outputs, self.targets = np.asarray(outputs)[:, :, 0], np.asarray(risk.y)[:, 0]
-        self.weights = np.asarray(risk.loss.weights)
+        self.weights = np.asarray(risk.weights)
 
     def risk(self, masses: np.ndarray) -> float:
         return float(self.weights @ (masses @ self.outputs - self.targets) ** 2 / 2)
