@@ -21,9 +21,6 @@ def perceptron(widths, activations, **options):
     return nn.Sequential(nn.Sequential(*row[:2]), *row[2:], nn.Dense(2, 2.0, 0.5), parameterization="mean_field")
 
 
-DEEP = perceptron((5, 8, 6), (nn.Tanh(), nn.Relu(), nn.Erf()))
-
-
 def trained(network, params, step, steps):
     """By the optimizer of the language."""
     transform = training.optimizer(network, X.shape[1:], "sgd", step)
@@ -33,34 +30,39 @@ def trained(network, params, step, steps):
         for _ in range(steps):
             updates, state = transform.update(gradient(params), state, params)
             params = jax.tree.map(jnp.add, params, updates)
-    return network.apply(params, X)
+    return np.asarray(network.apply(params, X))
 
 
 @pytest.mark.parametrize(
     "network",
     [
-        DEEP,
-        pytest.param(perceptron((6,), (nn.Tanh(),)), marks=pytest.mark.slow),
-        pytest.param(perceptron((6, 4), (nn.Erf(), nn.Silu())), marks=pytest.mark.slow),
-        pytest.param(perceptron((4, 5, 6, 3), (nn.Tanh(),) * 4), marks=pytest.mark.slow),
+        perceptron((6, 4), (nn.Tanh(), nn.Relu())),
+        *(
+            pytest.param(perceptron(widths, phi), marks=pytest.mark.slow)
+            for widths, phi in (
+                ((6,), (nn.Tanh(),)),
+                ((5, 8, 6), (nn.Tanh(), nn.Relu(), nn.Erf())),
+                ((4, 5, 6, 3), (nn.Tanh(),) * 4),
+            )
+        ),
     ],
 )
 def test_both_ways_and_trained_alike(network):
-    """The same functions and the same descent to rounding, for any widths, scales and biases, and for the network made from it."""
+    """The same functions and the same descent to rounding, for any widths, scales and biases, and the network made of it."""
     params = network.init(jax.random.key(0), (3,), dtype=np.float64)
     layered = mean_field.layered_of(network, params)
     again, its_params = mean_field.network_of(layered)
-    expected = network.apply(params, X)
+    expected = np.asarray(network.apply(params, X))
     np.testing.assert_allclose(layered(X), expected, rtol=1e-12)
     np.testing.assert_allclose(again.apply(its_params, X), expected, rtol=1e-12)
     course = mean_field.layered_descent(layered, X, Y, 0.05, [0, 6])
-    after = course.at(layered, -1)(X)
+    after = np.asarray(course.at(layered, -1)(X))
     assert abs(after - expected).max() > 0.1
     np.testing.assert_allclose(trained(network, params, 0.05, 6), after, rtol=1e-9)
-    if network is not DEEP or its_params is None:
-        np.testing.assert_allclose(trained(again, its_params, 0.05, 6), after, rtol=1e-9)
+    np.testing.assert_allclose(trained(again, its_params, 0.05, 6), after, rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_network_of_any_layered():
     """Rates of one, whatever the widths: scales of the network make up for them."""
     law = mean_field.gaussian(2)
@@ -77,6 +79,7 @@ def test_network_of_any_layered():
     np.testing.assert_allclose(np.ravel(back.rates), np.ravel([(1, 1), (1, 0), (1, 0)]))
 
 
+@pytest.mark.slow
 def test_one_hidden_layer_is_two_layer():
     """The flow of the same neurons, by two solvers of tolerance 1e-8: outputs within a hundred of it."""
     network = nn.Sequential(nn.Dense(6, 1.5, 0.4), nn.Tanh(), nn.Dense(2, 1.2, None), parameterization="mean_field")
@@ -91,6 +94,7 @@ def test_one_hidden_layer_is_two_layer():
         np.testing.assert_allclose(found.at(layered, -1)(X), units.apply(expected.final, X), atol=1e-6)
 
 
+@pytest.mark.slow
 def test_embedding_of_the_language():
     """With many labels a finite network of the embedding has the moments that `init` draws; middle weights start at zero."""
     network = nn.Sequential(
@@ -108,35 +112,40 @@ def test_embedding_of_the_language():
 
 
 @pytest.mark.slow
-def test_networks_of_the_language_approach_the_limit():
-    """From the language's own independent draws, trained by its own optimizer: root mean square errors of outputs over 12 networks
-    of each of four widths. A slope has a standard error of about 0.05: a tenth in each logarithm of a root mean square of 12
-    networks, over three octaves. The rule of 24 nodes in each coordinate differs from that of 16 by less than a fiftieth of the
-    smallest error.
+def test_four_layers_of_the_language_approach_the_limit():
+    """From independent draws: root mean square errors of outputs over 12 networks of each of four widths. A slope has a standard
+    error of about 0.07: 12 networks leave 0.2 in each logarithm, over three octaves. Rules of more nodes move the limit by less
+    than a twentieth of the smallest error.
     """
-    x = np.linspace(-1.5, 1.5, 7)[:, None]
-    y = np.stack([np.sin(2 * x[:, 0]), x[:, 0] ** 2], 1)
-    layers = nn.Dense(8, 1.0, 0.7), nn.Tanh(), nn.Dense(8, 1.5, 0.5), nn.Tanh(), nn.Dense(2, 1.5, 0.5)
-    limits = []
-    for order in (16, 24):
-        network = nn.Sequential(*layers, parameterization="mean_field")
-        embedding = mean_field.embedding_of(network, (1,), output_bias=[0.0, 0.0])
-        (a, p), (b, q) = (mean_field.gauss_hermite(k, (1.0,) * n) for k, n in ((order, 2), (order // 2, 3)))
-        start = embedding.at([a, b], [p, q])
-        limits.append(mean_field.layered_flow(start, x, y, [4.0]).at(start, 0)(x))
-    errors, widths = [], (32, 64, 128, 256)
-    for width in widths:
-        network, squares = nn.with_width(nn.Sequential(*layers, parameterization="mean_field"), width), []
-        for seed in range(12):
-            params = network.init(jax.random.key(seed), (1,), dtype=np.float64)
-            params[-1]["bias"] = 0 * params[-1]["bias"]
-            start = mean_field.layered_of(network, params)
-            course = mean_field.layered_flow(start, x, y, [4.0], tolerance=1e-4)
-            squares.append(np.square(np.asarray(course.at(start, 0)(x)) - limits[1]).mean())
-        errors.append(np.sqrt(np.mean(squares)))
-    print(errors, abs(limits[0] - limits[1]).max(), np.std(limits[1]))
-    assert abs(limits[0] - limits[1]).max() < errors[-1] / 50
-    assert abs(np.polyfit(np.log(widths), np.log(errors), 1)[0] + 0.5) < 0.15
+    x = np.linspace(-1.0, 1.0, 7)[:, None]
+    y = np.sin(3 * x) / 2 + x**2
+    row = (
+        nn.Dense(8, 1.0, 0.7),
+        nn.Erf(),
+        nn.Dense(8, 1.5, 0.7),
+        nn.Erf(),
+        nn.Dense(8, 1.5, 0.7),
+        nn.Erf(),
+        nn.Dense(1, 1.5),
+    )
+    network = nn.Sequential(*row, parameterization="mean_field")
+    times, limits = [0.0, 4.0], []
+    for orders in ((24, 24, 12), (32, 32, 16)):
+        nodes = [mean_field.gauss_hermite(k, (1.0,) * n) for k, n in zip(orders, (2, 1, 2), strict=True)]
+        start = mean_field.embedding_of(network, (1,)).at(*zip(*nodes, strict=True))
+        course = mean_field.layered_flow(start, x, y, times)
+        limits.append(np.asarray(course.at(start, -1)(x)))
+
+    def draw(key, width):
+        wide = nn.with_width(network, width)
+        return mean_field.layered_of(wide, wide.init(key, (1,), dtype=np.float64))
+
+    key = jax.random.key(0)
+    found = mean_field.layered_convergence(draw, start, x, y, times, (32, 64, 128, 256), key, seeds=12)
+    rate = found.rate("outputs at time 4")
+    assert abs(limits[0] - limits[1]).max() < rate.errors[-1] / 20
+    assert abs(limits[1] - np.asarray(start(x))).max() > 10 * rate.errors[-1]  # it has learned
+    assert abs(rate.slope + 0.5) < 0.15
 
 
 @pytest.mark.parametrize(
@@ -158,15 +167,13 @@ def test_bad_networks(layers, error, message):
 
 
 def test_bad_input():
-    ntk = nn.Sequential(nn.Dense(3), nn.Relu(), nn.Dense(1))
+    ntk, deep = nn.Sequential(nn.Dense(3), nn.Relu(), nn.Dense(1)), perceptron((3, 3), (nn.Erf(),) * 2)
     with pytest.raises(ValueError, match='parameterization="mean_field", in which layers average'):
         mean_field.layered_of(ntk, ntk.init(jax.random.key(0), (3,)))
-    with pytest.raises(TypeError, match="an expression of nnlimits.nn; received int"):
-        mean_field.embedding_of(3, (3,))
     with pytest.raises(ValueError, match=r"flat example, such as \(10,\); received \(3, 3\)"):
-        mean_field.embedding_of(DEEP, (3, 3), output_bias=[0.0, 0.0])
+        mean_field.embedding_of(deep, (3, 3), output_bias=[0.0, 0.0])
     with pytest.raises(ValueError, match=r"the shape \(2,\) of the outputs; received \(1,\)"):
-        mean_field.embedding_of(DEEP, (3,), output_bias=[0.0])
+        mean_field.embedding_of(deep, (3,), output_bias=[0.0])
     weights, masses = (np.ones((3, 2)), np.ones((2, 1))), (np.array([0.4, 0.6]),)
     with pytest.raises(ValueError, match=r"masses must be equal.*received masses from 0.4 to 0.6"):
         mean_field.network_of(mean_field.Layered(weights, masses, (nn.Tanh(),)))

@@ -30,11 +30,12 @@ def layered_convergence(
     limit_tolerance: float = 1e-6,
     advance: Callable[[str], Any] = lambda _: None,
 ) -> Convergence:
-    """The flow of finite networks against that of the limit: errors fall as the root of the width (Pham & Nguyen 2021, theorem 8).
+    """The flow of finite networks against that of the limit: errors fall as the root of the width (Pham & Nguyen 2021).
 
-    **Arguments:** `draw(key, width)`, a network with hidden layers of that width; `limit`, that of a quadrature rule; `x`, `y` and
-    `times` as of `layered_flow`, the data in the precision of the networks, `limit` in that or a higher one; `widths`; `key`, a JAX
-    random key; `seeds`, networks of each width; `tolerance` and `limit_tolerance`, of the solver; `advance`, told of each width.
+    **Arguments:** `draw(key, width)`, a network with hidden layers of that width; `limit`, that of a quadrature rule; `x`, `y`
+    and `times` as of `layered_flow`, the data in the precision of the networks, `limit` in that or a higher one; `widths`; `key`,
+    a JAX random key; `seeds`, networks of each width; `tolerance` and `limit_tolerance`, of the solver; `advance`, told of each
+    width.
 
     **Returns:** a `Convergence`, whose errors are the root mean square differences of outputs at each time, by names such as
     `"outputs at time 2"`, and `"risk"`, the largest difference of the risks over the times.
@@ -45,9 +46,7 @@ def layered_convergence(
     if counts.dtype.kind not in "iu" or (counts < 1).any() or len(counts) < 2:
         raise ValueError(f"widths and seeds must be whole numbers of at least 1; received {widths!r} and {seeds!r}")
     precise = limit.weights[0].dtype
-    known = layered_flow(
-        limit, np.asarray(x, precise), np.asarray(y, precise), times, loss="mse", tolerance=limit_tolerance
-    )
+    known = layered_flow(limit, np.asarray(x, precise), np.asarray(y, precise), times, tolerance=limit_tolerance)
     expected, found = _outputs(limit, known, np.asarray(x, precise)), []
     advance("limit")
     for i, width in enumerate(map(int, widths)):

@@ -169,8 +169,8 @@ def _over(scale: float, values: Any, index: int) -> np.ndarray:
     if scale == 0:
         if values.any():
             raise ValueError(
-                f"layer {index} of weights has the rate 0 and values other than zero; in a network of the language the rate is the "
-                "square of its scale, so give it a positive rate"
+                f"layer {index} of weights has the rate 0 and values other than zero; in a network of the language the rate is "
+                "the square of its scale, so give it a positive rate"
             )
         return values
     return values / values.dtype.type(scale)

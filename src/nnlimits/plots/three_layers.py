@@ -14,7 +14,7 @@ _LOOKS = (("blue", "o"), ("orange", "s"), ("green", "^"), ("purple", "D"), ("sky
 
 def three_layers(found: ThreeLayers) -> Figure:
     """Errors by width with fitted power laws, for both kinds of weights at the start, over the risks in time."""
-    figure, axes = new_figure(2, 2, width=11.6, height=9.4, sharex="row", sharey="row")
+    figure, axes = new_figure(2, 2, width=11.6, height=10.4, sharex="row", sharey="row")
     names = "functions of labels", "independent draws"
     for column, (name, convergence) in enumerate(zip(names, found, strict=True)):
         _draw_errors(axes[0, column], convergence)
@@ -39,7 +39,7 @@ def _draw_errors(axis: Axes, found: Convergence) -> None:
     axis.xaxis.set_major_locator(FixedLocator(list(widths)))
     axis.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     axis.xaxis.set_minor_locator(NullLocator())
-    legend(axis, loc="lower left")
+    legend(axis, loc="upper center", bbox_to_anchor=(0.5, -0.13))
 
 
 def _draw_risks(axis: Axes, found: Convergence) -> None:

@@ -39,7 +39,8 @@ def digits(
     counts = whole_numbers("--widths", widths)
     if len(counts) < 2:
         raise ValueError(f"--widths must be two or more, to fit a slope; received {widths!r}")
-    x, y = experiments.two_classes(*_images(file), _pair(classes), examples)
+    images, labels = _images(file)
+    x, y = experiments.two_classes(images, labels, _pair(classes), examples)
     out, stages = console.output(), console.Stages()
     with stages.stage("training", 2 * len(counts)) as advance:
         found = experiments.feature_learning(x, y, counts, seeds=seeds, seed=seed, advance=advance)
@@ -77,14 +78,8 @@ def _print_learned(out: Any, scaling: str, found: Any, learned: Any) -> None:
     names = ("steps", "loss", "movement of the first layer", "alignment before", "after")
     columns = [Column(n, form) for n, form in zip(names, (".0f", ".3f", ".4f", ".3f", ".3f"), strict=True)]
     rows = [(str(width), [float(part[i].mean()) for part in learned]) for i, width in enumerate(found.widths)]
-    out.print(
-        numbers(
-            f"Until the loss is {found.target:.2g}: {scaling}, means of {learned.steps.shape[1]}",
-            "width",
-            columns,
-            rows,
-        )
-    )
+    title = f"Until the loss is {found.target:.2g}: {scaling}, means of {learned.steps.shape[1]} networks"
+    out.print(numbers(title, "width", columns, rows))
     rate = found.rate(learned)
     out.print(f"[bold]movement[/bold]  slope {rate.slope:.2f}, 95 % interval {rate.low:.2f} to {rate.high:.2f}")
     if late := int((learned.losses >= found.target).sum()):

@@ -1,4 +1,4 @@
-"""Features that move in the mean-field scaling, and do not in the kernel limit: two classes of images, networks of three layers."""
+"""Features that move in the mean-field scaling, and not in the kernel limit: two classes of images, networks of three layers."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -83,12 +83,12 @@ def feature_learning(
 ) -> FeatureLearning:
     """Two networks with two hidden layers of tanh learn two classes by gradient descent on half the mean squared error.
 
-    In the mean-field scaling (Pham & Nguyen 2021) weights at the start are functions of labels that are drawn for each neuron: the
-    first layer's combine the principal directions of the data. The twin has the NTK scaling and independent standard normal
+    In the mean-field scaling (Pham & Nguyen 2021) weights at the start are functions of labels that are drawn for each neuron:
+    the first layer's combine the principal directions of the data. The twin has the NTK scaling and independent standard normal
     weights (Jacot, Gabriel & Hongler 2018), so that its first layer moves as `width^(-1/2)`.
 
-    **Arguments:** `x` and `y`, as of `two_classes`; `widths`, of both hidden layers; `seeds`, networks of each width; `target`, the
-    loss at which training ends, relative to that of the answer zero; `seed`, of the draws; `advance`, told of each width.
+    **Arguments:** `x` and `y`, as of `two_classes`; `widths`, of both hidden layers; `seeds`, networks of each width; `target`,
+    the loss at which training ends, relative to that of the answer zero; `seed`, of the draws; `advance`, told of each width.
 
     **Raises:** `ValueError` for data that do not fit, or fewer examples than the labels of neurons have entries.
     """
@@ -160,10 +160,9 @@ def _in_the_ntk_scaling(x: np.ndarray, y: np.ndarray, width: int, key: Any, targ
 def _until(state: Any, block: Callable[[Any], tuple[Any, float]], target: float) -> tuple[Any, int, float]:
     """The state at the first block whose loss is below the target, or the last; its steps, and its loss."""
     loss, steps = math.inf, 0
-    for steps in range(BLOCK, STEPS + 1, BLOCK):
+    while steps < STEPS and not loss < target:
         state, loss = block(state)
-        if loss < target:
-            break
+        steps += BLOCK
     return state, steps, loss
 
 
