@@ -68,7 +68,9 @@ def test_finite_networks_approach_the_limit_as_the_root_of_the_width():
 
 
 def test_bad_input():
-    with pytest.raises(ValueError, match="2 hidden layers has 2 laws, 2 activations and 3 functions, .*received 1 act"):
+    with pytest.raises(
+        ValueError, match=r"2 hidden layers has 2 laws, 2 activations and 3 functions, .*received 1 act"
+    ):
         mean_field.Embedding([GAUSSIAN, GAUSSIAN], [first, second, last], [nn.Erf()])
     with pytest.raises(ValueError, match=r"widths must be one for each of 2 hidden layers; received \(3,\)"):
         EMBEDDING.sample(jax.random.key(0), (3,))

@@ -111,41 +111,69 @@ def test_embedding_of_the_language():
     np.testing.assert_allclose(np.ravel(sample.rates), np.ravel(drawn.rates))
 
 
+def circle(nodes):
+    angles = 2 * np.pi * (np.arange(nodes) + 0.5) / nodes
+    return np.stack([np.cos(angles), np.sin(angles)], 1), np.full(nodes, 1 / nodes)
+
+
+LINE = np.linspace(-1.0, 1.0, 7)[:, None]
+CURVE = np.sin(3 * LINE) / 2 + LINE**2
+
+
 @pytest.mark.slow
-def test_four_layers_of_the_language_approach_the_limit():
-    """From independent draws: root mean square errors of outputs over 12 networks of each of four widths. A slope has a standard
-    error of about 0.07: 12 networks leave 0.2 in each logarithm, over three octaves. Rules of more nodes move the limit by less
-    than a twentieth of the smallest error.
+def test_four_layers_approach_the_limit_as_the_root_of_the_width():
+    """Root mean square errors of outputs over 16 networks of each of four widths, each network with an error of few degrees of
+    freedom: 0.2 in a logarithm, and 0.06 in the slope over three octaves; to 2.5 of these. The rule of the limit is exact to
+    1e-6 with 64 nodes, as functions on the circle are smooth.
     """
-    x = np.linspace(-1.0, 1.0, 7)[:, None]
-    y = np.sin(3 * x) / 2 + x**2
+
+    def between(a, b):
+        return 2 * jnp.sin(a @ b + 0.5) + b[1]
+
+    functions = [lambda a: 2 * a[:1], between, between, lambda b: 2 * b[:1]]
+    biases = [lambda a: 2 * a[1], lambda b: b[0] * b[1], lambda b: b[1] / 2]
+    embedding = mean_field.Embedding(
+        [mean_field.Sphere(2)] * 3, functions, [nn.Erf(), nn.Tanh(), nn.Erf()], biases=biases, output_bias=[0.1]
+    )
+    limits, times = [], [0.0, 2.0]
+    for nodes in (64, 96):
+        labels, masses = circle(nodes)
+        limit = embedding.at([labels] * 3, [masses] * 3)
+        course = mean_field.layered_flow(limit, LINE, CURVE, times)
+        limits.append(np.asarray(course.at(limit, -1)(LINE)))
+    np.testing.assert_allclose(limits[0], limits[1], atol=1e-6)
+
+    def draw(key, width):
+        return embedding.sample(key, (width,) * 3, np.float64)
+
+    widths, key = (32, 64, 128, 256), jax.random.key(0)
+    found = mean_field.layered_convergence(draw, limit, LINE, CURVE, times, widths, key, seeds=16)
+    print([found.rate(name)[:3] for name in found.errors], found.reference_risks)
+    assert found.reference_risks[-1] < found.reference_risks[0] / 2
+    assert all(abs(found.rate(f"outputs at time {time:g}").slope + 0.5) < 0.15 for time in times)
+
+
+@pytest.mark.slow
+def test_four_layers_of_the_language_approach_the_limit_at_least_as_fast():
+    """From independent draws a bias of order 1/n is larger than what is of order n^(-1/2) at these widths: at the times 2 and 4,
+    widths of 64, 256 and 1,024 had biases of 0.056, 0.0136, 0.0032 and standard deviations of 0.024, 0.0065, 0.0020.
+    """
     row = (
-        nn.Dense(8, 1.0, 0.7),
-        nn.Erf(),
-        nn.Dense(8, 1.5, 0.7),
-        nn.Erf(),
-        nn.Dense(8, 1.5, 0.7),
-        nn.Erf(),
+        *(nn.Dense(8, 1.0, 0.7), nn.Erf(), nn.Dense(8, 1.5, 0.7), nn.Erf(), nn.Dense(8, 1.5, 0.7), nn.Erf()),
         nn.Dense(1, 1.5),
     )
-    network = nn.Sequential(*row, parameterization="mean_field")
-    times, limits = [0.0, 4.0], []
-    for orders in ((24, 24, 12), (32, 32, 16)):
-        nodes = [mean_field.gauss_hermite(k, (1.0,) * n) for k, n in zip(orders, (2, 1, 2), strict=True)]
-        start = mean_field.embedding_of(network, (1,)).at(*zip(*nodes, strict=True))
-        course = mean_field.layered_flow(start, x, y, times)
-        limits.append(np.asarray(course.at(start, -1)(x)))
+    network, times = nn.Sequential(*row, parameterization="mean_field"), [0.0, 4.0]
+    nodes = [mean_field.gauss_hermite(k, (1.0,) * n) for k, n in ((24, 2), (24, 1), (12, 2))]
+    limit = mean_field.embedding_of(network, (1,)).at(*zip(*nodes, strict=True))
 
     def draw(key, width):
         wide = nn.with_width(network, width)
         return mean_field.layered_of(wide, wide.init(key, (1,), dtype=np.float64))
 
-    key = jax.random.key(0)
-    found = mean_field.layered_convergence(draw, start, x, y, times, (32, 64, 128, 256), key, seeds=12)
+    found = mean_field.layered_convergence(draw, limit, LINE, CURVE, times, (32, 128), jax.random.key(0), seeds=8)
     rate = found.rate("outputs at time 4")
-    assert abs(limits[0] - limits[1]).max() < rate.errors[-1] / 20
-    assert abs(limits[1] - np.asarray(start(x))).max() > 10 * rate.errors[-1]  # it has learned
-    assert abs(rate.slope + 0.5) < 0.15
+    assert rate.slope < -0.4
+    assert rate.errors[-1] < 0.05 < 0.3 < np.ptp(CURVE)
 
 
 @pytest.mark.parametrize(

@@ -75,6 +75,12 @@ class ABC(Word):
         with Adam it is table 9 of Yang et al. 2022. The exponents of Adam for `"ntk"` are those of the kernel regime (Yang &
         Littwin 2023), in which every layer adds to the change of the output at order one. Under Adam, but for
         `"standard"`, a step at the rate 1 moves a layer by an amount of order one at most, whatever its fan-in.
+
+        Between hidden layers of `"mean_field"` the gradient in a weight is of order `n^-2`, so that it is the rate `n^2` that
+        moves it at order one (Pham & Nguyen 2021, equation 2); with one hidden layer there are no such weights. It is `"mup"`
+        but for the draws of these weights, smaller by `n^(1/2)`: with two hidden layers features are learned, while deeper
+        networks without biases start so near a saddle that they do not move in bounded time. An embedding
+        (`nnlimits.mean_field.Embedding`) gives weights from which they do.
         """
         if optimizer not in OPTIMIZERS:
             raise ValueError(f"optimizer must be one of {', '.join(map(repr, OPTIMIZERS))}; received {optimizer!r}")

@@ -10,7 +10,10 @@ from nnlimits.plots.style import COLORS, legend, new_figure, plain_logarithmic, 
 
 
 def feature_learning(found: FeatureLearning) -> Figure:
-    """Movement of the first layer with fitted power laws, and alignments before and after, in both scalings."""
+    """Movement of the first layer with fitted power laws, and alignments before and after, in both scalings.
+
+    Bands of alignments are from the least to the greatest of the seeds.
+    """
     figure, axes = new_figure(1, 2, width=11.6, height=4.6)
     moved, aligned = axes[0]
     for name, learned, color in (("mean field", found.mean_field, "orange"), ("NTK", found.ntk, "blue")):
@@ -33,7 +36,7 @@ def feature_learning(found: FeatureLearning) -> Figure:
     )
     moved.set(yscale="log", ylabel="relative movement of first-layer weights")
     plain_logarithmic(moved.yaxis)
-    aligned.set(ylabel="alignment of the last hidden kernel with labels", ylim=(0, 1))
+    aligned.set(ylabel="alignment of the last hidden kernel", ylim=(0, 1))
     for axis in (moved, aligned):
         _widths(axis, found.widths)
         legend(axis, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2 if axis is aligned else 1)

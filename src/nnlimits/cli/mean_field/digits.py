@@ -23,7 +23,7 @@ def digits(
     widths: Annotated[
         str, typer.Option(help="Of both hidden layers, with commas between; two or more.")
     ] = "32,64,128,256,512,1024",
-    seeds: Annotated[int, typer.Option(help="Networks of each width and scaling.", min=2)] = 2,
+    seeds: Annotated[int, typer.Option(help="Networks of each width and scaling.", min=2)] = 3,
     folder: Folder = Path(),
     seed: Seed = 0,
 ) -> None:

@@ -76,7 +76,7 @@ def feature_learning(
     y: Float[np.ndarray, "n 1"],
     widths: Sequence[int] = (32, 64, 128, 256, 512, 1024),
     *,
-    seeds: int = 2,
+    seeds: int = 3,
     target: float = 0.1,
     seed: int = 0,
     advance: Advance = ignore,
