@@ -4,10 +4,7 @@ import numpy as np
 import pytest
 
 from nnlimits import mean_field
-from nnlimits.mean_field.experiments import three_layers as three_layers_experiment
 from nnlimits.mean_field.experiments.three_layers import TIMES, circle, data, gaussian, three_layers
-
-assert three_layers_experiment is three_layers
 
 
 def outputs(limit, tolerance=1e-6):

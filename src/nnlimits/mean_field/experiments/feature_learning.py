@@ -129,7 +129,7 @@ def alignment(features: Any, y: Any) -> float:
     return float((z.T @ h @ (h.T @ z)).item() / (np.linalg.norm(h @ h.T) * (z**2).sum()))
 
 
-def _in_the_mean_field(x: np.ndarray, y: np.ndarray, width: int, key: Any, target: float) -> tuple[float, ...]:
+def _in_the_mean_field(x: np.ndarray, y: np.ndarray, width: int, key: Any, target: float) -> tuple[Any, ...]:
     start = embedding(x).sample(key, (width, width), x.dtype)
 
     def block(network: Any) -> tuple[Any, float]:
@@ -141,7 +141,7 @@ def _in_the_mean_field(x: np.ndarray, y: np.ndarray, width: int, key: Any, targe
     return steps, loss, _moved(start.weights[0], end.weights[0]), *found
 
 
-def _in_the_ntk_scaling(x: np.ndarray, y: np.ndarray, width: int, key: Any, target: float) -> tuple[float, ...]:
+def _in_the_ntk_scaling(x: np.ndarray, y: np.ndarray, width: int, key: Any, target: float) -> tuple[Any, ...]:
     hidden = (nn.Dense(width, b_std=None), nn.Tanh())
     x = x * x.dtype.type(math.sqrt(x.shape[1]))  # its first layer divides by this root
     network = nn.Sequential(*hidden * 2, nn.Dense(1, b_std=None), parameterization="ntk")
