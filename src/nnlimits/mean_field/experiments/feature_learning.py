@@ -148,8 +148,10 @@ def _in_the_ntk_scaling(x: np.ndarray, y: np.ndarray, width: int, key: Any, targ
     features = nn.Sequential(*hidden * 2, parameterization="ntk")
     start = network.init(key, x.shape[1:], dtype=x.dtype)
 
+    problem = Problem(network, start, x, y)
+
     def block(params: PyTree) -> tuple[PyTree, float]:
-        course = descent(Problem(network, params, x, y), _RATES["NTK"], [BLOCK])
+        course = descent(problem.with_params(params), _RATES["NTK"], [BLOCK])
         return jax.tree.map(lambda part: part[-1], course.observed), float(course.losses[-1])
 
     end, steps, loss = _until(start, block, target)
