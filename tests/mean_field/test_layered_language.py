@@ -188,6 +188,11 @@ def test_four_layers_of_the_language_approach_the_limit_at_least_as_fast():
         ((nn.Dense(3), nn.Relu()), NotImplementedError, r"end in nn.Dense\(outputs\)"),
         ((nn.Dense(3),), NotImplementedError, "must have a hidden layer"),
         ((nn.Repeat(nn.Dense(3), 2), nn.Dense(1)), NotImplementedError, "Repeat.*write its blocks out"),
+        (
+            (nn.Dense(3), nn.Relu(), nn.Dense(3), nn.Relu(), nn.Dense(1)),
+            NotImplementedError,
+            r"the units of nn\.Dense.* where nn\.Relu\(\) has a kink",
+        ),
         ((nn.Dense(3), nn.Relu(), nn.Dense(1, b_std=1.0)), ValueError, "give its start as output_bias"),
         ((nn.Dense(3), nn.Relu(), nn.Dense(1, b_std=None)), ValueError, "output_bias has no place"),
     ],

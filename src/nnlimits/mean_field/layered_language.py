@@ -42,12 +42,13 @@ def embedding_of(network: nn.Layer, input_shape: tuple[int, ...], *, output_bias
     but for their ratios; `input_shape`, that of an example, `(d,)`; `output_bias`, the bias of the last layer at the start
     (outputs,), if it has one: its draw is random at any width.
 
-    **Raises:** `NotImplementedError` for other layers; `ValueError` for another parameterization, inputs that are not flat, or an
-    output bias that is missing or has no place.
+    **Raises:** `NotImplementedError` for other layers, or a kink where the limit starts; `ValueError` for another
+    parameterization, inputs that are not flat, or an output bias that is missing or has no place.
     """
     dense, activations = _perceptron(network)
     if len(input_shape) != 1:
         raise ValueError(f"input_shape must be that of one flat example, such as (10,); received {input_shape}")
+    _check_kinks(dense, activations)
     d, outputs, depth = input_shape[0], dense[-1].width, len(activations)
     scales = _scales(dense, d)
     start = _output_bias(dense[-1], output_bias)
@@ -128,6 +129,16 @@ def _rates(dense: tuple[nn.Dense, ...], scales: list[_Scale]) -> tuple[Rates, ..
     """
     ratios = [1.0, *(a.width / b.width for a, b in itertools.pairwise(dense[:-1])), 1.0]
     return tuple(Rates(s.weight**2 * ratio, s.bias**2) for s, ratio in zip(scales, ratios, strict=True))
+
+
+def _check_kinks(dense: tuple[nn.Dense, ...], activations: tuple[nn.Activation, ...]) -> None:
+    """From the second hidden layer on, units without bias start at zero in the limit, and on both sides of it at any width."""
+    for layer, activation in zip(dense[1:-1], activations[1:], strict=True):
+        if not layer.b_std and 0.0 in activation.kinks:
+            raise NotImplementedError(
+                f"the units of {layer!r} start at zero at infinite width, as it has no bias, where {activation!r} has a kink: "
+                "which slope each of them has is no function of labels; give it a positive b_std, or a smooth activation"
+            )
 
 
 def _output_bias(last: nn.Dense, start: Any) -> np.ndarray | None:
