@@ -1,5 +1,6 @@
 """`nnlimits mean-field`."""
 
+import numpy as np
 import pytest
 
 
@@ -35,6 +36,7 @@ import pytest
             "of a neuron of the teacher",
         ),
         (["langevin", "--neurons", "200", "--end", "5", "--cells", "100"], ["langevin.png"], "free energy"),
+        (["layers", "--widths", "4,8", "--seeds", "2"], ["layers.png"], "outputs at time 4  slope"),
     ],
 )
 def test_experiments(run, tmp_path, arguments, figures, text):
@@ -42,6 +44,38 @@ def test_experiments(run, tmp_path, arguments, figures, text):
     assert text in output
     for name in figures:
         assert (tmp_path / "seen" / name).stat().st_size > 10_000
+
+
+@pytest.fixture
+def images(tmp_path):
+    """Two classes that differ in their brightest corner, and a third."""
+    draw = np.random.default_rng(0)
+    labels = draw.integers(0, 3, 60)
+    x = draw.uniform(0, 50, (60, 4, 4))
+    x[np.arange(60), labels, labels] += 200
+    path = tmp_path / "corners.npz"
+    np.savez(path, Xtrain=x.astype(np.uint8), ytrain=labels, Xtest=x[:5])
+    return path
+
+
+@pytest.mark.slow
+def test_digits(run, tmp_path, images):
+    options = "--classes", "0,2", "--examples", "30", "--widths", "8,16", "--seeds", "2", "--folder", "seen"
+    output = run("mean-field", "digits", images, *options).output
+    assert "NTK scaling, means of 2 networks" in output
+    assert (tmp_path / "seen" / "digits.png").stat().st_size > 10_000
+
+
+def test_digits_of_bad_files(run, tmp_path, images):
+    for arguments, message in (
+        (["--classes", "4"], "--classes must be two whole numbers, such as 4,9; received '4'"),
+        (["--classes", "0,7", "--examples", "10"], "examples of the classes 0 and 7; received"),
+    ):
+        output = run("mean-field", "digits", images, *arguments, code=2).output
+        assert message in " ".join(output.split())
+    np.savez(tmp_path / "other.npz", a=np.ones((3, 2)))
+    output = run("mean-field", "digits", "other.npz", code=2).output
+    assert "must hold images and their labels, named Xtrain and ytrain;" in " ".join(output.split())
 
 
 @pytest.mark.parametrize(
@@ -52,6 +86,9 @@ def test_experiments(run, tmp_path, arguments, figures, text):
         (["teacher", "--widths", "5,x"], "--widths must be whole numbers of at least 1 that ascend"),
         (["langevin", "--cells", "110"], "--cells must be a multiple of 50; received 110"),
         (["langevin", "--temperature", "0"], "temperature must be finite and positive; received 0"),
+        (["layers", "--widths", "32"], "--widths must be two or more, to fit a slope; received '32'"),
+        (["digits", "none.npz"], "there is no file none.npz"),
+        (["digits", "none.npz", "--widths", "8,4"], "--widths must be whole numbers of at least 1 that ascend"),
         (["nothing"], "No such command 'nothing'"),
     ],
 )

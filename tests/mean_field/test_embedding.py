@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from nnlimits import mean_field, nn, training
+from nnlimits import mean_field, nn
 
 
 def first(label):
@@ -35,28 +35,6 @@ def test_outputs_by_hand():
     with jax.enable_x64(True):
         np.testing.assert_allclose(network(X), expected, rtol=1e-10)
         np.testing.assert_allclose(network.hidden(X)[0], erf(X @ w1), rtol=1e-12)
-
-
-def test_is_the_training_of_a_finite_network_with_rates_of_its_widths():
-    """`ABC` with the rates `n`, `n^2`, `n`, to rounding."""
-    width, step = 6, 0.2
-    exponents = nn.ABC((0, 0, -1), (1, 0, -2), (1, 0, -1), (0, 0, 0))
-    network = nn.Sequential(
-        nn.Dense(width, b_std=None), nn.Erf(), nn.Dense(width, b_std=None), nn.Erf(), nn.Dense(1, b_std=None),
-        parameterization=exponents,
-    )  # fmt: skip
-    start = EMBEDDING.sample(jax.random.key(0), (width, width), np.float64)
-    with jax.enable_x64(True):
-        params = tuple({"weight": start.weights[i // 2]} if i % 2 == 0 else () for i in range(5))
-        np.testing.assert_allclose(network.apply(params, X), start(X), rtol=1e-12)
-        transform = training.optimizer(network, (2,), "sgd", step)
-        problem = training.Problem(network, params, X, Y)
-        state = transform.init(params)
-        for _ in range(5):
-            updates, state = transform.update(jax.grad(problem.value)(params), state, params)
-            params = jax.tree.map(jnp.add, params, updates)
-        course = mean_field.layered_descent(start, X, Y, step, [0, 5])
-        np.testing.assert_allclose(course.at(start, -1)(X), network.apply(params, X), rtol=1e-9)
 
 
 def limit(times):
@@ -90,7 +68,9 @@ def test_finite_networks_approach_the_limit_as_the_root_of_the_width():
 
 
 def test_bad_input():
-    with pytest.raises(ValueError, match="2 hidden layers has 2 laws, 2 activations and 3 functions; received 1"):
+    with pytest.raises(
+        ValueError, match=r"2 hidden layers has 2 laws, 2 activations and 3 functions, .*received 1 act"
+    ):
         mean_field.Embedding([GAUSSIAN, GAUSSIAN], [first, second, last], [nn.Erf()])
     with pytest.raises(ValueError, match=r"widths must be one for each of 2 hidden layers; received \(3,\)"):
         EMBEDDING.sample(jax.random.key(0), (3,))

@@ -3,8 +3,8 @@
 import numpy as np
 
 from nnlimits import mean_field
-from nnlimits.mean_field import experiments
-from nnlimits.plots import isotropic_gaussians, noisy_descent, teacher_student
+from nnlimits.mean_field import Convergence, experiments
+from nnlimits.plots import feature_learning, isotropic_gaussians, noisy_descent, teacher_student, three_layers
 
 TIMES = np.array([0.0, 1.0, 2.0])
 GRID = mean_field.Grid(0.0, 4.0, 50)
@@ -77,3 +77,27 @@ def test_noisy_descent():
     assert abs(distance / expected - 1) < 3 * 0.756 / 50**0.5  # of |normal|: relative deviation (pi/2 - 1)^{1/2}
     assert found.density_distance == 0
     assert "10,000 particles" in labels(noisy_descent.noisy_descent(found))
+
+
+def test_three_layers():
+    """Errors that halve from width 16 to 64 have the slope -1/2."""
+    errors = {"outputs at time 0": np.array([[0.2, 0.2], [0.1, 0.1]]), "risk": np.array([[0.3, 0.3], [0.1, 0.1]])}
+    found = Convergence(np.array([16.0, 64.0]), TIMES, np.ones(3), np.ones((2, 2, 3)), errors)
+    shown = labels(three_layers.three_layers(experiments.ThreeLayers(found, found)))
+    for text in (
+        "outputs at time 0: slope \u22120.50",
+        "risk: slope \u22120.79",
+        "functions of labels",
+        "width 64",
+        "limit",
+    ):
+        assert text in shown
+
+
+def test_feature_learning():
+    moves = np.array([[0.2, 0.2], [0.1, 0.1]])
+    learned = experiments.Learned(np.full((2, 2), 10), moves, moves, moves, 4 * moves)
+    found = experiments.FeatureLearning(np.array([16, 64]), 0.05, learned, learned)
+    shown = labels(feature_learning.feature_learning(found))
+    for text in ("mean field: slope \u22120.50", "NTK, after", "width of both hidden layers"):
+        assert text in shown

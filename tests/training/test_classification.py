@@ -10,6 +10,8 @@ from nnlimits import nn
 from nnlimits.training import classify, classify_layers, width_exponents
 from nnlimits.training.width_exponents import LayerExponents, count
 
+HIDDEN_RATE_N = nn.ABC((0, 0, -1), (1, 0, -1), (1, 0, -1))
+"""The mean-field one with learning rates n in every role, too slow between hidden layers (Pham & Nguyen 2021: n^2)."""
 STANDARD_OVER_N = nn.ABC((0, 0, 1), (0, 0.5, 1), (0, 0.5, 1), fixed=(0, 0.5))
 
 
@@ -25,8 +27,9 @@ STANDARD_OVER_N = nn.ABC((0, 0, 1), (0, 0.5, 1), (0, 0.5, 1), fixed=(0, 0.5))
         ("mup", 1, "feature learning", 0.0),
         ("mup", 3, "feature learning", 0.0),
         ("mean_field", 1, "feature learning", 0.0),
-        ("mean_field", 2, "trivial", 0.0),
+        ("mean_field", 2, "feature learning", 0.0),
         ("mean_field", 3, "trivial", 0.0),
+        (HIDDEN_RATE_N, 2, "trivial", 0.0),
     ],
 )
 def test_published_parameterizations(parameterization, depth, regime, r):

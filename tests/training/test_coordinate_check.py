@@ -52,7 +52,6 @@ CASES = [
             ("ntk", "ntk", "adam", None),
             ("standard / n", standard("sgd", 1), "sgd", None),
             ("standard", standard("sgd", 0), "sgd", 1),
-            ("mean_field", "mean_field", "sgd", None),
         )
     ),
 ]
@@ -90,6 +89,32 @@ def test_mean_field_of_one_hidden_layer_learns_features(optimizer):
     report("mean field", optimizer, result)
     np.testing.assert_allclose(result.initial_law().exponent, (0, -0.5), atol=0.1)
     np.testing.assert_allclose(result.change_law().exponent, (0, 0), atol=0.1)
+
+
+HIDDEN_RATE_N = nn.ABC((0, 0, -1), (1, 0, -1), (1, 0, -1))
+"""The mean-field one but for a learning rate of n between hidden layers."""
+
+
+@SLOW
+@pytest.mark.parametrize(
+    ("parameterization", "optimizer", "rate", "steps"),
+    [("mean_field", "sgd", 5.0, 8), (HIDDEN_RATE_N, "sgd", 5.0, 8), ("mean_field", "adam", 0.1, 4)],
+)
+def test_mean_field_of_two_hidden_layers(parameterization, optimizer, rate, steps):
+    """With the rate n^2 between them all layers move at order one, with n the second one's change vanishes as 1/n.
+
+    Rates are larger than elsewhere: what moves the first layer at order one is what the steps before have added to the second's
+    weights, next to draws that add n^(-1/2).
+    """
+    x, y = digits((64,))
+    result = coordinate_check(
+        mlp(parameterization), x, y, WIDTHS, key=KEY, optimizer=optimizer, learning_rate=rate, steps=steps, seeds=8
+    )
+    report(parameterization, optimizer, result)
+    expected = (-0.5, -1, -1) if parameterization == HIDDEN_RATE_N else (0, 0, 0)
+    assert width_exponents(parameterization, 2, optimizer).change == expected
+    np.testing.assert_allclose(result.initial_law().exponent, (0, -0.5, -1), atol=0.1)
+    np.testing.assert_allclose(result.change_law().exponent, expected, atol=0.1)
 
 
 def normalized(_):

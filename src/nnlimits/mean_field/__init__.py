@@ -7,7 +7,7 @@ from nnlimits.mean_field.course import Course
 from nnlimits.mean_field.density import DensityCourse, density_flow
 from nnlimits.mean_field.descent import descent, observed, sgd
 from nnlimits.mean_field.distance import sliced_wasserstein, wasserstein
-from nnlimits.mean_field.embedding import Embedding, Layered, gauss_hermite
+from nnlimits.mean_field.embedding import Embedding, gauss_hermite
 from nnlimits.mean_field.flow import flow
 from nnlimits.mean_field.gaussian_data import GaussianClasses, QuadraticRisk, Teacher
 from nnlimits.mean_field.gibbs import gibbs
@@ -15,7 +15,10 @@ from nnlimits.mean_field.grid import Grid
 from nnlimits.mean_field.langevin import langevin
 from nnlimits.mean_field.language import neurons_of, parameters_of, two_layer
 from nnlimits.mean_field.laws import GaussianMixture, Law, Sphere, gaussian
+from nnlimits.mean_field.layered import Layered, Rates
+from nnlimits.mean_field.layered_convergence import layered_convergence
 from nnlimits.mean_field.layered_flow import LayeredCourse, layered_descent, layered_flow
+from nnlimits.mean_field.layered_language import embedding_of, layered_of, network_of
 from nnlimits.mean_field.lazy import LazyTraining, ScaledRisk, lazy_training, tangent_kernel
 from nnlimits.mean_field.neurons import Neurons
 from nnlimits.mean_field.potential import Confined
@@ -45,6 +48,7 @@ __all__ = [
     "Neurons",
     "QuadraticRisk",
     "Radial",
+    "Rates",
     "Risk",
     "ScaledRisk",
     "Sphere",
@@ -56,6 +60,7 @@ __all__ = [
     "convergence",
     "density_flow",
     "descent",
+    "embedding_of",
     "fitted_rate",
     "flow",
     "gauss_hermite",
@@ -63,9 +68,12 @@ __all__ = [
     "gibbs",
     "langevin",
     "largest_stable_step",
+    "layered_convergence",
     "layered_descent",
     "layered_flow",
+    "layered_of",
     "lazy_training",
+    "network_of",
     "neurons_of",
     "observed",
     "parameters_of",

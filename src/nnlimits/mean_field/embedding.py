@@ -2,7 +2,7 @@
 
 A *neuronal embedding* (Pham & Nguyen 2021, section 2.2) gives each hidden layer a probability space of labels, and each weight as
 a function of the labels that it connects. Labels drawn independently give a finite network; labels of a quadrature rule give
-the limit. Both are one thing here: weights over finitely many labels with masses.
+the limit. Both are one thing here, a `Layered`: weights over finitely many labels with masses.
 """
 
 from collections.abc import Callable, Sequence
@@ -17,42 +17,9 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from nnlimits import nn
 from nnlimits.compute.precision import precision_of
 from nnlimits.mean_field.laws import Law
+from nnlimits.mean_field.layered import Layered, Rates
 
-Masses = tuple[Float[Array | np.ndarray, " _"], ...]
-Weights = tuple[Float[Array | np.ndarray, "_ _"], ...]
-
-
-class Layered(eqx.Module):
-    """A network whose layers average: `h_1 = phi_1(x w_1)`, `h_l = phi_l(sum_i masses_i h_{l-1,i} w_l[i, :])`, and the output
-    alike.
-
-    With masses `1/n` it is a finite network of the widths n, in the mean-field parameterization of all layers.
-    """
-
-    weights: Weights
-    """`(d, n_1), (n_1, n_2), ..., (n_L, outputs)`."""
-    masses: Masses
-    """Of the labels of each hidden layer; each adds up to one."""
-    activations: tuple[nn.Activation, ...]
-
-    def __call__(self, x: Float[Array | np.ndarray, "n d"]) -> Float[Array, "n o"]:
-        """The outputs."""
-        h = jnp.asarray(x) @ self.weights[0]
-        for activation, masses, weight in zip(self.activations, self.masses, self.weights[1:], strict=True):
-            h = (activation(h) * masses) @ weight
-        return h
-
-    def hidden(self, x: Float[Array | np.ndarray, "n d"]) -> tuple[Array, ...]:
-        """The units of each hidden layer after their activation, (n, width)."""
-        found, h = [], jnp.asarray(x) @ self.weights[0]
-        for activation, masses, weight in zip(self.activations, self.masses, self.weights[1:], strict=True):
-            found.append(activation(h))
-            h = (found[-1] * masses) @ weight
-        return tuple(found)
-
-    def with_weights(self, weights: Weights) -> "Layered":
-        """The same labels with other weights."""
-        return Layered(weights, self.masses, self.activations)
+Function = Callable[..., Any]
 
 
 class Embedding(eqx.Module):
@@ -64,24 +31,43 @@ class Embedding(eqx.Module):
     - `functions`: the weights at the start. The first is a function of a label of the first layer to a weight vector (d,); those
       between of the labels of two layers to a number; the last of a label of the last layer to the outputs' weights (o,).
     - `activations`: one for each hidden layer.
+    - `biases`: for each hidden layer a function of its label to a number, or `None`; if absent, none anywhere.
+    - `output_bias`: that of the outputs (o,), which has no label, or `None`.
+    - `rates`: how fast each of the layers of weights learns, `Rates()` if absent.
 
     **Raises:** `ValueError` for numbers of them that do not fit.
     """
 
     laws: tuple[Law, ...]
-    functions: tuple[Callable[..., Any], ...] = eqx.field(static=True)
+    functions: tuple[Function, ...] = eqx.field(static=True)
     activations: tuple[nn.Activation, ...]
+    biases: tuple[Function | None, ...] = eqx.field(static=True)
+    output_bias: Float[np.ndarray, " o"] | None
+    rates: tuple[Rates, ...] = eqx.field(static=True)
 
     def __init__(
-        self, laws: Sequence[Law], functions: Sequence[Callable[..., Any]], activations: Sequence[nn.Activation]
+        self,
+        laws: Sequence[Law],
+        functions: Sequence[Function],
+        activations: Sequence[nn.Activation],
+        *,
+        biases: Sequence[Function | None] | None = None,
+        output_bias: Any = None,
+        rates: Sequence[Rates] | None = None,
     ) -> None:
         depth = len(laws)
-        if depth < 1 or len(functions) != depth + 1 or len(activations) != depth:
+        biases = (None,) * depth if biases is None else tuple(biases)
+        rates = (Rates(),) * (depth + 1) if rates is None else tuple(rates)
+        counts = len(functions) - 1, len(activations), len(biases), len(rates) - 1
+        if depth < 1 or set(counts) != {depth}:
             raise ValueError(
-                f"an embedding of {depth} hidden layers has {depth} laws, {depth} activations and {depth + 1} functions; "
-                f"received {len(activations)} activations and {len(functions)} functions"
+                f"an embedding of {depth} hidden layers has {depth} laws, {depth} activations and {depth + 1} functions, {depth} "
+                f"biases and {depth + 1} rates; received {len(activations)} activations, {len(functions)} functions, "
+                f"{len(biases)} biases and {len(rates)} rates"
             )
         self.laws, self.functions, self.activations = tuple(laws), tuple(functions), tuple(activations)
+        self.biases, self.rates = biases, rates
+        self.output_bias = None if output_bias is None else np.atleast_1d(np.asarray(output_bias, np.float64))
 
     def sample(self, key: PRNGKeyArray, widths: Sequence[int], dtype: Any = np.float32) -> Layered:
         """A finite network with labels drawn independently.
@@ -95,7 +81,10 @@ class Embedding(eqx.Module):
         return self.at([neurons.positions for neurons in drawn], [neurons.masses for neurons in drawn])
 
     def at(self, labels: Sequence[Any], masses: Sequence[Any]) -> Layered:
-        """The network of given labels (n, k) of each hidden layer with masses (n,): those of a quadrature rule give the limit."""
+        """The network of given labels (n, k) of each hidden layer with masses (n,): those of a quadrature rule give the limit.
+
+        **Raises:** `ValueError` for numbers of labels and masses that do not fit.
+        """
         with precision_of(*labels):
             return self._at([jnp.asarray(label) for label in labels], masses)
 
@@ -105,10 +94,12 @@ class Embedding(eqx.Module):
         for function, source, target in zip(between, labels[:-1], labels[1:], strict=True):
             weights.append(_pairwise(function, source, target))
         weights.append(jax.vmap(last)(labels[-1]))
-        return Layered(tuple(weights), tuple(masses), self.activations)
+        hidden = [None if b is None else jax.vmap(b)(label) for b, label in zip(self.biases, labels, strict=True)]
+        output = None if self.output_bias is None else jnp.asarray(self.output_bias, weights[-1].dtype)
+        return Layered(tuple(weights), tuple(masses), self.activations, (*hidden, output), self.rates)
 
 
-def _pairwise(function: Callable[..., Any], source: Array, target: Array) -> Float[Array, "source target"]:
+def _pairwise(function: Function, source: Array, target: Array) -> Float[Array, "source target"]:
     return jax.vmap(lambda a: jax.vmap(lambda b: function(a, b))(target))(source)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from nnlimits.compute.precision import precision_of
-from nnlimits.mean_field.embedding import Layered, Weights
+from nnlimits.mean_field.layered import Biases, Layered, Weights
 from nnlimits.predict.losses import as_loss
 from nnlimits.predict.times import check_times
 from nnlimits.training.recording import record, segments_of
@@ -19,18 +19,22 @@ from nnlimits.validation import check_inputs, check_positive, check_same_dtype
 
 _MAX_STEPS = 1_000_000
 
+Parameters = tuple[Weights, Biases]
+
 
 class LayeredCourse(NamedTuple):
     """A network in time, along a first axis of recorded times."""
 
     times: Float[Array, " records"]
     risks: Float[Array, " records"]
-    weights: Weights
+    weights: tuple[Float[Array, "records _ _"], ...]
     """Each with the records along a first axis."""
+    biases: tuple[Float[Array, "records _"] | None, ...]
 
     def at(self, network: Layered, record: int) -> Layered:
         """The network at a record; `network` gives labels and activations."""
-        return network.with_weights(tuple(weight[record] for weight in self.weights))
+        weights, biases = jax.tree.map(lambda part: part[record], (self.weights, self.biases))
+        return network.with_weights(weights, biases)
 
 
 def layered_flow(
@@ -47,9 +51,10 @@ def layered_flow(
 
     The gradient of the risk in the weight between labels of masses p and q is divided by `p q`; with masses `1/n`, that is a
     learning rate `n_{l-1} n_l`, and for the first and last layers that of their width (Pham & Nguyen 2021, equations 2 and 4).
+    The gradient in a bias is divided by the mass of its label. Both are multiplied by the layer's `Rates`.
 
-    **Arguments:** `network`, from `Embedding.sample` or `Embedding.at`; `x` (n, d), `y` (n, outputs), `loss` as of
-    `EmpiricalRisk`; `times`, ascending; `tolerance` and `solver` as of `flow`.
+    **Arguments:** `network`, such as of `Embedding.sample`, `Embedding.at` or `layered_of`; `x` (n, d), `y` (n, outputs), `loss`
+    as of `EmpiricalRisk`; `times`, ascending; `tolerance` and `solver` as of `flow`.
 
     **Raises:** `ValueError` for data or times that do not fit; `RuntimeError` if the solver gives up.
     """
@@ -80,17 +85,21 @@ def layered_descent(
         return _descent(network, x, y, as_loss(loss), jnp.asarray(step, x.dtype), jnp.asarray(segments_of(steps)))
 
 
-def velocity(network: Layered, x: Array, y: Array, loss: Any) -> Weights:
-    """The rate of change of all weights."""
-    gradient = jax.grad(lambda weights: loss(network.with_weights(weights)(x), y))(network.weights)
+def velocity(network: Layered, x: Array, y: Array, loss: Any) -> Parameters:
+    """The rate of change of all weights and biases."""
+    parameters = network.weights, network.biases
+    gradient = jax.grad(lambda moved: loss(network.with_weights(*moved)(x), y))(parameters)
     ones = [jnp.ones((), x.dtype)]
     sources, targets = [*ones, *network.masses], [*network.masses, *ones]
-    return tuple(-g / (jnp.reshape(p, (-1, 1)) * q) for g, p, q in zip(gradient, sources, targets, strict=True))
+    layers = list(zip(network.rates, sources, targets, strict=True))
+    weights = [-r.weight * g / (jnp.reshape(p, (-1, 1)) * q) for g, (r, p, q) in zip(gradient[0], layers, strict=True)]
+    biases = [None if g is None else -r.bias * g / q for g, (r, _, q) in zip(gradient[1], layers, strict=True)]
+    return tuple(weights), tuple(biases)
 
 
 def _checked(network: Any, x: Any, y: Any) -> tuple[Any, Any]:
     if not isinstance(network, Layered):
-        raise TypeError(f"network must come from an Embedding; received {type(network).__name__}")
+        raise TypeError(f"network must be a Layered, as of an Embedding; received {type(network).__name__}")
     x, y = check_inputs("x", x), check_inputs("y", y)
     check_same_dtype(x=x, y=y, weights=network.weights[0])
     if len(x) != len(y):
@@ -107,11 +116,11 @@ def _checked(network: Any, x: Any, y: Any) -> tuple[Any, Any]:
 def _flow(
     network: Layered, x: Array, y: Array, loss: Any, times: Array, accuracy: Array, solver: Any
 ) -> tuple[LayeredCourse, Array]:
-    def slope(_: Any, weights: Weights, data: tuple[Array, Array]) -> Weights:
-        return velocity(network.with_weights(weights), *data, loss)
+    def slope(_: Any, moved: Parameters, data: tuple[Array, Array]) -> Parameters:
+        return velocity(network.with_weights(*moved), *data, loss)
 
-    def seen(_: Any, weights: Weights, data: tuple[Array, Array]) -> tuple[Array, Weights]:
-        return loss(network.with_weights(weights)(data[0]), data[1]), weights
+    def seen(_: Any, moved: Parameters, data: tuple[Array, Array]) -> tuple[Array, Parameters]:
+        return loss(network.with_weights(*moved)(data[0]), data[1]), moved
 
     solution = diffrax.diffeqsolve(
         diffrax.ODETerm(slope),
@@ -119,7 +128,7 @@ def _flow(
         t0=jnp.zeros((), times.dtype),
         t1=times[-1],
         dt0=None,
-        y0=jax.tree.map(jnp.asarray, network.weights),
+        y0=jax.tree.map(jnp.asarray, (network.weights, network.biases)),
         args=(jnp.asarray(x), jnp.asarray(y)),
         saveat=diffrax.SaveAt(ts=times, fn=seen),
         stepsize_controller=diffrax.PIDController(rtol=accuracy, atol=accuracy),
@@ -127,20 +136,21 @@ def _flow(
         adjoint=diffrax.ForwardMode(),
         throw=False,
     )
-    risks, weights = solution.ys  # pyright: ignore[reportGeneralTypeIssues]
-    return LayeredCourse(times, risks, weights), solution.result == diffrax.RESULTS.successful
+    risks, moved = solution.ys  # pyright: ignore[reportGeneralTypeIssues]
+    return LayeredCourse(times, risks, *moved), solution.result == diffrax.RESULTS.successful
 
 
 @eqx.filter_jit
 def _descent(network: Layered, x: Array, y: Array, loss: Any, size: Array, segments: Array) -> LayeredCourse:
     x, y = jnp.asarray(x), jnp.asarray(y)
 
-    def step(weights: Weights, _: Array) -> Weights:
-        moving = velocity(network.with_weights(weights), x, y, loss)
-        return tuple(w + size * v for w, v in zip(weights, moving, strict=True))
+    def step(moved: Parameters, _: Array) -> Parameters:
+        moving = velocity(network.with_weights(*moved), x, y, loss)
+        return jax.tree.map(lambda part, slope: part + size * slope, moved, moving)
 
-    def seen(weights: Weights) -> tuple[Array, Weights]:
-        return loss(network.with_weights(weights)(x), y), weights
+    def seen(moved: Parameters) -> tuple[Array, Parameters]:
+        return loss(network.with_weights(*moved)(x), y), moved
 
-    risks, weights = record(step, tuple(map(jnp.asarray, network.weights)), segments, seen)
-    return LayeredCourse(size * jnp.cumsum(segments), risks, weights)
+    start = jax.tree.map(jnp.asarray, (network.weights, network.biases))
+    risks, moved = record(step, start, segments, seen)
+    return LayeredCourse(size * jnp.cumsum(segments), risks, *moved)

@@ -45,7 +45,7 @@ class ABC(Word):
 
     Those with names (`nn.ABC.named`), for gradient descent: `"ntk"` (Jacot, Gabriel & Hongler 2018), `"standard"` (He et al.
     2015; Sohl-Dickstein et al. 2020), `"mup"` (maximal update, Yang & Hu 2021, section 5), `"mean_field"` (Mei, Montanari &
-    Nguyen 2018; the three differ as in Yang & Hu 2021, table 1).
+    Nguyen 2018, one hidden layer; Pham & Nguyen 2021, equation 2, several).
     """
 
     input: Exponents = eqx.field(static=True)
@@ -68,13 +68,19 @@ class ABC(Word):
         | ntk | 0, 0 | 1/2, 0 | 1/2, 0 | 1/2, 0 | 0, 0, 0, 0 | 1/2, 1, 1/2, 1/2 |
         | standard | 0, 0 | 0, 1/2 | 0, 1/2 | 0, 1/2 | 0, 0, 0, 0 | 0, 0, 0, 0 |
         | mup | -1/2, 1/2 | 0, 1/2 | 1/2, 1/2 | 1/2, 0 | 0, 0, 0, 0 | 1/2, 1, 1/2, 1/2 |
-        | mean_field | 0, 0 | 1, 0 | 1, 0 | 1/2, 0 | -1, -1, -1, 0 | 0, 0, 0, 1/2 |
+        | mean_field | 0, 0 | 1, 0 | 1, 0 | 1/2, 0 | -1, -2, -1, 0 | 0, 0, 0, 1/2 |
 
         `"standard"` is what is usual in practice, one learning rate at all widths: with it training diverges as the width grows
         (`nnlimits.training.classify`), unless the rate falls as 1/width. `"mup"` with SGD is table 1 of Yang & Hu 2021;
         with Adam it is table 9 of Yang et al. 2022. The exponents of Adam for `"ntk"` are those of the kernel regime (Yang &
         Littwin 2023), in which every layer adds to the change of the output at order one. Under Adam, but for
         `"standard"`, a step at the rate 1 moves a layer by an amount of order one at most, whatever its fan-in.
+
+        Between hidden layers of `"mean_field"` the gradient in a weight is of order `n^-2`, so that it is the rate `n^2` that
+        moves it at order one (Pham & Nguyen 2021, equation 2); with one hidden layer there are no such weights. It is `"mup"`
+        but for the draws of these weights, smaller by `n^(1/2)`: with two hidden layers features are learned, while deeper
+        networks without biases start so near a saddle that they do not move in bounded time. An embedding
+        (`nnlimits.mean_field.Embedding`) gives weights from which they do.
         """
         if optimizer not in OPTIMIZERS:
             raise ValueError(f"optimizer must be one of {', '.join(map(repr, OPTIMIZERS))}; received {optimizer!r}")
@@ -100,7 +106,7 @@ _NAMED: dict[str, tuple[Any, dict[str, Any]]] = {
     "ntk": (((0, 0), _NTK, _NTK, _NTK), {"sgd": (0, 0, 0, 0), "adam": (0.5, 1, 0.5, 0.5)}),
     "standard": (((0, 0), _STANDARD, _STANDARD, _STANDARD), {"sgd": (0, 0, 0, 0), "adam": (0, 0, 0, 0)}),
     "mup": (((-0.5, 0.5), _STANDARD, (0.5, 0.5), _NTK), {"sgd": (0, 0, 0, 0), "adam": (0.5, 1, 0.5, 0.5)}),
-    "mean_field": (((0, 0), (1, 0), (1, 0), _NTK), {"sgd": (-1, -1, -1, 0), "adam": (0, 0, 0, 0.5)}),
+    "mean_field": (((0, 0), (1, 0), (1, 0), _NTK), {"sgd": (-1, -2, -1, 0), "adam": (0, 0, 0, 0.5)}),
 }
 
 
