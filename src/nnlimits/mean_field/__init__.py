@@ -8,6 +8,7 @@ from nnlimits.mean_field.density import DensityCourse, density_flow
 from nnlimits.mean_field.descent import descent, observed, sgd
 from nnlimits.mean_field.distance import sliced_wasserstein, wasserstein
 from nnlimits.mean_field.embedding import Embedding, Layered, gauss_hermite
+from nnlimits.mean_field.entropy import entropy, free_energy
 from nnlimits.mean_field.flow import flow
 from nnlimits.mean_field.gaussian_data import GaussianClasses, QuadraticRisk, Teacher
 from nnlimits.mean_field.gibbs import gibbs
@@ -17,6 +18,7 @@ from nnlimits.mean_field.language import neurons_of, parameters_of, two_layer
 from nnlimits.mean_field.laws import GaussianMixture, Law, Sphere, gaussian
 from nnlimits.mean_field.layered_flow import LayeredCourse, layered_descent, layered_flow
 from nnlimits.mean_field.lazy import LazyTraining, ScaledRisk, lazy_training, tangent_kernel
+from nnlimits.mean_field.log_sobolev import LogSobolev, data_oscillation, log_sobolev
 from nnlimits.mean_field.neurons import Neurons
 from nnlimits.mean_field.potential import Confined
 from nnlimits.mean_field.radial import Radial, radial_classes
@@ -42,6 +44,7 @@ __all__ = [
     "Layered",
     "LayeredCourse",
     "LazyTraining",
+    "LogSobolev",
     "Neurons",
     "QuadraticRisk",
     "Radial",
@@ -54,10 +57,13 @@ __all__ = [
     "certificate",
     "conic_flow",
     "convergence",
+    "data_oscillation",
     "density_flow",
     "descent",
+    "entropy",
     "fitted_rate",
     "flow",
+    "free_energy",
     "gauss_hermite",
     "gaussian",
     "gibbs",
@@ -66,6 +72,7 @@ __all__ = [
     "layered_descent",
     "layered_flow",
     "lazy_training",
+    "log_sobolev",
     "neurons_of",
     "observed",
     "parameters_of",
