@@ -33,14 +33,14 @@ class DensityCourse(NamedTuple):
     grid: Grid
     times: Float[Array, " records"]
     masses: Float[Array, "records k"]
-    """Of the cells; divided by `grid.volume`, the density."""
+    """Of the cells; divided by `grid.volume`, the density. At least zero, to rounding of the largest."""
     risks: Float[Array, " records"]
     free_energies: Float[Array, " records"]
     """The risk and `temperature integral of log(rho) d rho`; without noise, the risk."""
 
     def at(self, record: int) -> Neurons:
         """Each cell as a neuron at its centre."""
-        masses = np.asarray(self.masses[record])
+        masses = np.maximum(np.asarray(self.masses[record]), 0)
         return Neurons(self.grid.centres().astype(masses.dtype), masses)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from nnlimits import nn
 from nnlimits.mean_field.neurons import Neurons, Positions
 from nnlimits.mean_field.radial import Radial
-from nnlimits.mean_field.risk import EmpiricalRisk
+from nnlimits.mean_field.risk import EmpiricalRisk, Risk
 from nnlimits.mean_field.two_layer import TwoLayer
 from nnlimits.predict.losses import mse
 from nnlimits.validation import check_non_negative, check_positive
@@ -29,7 +29,7 @@ class LogSobolev(NamedTuple):
     """`2 alpha temperature`: the free energy above its least falls at least as `exp(-rate time)`."""
 
 
-def log_sobolev(risk: EmpiricalRisk, temperature: float, oscillation: float | None = None) -> LogSobolev:
+def log_sobolev(risk: Risk, temperature: float, oscillation: float | None = None) -> LogSobolev:
     """The rate at which `langevin`, in the limit of many neurons, and `density_flow` are sure to come to rest.
 
     The decay `lambda / 2 |theta|^2` alone has the Gibbs measure of `N(0, temperature / lambda)`, for which `alpha = lambda /
