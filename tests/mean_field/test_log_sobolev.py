@@ -68,7 +68,8 @@ def test_oscillation_holds_for_all_measures():
 
 
 @pytest.mark.parametrize(
-    "activation", [nn.Tanh(), nn.HardTanh(), nn.Sign(), nn.Sigmoid(), nn.Step(), nn.Sin(2.0), nn.Cos(), nn.Erf(c=3.0), nn.Rbf()]
+    "activation",
+    [nn.Tanh(), nn.HardTanh(), nn.Sign(), nn.Sigmoid(), nn.Step(), nn.Sin(2.0), nn.Cos(), nn.Erf(c=3.0), nn.Rbf()],
 )
 def test_values_of_activations(activation):
     """The bound for one example, whose target is 0, is the width times the end that is farther from it."""

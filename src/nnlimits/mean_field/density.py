@@ -64,7 +64,8 @@ def density_flow(
     `times`, ascending from 0 or later; `temperature`, at least 0, or a positive function of time, as for `langevin` (the free
     energy at the temperature of its time may then rise); `tolerance`, relative and absolute, of each step, whose sizes adapt
     and are such that masses stay positive; `solver`, of diffrax. If absent, `Kvaerno5` where noise on a fine grid would need
-    more than 25 explicit steps for each cell, `2 temperature time / spacing^2` in all, and cells are at most 2,000; else `Heun`.
+    more than 25 explicit steps for each cell, of `2 temperature time / spacing^2` in all, cells are at most 2,000 and masses
+    float64; else `Heun`.
 
     **Returns:** a `DensityCourse`, in the precision of the masses.
 
@@ -82,7 +83,7 @@ def density_flow(
         instants, accuracy = (jnp.asarray(v, start.dtype) for v in (moments, tolerance))
         schedule, hottest = as_schedule(temperature, float(moments[-1]), start.dtype)
         flux = scharfetter_gummel if hottest > 0 else upwind
-        solver = _suited(grid, hottest * float(moments[-1])) if solver is None else solver
+        solver = suited_solver(grid, hottest * float(moments[-1]), start.dtype) if solver is None else solver
         found, solved = _solved(risk, grid, start, instants, schedule, accuracy, flux, solver)
     if not solved:
         raise RuntimeError(
@@ -92,11 +93,14 @@ def density_flow(
     return found
 
 
-def _suited(grid: Grid, spread: float) -> Any:
-    """The quicker method for noise of temperature times time `spread`: an implicit one takes few steps of much work."""
+def suited_solver(grid: Grid, spread: float, dtype: Any) -> Any:
+    """The quicker method for noise of temperature times time `spread`: an implicit one takes few steps of much work, and
+    equations that single precision does not solve to a step's tolerance.
+    """
     cells = math.prod(grid.cells)
     explicit = 2 * spread * sum(h**-2 for h in grid.spacing)
-    return diffrax.Kvaerno5() if explicit > _STIFF * cells and cells <= _LARGEST_MATRIX else diffrax.Heun()
+    stiff = explicit > _STIFF * cells and cells <= _LARGEST_MATRIX
+    return diffrax.Kvaerno5() if stiff and np.dtype(dtype) == np.float64 else diffrax.Heun()
 
 
 @eqx.filter_jit

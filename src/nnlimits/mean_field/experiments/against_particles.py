@@ -56,7 +56,7 @@ def against_particles(
     *,
     m: int = 100_000,
     times: Sequence[Any] | np.ndarray = (0, 1, 3, 6, 10),
-    cells: int = 100,
+    cells: int = 200,
     step: float = 0.02,
     seed: int = 0,
     advance: Advance = ignore,

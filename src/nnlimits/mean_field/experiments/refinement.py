@@ -17,7 +17,7 @@ from nnlimits.mean_field.potential import Confined
 from nnlimits.mean_field.risk import EmpiricalRisk
 from nnlimits.mean_field.two_layer import TwoLayer
 
-_FARTHEST, _TIME, _TEMPERATURE, _NODES = 4.0, 1.0, 0.3, 4
+_FARTHEST, _TIME, _TEMPERATURE, _NODES, _TOLERANCE = 4.0, 1.0, 0.3, 4, 1e-6
 _STIFFNESS = np.array([[1.2, 0.5], [0.5, 0.7]])
 _MEAN, _COVARIANCE = np.array([1.0, -0.5]), np.array([[0.3, 0.1], [0.1, 0.2]])
 
@@ -47,7 +47,7 @@ class Refinement(NamedTuple):
 
 def refinement(
     cells: Sequence[int] = (50, 100, 200, 400),
-    cells_of_two: Sequence[int] = (25, 50, 100),
+    cells_of_two: Sequence[int] = (25, 50, 100, 200),
     *,
     advance: Advance = ignore,
 ) -> tuple[Refinement, ...]:
@@ -95,7 +95,7 @@ def _refined(axes: int, temperature: float, cells: Sequence[int], advance: Advan
         grid = Grid([-_FARTHEST] * axes, [_FARTHEST] * axes, count)
         start = exact_masses(grid, temperature, 0.0)
         course = density_flow(
-            _quiet(axes), grid, start / start.sum(), [_TIME], temperature=temperature, tolerance=1e-7
+            quiet_risk(axes), grid, start / start.sum(), [_TIME], temperature=temperature, tolerance=_TOLERANCE
         )
         masses = np.asarray(course.masses[-1])
         errors.append(abs(masses - exact_masses(grid, temperature, _TIME)).sum())
@@ -104,7 +104,7 @@ def _refined(axes: int, temperature: float, cells: Sequence[int], advance: Advan
     return Refinement(axes, temperature, np.asarray(cells), np.asarray(errors), np.asarray(mass_errors))
 
 
-def _quiet(axes: int) -> Confined:
+def quiet_risk(axes: int) -> Confined:
     """Neurons that see only the input zero, where they are zero."""
     units = TwoLayer(nn.Tanh(), 1, readout=axes == 2)
     return Confined(EmpiricalRisk(units, np.zeros((1, 1)), np.zeros(1)), _potential)
