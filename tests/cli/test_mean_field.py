@@ -35,6 +35,11 @@ import pytest
             "of a neuron of the teacher",
         ),
         (["langevin", "--neurons", "200", "--end", "5", "--cells", "100"], ["langevin.png"], "free energy"),
+        (
+            ["refinement", "--cells", "40,80", "--square", "20,40", "--neurons", "500", "--fine", "20"],
+            ["refinement.png"],
+            "the density against 500 particles",
+        ),
     ],
 )
 def test_experiments(run, tmp_path, arguments, figures, text):
@@ -52,6 +57,8 @@ def test_experiments(run, tmp_path, arguments, figures, text):
         (["teacher", "--widths", "5,x"], "--widths must be whole numbers of at least 1 that ascend"),
         (["langevin", "--cells", "110"], "--cells must be a multiple of 50; received 110"),
         (["langevin", "--temperature", "0"], "temperature must be finite and positive; received 0"),
+        (["refinement", "--cells", "50"], "cells must be two or more numbers that ascend"),
+        (["refinement", "--fine", "25"], "--fine must be a multiple of 10; received 25"),
         (["nothing"], "No such command 'nothing'"),
     ],
 )

@@ -50,7 +50,7 @@ def test_rates_of_change_on_two_axes(temperature):
             grid, masses = mean_field.Grid([-4, -4], [4, 4], cells), {}
             for time in (0.499, 0.5, 0.501):
                 masses[time] = exact_masses(grid, temperature, time)
-            variation = quiet_risk(2).first_variation(mean_field.Neurons(np.zeros((1, 2))))(grid.centres())
+            variation = quiet_risk(2).first_variation(mean_field.Neurons(np.zeros((1, 2))))(jnp.asarray(grid.centres()))
             flux = scharfetter_gummel if temperature else upwind
             square = [jnp.asarray(v).reshape(grid.cells) for v in (masses[0.5], variation)]
             found = np.asarray(change(grid, *square, jnp.asarray(temperature), flux))

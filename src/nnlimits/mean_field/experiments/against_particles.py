@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 from scipy.stats import norm
@@ -117,6 +118,6 @@ def _moved(
 
 def _spread(risk: EmpiricalRisk, neurons: Neurons) -> float:
     with risk.precision(neurons):
-        variation = np.asarray(risk.first_variation(neurons)(neurons.positions))
+        variation = np.asarray(risk.first_variation(neurons)(jnp.asarray(neurons.positions)))
     masses = np.asarray(neurons.masses)
     return float(np.sqrt(max(masses @ variation**2 - (masses @ variation) ** 2, 0.0)))
