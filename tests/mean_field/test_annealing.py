@@ -28,8 +28,9 @@ def logarithmic(time):
 def test_annealing_finds_what_cold_neurons_do_not():
     """Neurons `sin(theta x)` near 0.6, for targets of the frequencies 1 and 4: they fit the first and must cross to the other.
 
-    At the same time, and from noise that ends as cold, annealed ones have little more than half the risk; so says the density too,
-    from which 4,000 particles differ by their sampling: five standard errors of independent draws, and a percent for steps of 0.05.
+    At the same time, and from noise that ends as cold, annealed ones have little more than half the risk; so says the density
+    too, from which 4,000 particles differ by their sampling: five standard errors of independent draws, and a percent for steps
+    of 0.05.
     """
     x = np.random.default_rng(0).standard_normal((60, 1))
     units = mean_field.TwoLayer(nn.Sin(), 1, readout=False)

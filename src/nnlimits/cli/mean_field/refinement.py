@@ -59,7 +59,7 @@ def _print_orders(out: Any, found: Any) -> None:
         for i, (count, error, mass) in enumerate(zip(case.cells, case.errors, case.mass_errors, strict=True)):
             label = f"{count}" if case.axes == 1 else f"{count} x {count}"
             rows.append(
-                (label, [case.temperature, float(error), float(case.orders[i - 1]) if i else None, float(mass)])
+                (label, [case.temperature, float(error), float(case.orders[i - 1]) if i else float("nan"), float(mass)])
             )
     out.print(numbers("Against exact solutions, at time 1: sum of the cells' errors", "cells", columns, rows))
 
