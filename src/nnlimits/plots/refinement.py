@@ -5,15 +5,16 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, NullLocator
 
 from nnlimits.mean_field.experiments import AgainstParticles, Refinement
-from nnlimits.plots.style import COLORS, legend, new_figure, plain_logarithmic, title
+from nnlimits.plots.style import COLORS, legend, new_figure, title
 
 _LOOKS = [("blue", "o"), ("orange", "s"), ("green", "^"), ("purple", "D")]
 
 
 def refinement(found: Sequence[Refinement], particles: Sequence[AgainstParticles] = ()) -> Figure:
-    """Errors on logarithmic axes with their fitted orders; risks of density and particles, with two standard errors of as many
+    """Errors on logarithmic axes with their orders; risks of particles beside the density's, with two standard errors of as many
     independent draws; and their distance, with that of independent draws.
     """
     figure, axes = new_figure(1, 3 if particles else 1, width=13.2 if particles else 5.6, height=4.6)
@@ -36,7 +37,9 @@ def _errors(axis: Axes, found: Sequence[Refinement]) -> None:
     top = max(float((case.errors * case.cells**2.0).max()) for case in found)
     axis.plot(ends, 2 * top * ends**-2.0, "--", color=COLORS["faint"], linewidth=1.3, label="second order")
     axis.set(xscale="log", yscale="log", xlabel="cells along an axis", ylabel="sum of errors of the cells' masses")
-    plain_logarithmic(axis.xaxis)
+    axis.xaxis.set_major_locator(FixedLocator(sorted({int(n) for case in found for n in case.cells})))
+    axis.xaxis.set_minor_locator(NullLocator())
+    axis.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     title(axis, "Errors (order of the last refinement)")
     legend(axis, loc="upper center", bbox_to_anchor=(0.5, -0.16))
 
@@ -45,14 +48,13 @@ def _risks(axis: Axes, particles: Sequence[AgainstParticles]) -> None:
     for case, (color, marker) in zip(particles, _LOOKS, strict=False):
         noise = f"temperature {case.temperature:g}" if case.temperature else "no noise"
         label = f"{case.particles.shape[1]:,} particles, {noise}"
-        bars = 2 * case.sampling_errors
-        axis.errorbar(
-            case.times, case.particle_risks, bars, fmt=marker, color=COLORS[color], markersize=5, capsize=4, label=label
-        )
-        axis.plot(case.times, case.density_risks, color=COLORS[color], linewidth=1.2, label=f"density, {noise}")
-    axis.set(xlabel="time of the flow", ylabel="risk (bars: two standard errors)")
+        excess = 100 * (case.particle_risks / case.density_risks - 1)
+        bars = 200 * case.sampling_errors / case.density_risks
+        axis.errorbar(case.times, excess, bars, fmt=marker, color=COLORS[color], markersize=5, capsize=4, label=label)
+    axis.axhline(0, color=COLORS["theory"], linewidth=1.2, label="density")
+    axis.set(xlabel="time of the flow", ylabel="risk above the density's, in percent")
     title(axis, "Two parameters: one risk")
-    legend(axis, loc="upper center", bbox_to_anchor=(0.5, -0.16))
+    legend(axis, title="bars: two standard errors of draws", loc="upper center", bbox_to_anchor=(0.5, -0.16))
 
 
 def _distances(axis: Axes, particles: Sequence[AgainstParticles]) -> None:
@@ -62,6 +64,6 @@ def _distances(axis: Axes, particles: Sequence[AgainstParticles]) -> None:
         axis.plot(case.times, distance, marker, color=COLORS[color], markersize=6, label=f"particles, {noise}")
         axis.plot(case.times, expected, "--", color=COLORS[color], linewidth=1.3, label=f"independent draws, {noise}")
     axis.set_ylim(0, None)
-    axis.set(xlabel="time of the flow", ylabel="total variation from the density, 100 coarse cells")
+    axis.set(xlabel="time of the flow", ylabel="total variation, 100 coarse cells")
     title(axis, "Two parameters: one law")
     legend(axis, loc="upper center", bbox_to_anchor=(0.5, -0.16))
