@@ -95,9 +95,14 @@ def test_free_energy_falls_along_langevin_as_that_of_the_density():
     assert free[0] - free[-1] > 50 * max(errors)
 
 
-def test_without_temperature_it_is_the_risk(risk, neurons):
-    with jax.enable_x64(True):
-        assert mean_field.free_energy(risk, neurons, 0.0) == float(risk(neurons))
+def test_free_energy_is_risk_and_entropy():
+    """Of neurons that compute nothing: the decay alone."""
+    units, zero = mean_field.TwoLayer(nn.Tanh(), 1, readout=False), np.zeros((1, 1))
+    risk, neurons = mean_field.EmpiricalRisk(units, zero, zero, decay=0.6), drawn([1.0], 500, 0)
+    held = 0.3 * (neurons.positions**2).mean()
+    assert mean_field.free_energy(risk, neurons, 0.0) == pytest.approx(held, rel=1e-12)
+    expected = held - 0.7 * mean_field.entropy(neurons)[0]
+    assert mean_field.free_energy(risk, neurons, 0.7) == pytest.approx(expected, rel=1e-12)
 
 
 def test_bad_input():

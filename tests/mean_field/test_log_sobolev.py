@@ -61,7 +61,7 @@ def test_oscillation_holds_for_all_measures():
     rng = np.random.default_rng(0)
     seen = [
         mean_field.data_oscillation(DATA, mean_field.Neurons(scale * rng.standard_normal((5, 1))), places)
-        for scale in (0.1, 1.0, 30.0, 30.0)
+        for scale in (1.0, 30.0, 30.0)
     ]
     assert 0.2 * most < max(seen) < most
     assert most == pytest.approx(2 * (1 + abs(DATA.y)).mean())

@@ -84,9 +84,7 @@ def noisy_descent(
     """
     check_positive("temperature", temperature)
     check_positive("step", step)
-    units = TwoLayer(nn.Tanh(), 1, readout=False)
-    x = np.random.default_rng(seed).standard_normal((_EXAMPLES, 1))
-    risk = EmpiricalRisk(units, x, np.sin(2 * x[:, 0]) / 2, decay=_DECAY)
+    risk = _risk(seed)
     grid = Grid(-_FARTHEST, _FARTHEST, cells)
     rest = np.asarray(gibbs(risk, grid, temperature))
     advance("Gibbs measure")
@@ -97,10 +95,7 @@ def noisy_descent(
     steps = np.rint(np.asarray(times) / step).astype(int)
     particles = langevin(risk, drawn, temperature, step, steps, jax.random.key(seed + 1))
     advance("particles")
-    with jax.enable_x64(True):
-        rest_risk = float(risk(Neurons(grid.centres(), rest)))
-    log = np.log(np.where(rest > 0, rest / grid.volume, 1.0))
-    least = rest_risk + temperature * float(rest @ log)
+    rest_risk, least = _at_rest(risk, grid, rest, temperature)
     free_energies = np.asarray(course.free_energies)
     return NoisyDescent(
         temperature,
@@ -117,6 +112,19 @@ def noisy_descent(
         np.asarray(particles.risks),
         rest_risk,
     )
+
+
+def _risk(seed: int) -> EmpiricalRisk:
+    x = np.random.default_rng(seed).standard_normal((_EXAMPLES, 1))
+    return EmpiricalRisk(TwoLayer(nn.Tanh(), 1, readout=False), x, np.sin(2 * x[:, 0]) / 2, decay=_DECAY)
+
+
+def _at_rest(risk: EmpiricalRisk, grid: Grid, rest: Float[np.ndarray, " k"], temperature: float) -> tuple[float, float]:
+    """The risk and the free energy of a density."""
+    with jax.enable_x64(True):
+        value = float(risk(Neurons(grid.centres(), rest)))
+    log = np.log(np.where(rest > 0, rest / grid.volume, 1.0))
+    return value, value + temperature * float(rest @ log)
 
 
 def _sure_share(risk: EmpiricalRisk, course: DensityCourse, temperature: float) -> Float[np.ndarray, " records"]:
