@@ -78,6 +78,11 @@ def density_flow(
     moments, _ = check_times(np.asarray(times))
     if np.isinf(moments).any() or (np.diff(moments) < 0).any():
         raise ValueError(f"times must be finite and ascend; received {times!r}")
+    if isinstance(solver, diffrax.AbstractImplicitSolver) and masses.dtype != np.float64:
+        raise ValueError(
+            f"masses must be float64 for an implicit solver, whose steps become ever smaller else; received {masses.dtype}: "
+            "convert them, or leave solver out"
+        )
     with precision_of(masses):
         start = jnp.asarray(masses)
         instants, accuracy = (jnp.asarray(v, start.dtype) for v in (moments, tolerance))
