@@ -154,7 +154,7 @@ def test_bad_input():
         mean_field.density_flow(FREE, grid, np.ones(4), [1], temperature=-1.0)
     with pytest.raises(ValueError, match=r"temperature must be finite and at least 0 at all times; at time 0\.40625"):
         mean_field.density_flow(FREE, grid, np.ones(4), [0.5], temperature=lambda time: 0.4 - time)
-    with pytest.raises(ValueError, match="masses must be float64 for an implicit solver.*received float32"):
+    with pytest.raises(ValueError, match=r"masses must be float64 for an implicit solver.*received float32"):
         mean_field.density_flow(FREE, grid, np.ones(4, np.float32), [1], temperature=1.0, solver=diffrax.Kvaerno5())
     with pytest.raises(ValueError, match="low must be below high"):
         mean_field.Grid(1, -1, 4)

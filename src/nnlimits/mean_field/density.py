@@ -78,11 +78,7 @@ def density_flow(
     moments, _ = check_times(np.asarray(times))
     if np.isinf(moments).any() or (np.diff(moments) < 0).any():
         raise ValueError(f"times must be finite and ascend; received {times!r}")
-    if isinstance(solver, diffrax.AbstractImplicitSolver) and masses.dtype != np.float64:
-        raise ValueError(
-            f"masses must be float64 for an implicit solver, whose steps become ever smaller else; received {masses.dtype}: "
-            "convert them, or leave solver out"
-        )
+    _check_solver(solver, masses.dtype)
     with precision_of(masses):
         start = jnp.asarray(masses)
         instants, accuracy = (jnp.asarray(v, start.dtype) for v in (moments, tolerance))
@@ -96,6 +92,14 @@ def density_flow(
             "or, with noise, solver=diffrax.Kvaerno5()"
         )
     return found
+
+
+def _check_solver(solver: Any, dtype: Any) -> None:
+    if isinstance(solver, diffrax.AbstractImplicitSolver) and dtype != np.float64:
+        raise ValueError(
+            f"masses must be float64 for an implicit solver, whose steps become ever smaller else; received {dtype}: "
+            "convert them, or leave solver out"
+        )
 
 
 def suited_solver(grid: Grid, spread: float, dtype: Any) -> Any:
