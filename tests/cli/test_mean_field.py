@@ -37,6 +37,11 @@ import pytest
         ),
         (["langevin", "--neurons", "200", "--end", "5", "--cells", "100"], ["langevin.png"], "free energy"),
         (["layers", "--widths", "4,8", "--seeds", "2"], ["layers.png"], "outputs at time 4  slope"),
+        (
+            ["refinement", "--cells", "40,80", "--square", "20,40", "--neurons", "500", "--fine", "20"],
+            ["refinement.png"],
+            "the density against 500 particles",
+        ),
     ],
 )
 def test_experiments(run, tmp_path, arguments, figures, text):
@@ -89,6 +94,8 @@ def test_digits_of_bad_files(run, tmp_path, images):
         (["layers", "--widths", "32"], "--widths must be two or more, to fit a slope; received '32'"),
         (["digits", "none.npz"], "there is no file none.npz"),
         (["digits", "none.npz", "--widths", "8,4"], "--widths must be whole numbers of at least 1 that ascend"),
+        (["refinement", "--cells", "50"], "cells must be two or more numbers that ascend"),
+        (["refinement", "--fine", "25"], "--fine must be a multiple of 10; received 25"),
         (["nothing"], "No such command 'nothing'"),
     ],
 )

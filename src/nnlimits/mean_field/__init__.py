@@ -8,6 +8,7 @@ from nnlimits.mean_field.density import DensityCourse, density_flow
 from nnlimits.mean_field.descent import descent, observed, sgd
 from nnlimits.mean_field.distance import sliced_wasserstein, wasserstein
 from nnlimits.mean_field.embedding import Embedding, gauss_hermite
+from nnlimits.mean_field.entropy import entropy, free_energy
 from nnlimits.mean_field.flow import flow
 from nnlimits.mean_field.gaussian_data import GaussianClasses, QuadraticRisk, Teacher
 from nnlimits.mean_field.gibbs import gibbs
@@ -20,6 +21,7 @@ from nnlimits.mean_field.layered_convergence import layered_convergence
 from nnlimits.mean_field.layered_flow import LayeredCourse, layered_descent, layered_flow
 from nnlimits.mean_field.layered_language import embedding_of, layered_of, network_of
 from nnlimits.mean_field.lazy import LazyTraining, ScaledRisk, lazy_training, tangent_kernel
+from nnlimits.mean_field.log_sobolev import LogSobolev, data_oscillation, log_sobolev
 from nnlimits.mean_field.neurons import Neurons
 from nnlimits.mean_field.potential import Confined
 from nnlimits.mean_field.radial import Radial, radial_classes
@@ -45,6 +47,7 @@ __all__ = [
     "Layered",
     "LayeredCourse",
     "LazyTraining",
+    "LogSobolev",
     "Neurons",
     "QuadraticRisk",
     "Radial",
@@ -58,11 +61,14 @@ __all__ = [
     "certificate",
     "conic_flow",
     "convergence",
+    "data_oscillation",
     "density_flow",
     "descent",
     "embedding_of",
+    "entropy",
     "fitted_rate",
     "flow",
+    "free_energy",
     "gauss_hermite",
     "gaussian",
     "gibbs",
@@ -73,6 +79,7 @@ __all__ = [
     "layered_flow",
     "layered_of",
     "lazy_training",
+    "log_sobolev",
     "network_of",
     "neurons_of",
     "observed",

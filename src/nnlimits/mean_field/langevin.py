@@ -1,6 +1,6 @@
 """Mean-field Langevin dynamics: noisy descent of all neurons."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import equinox as eqx
@@ -12,11 +12,9 @@ from jaxtyping import Array, PRNGKeyArray
 from nnlimits.mean_field.course import Course, Moving, stepped
 from nnlimits.mean_field.neurons import Neurons
 from nnlimits.mean_field.risk import Risk
+from nnlimits.mean_field.temperature import Schedule, Temperature, as_schedule
 from nnlimits.training.recording import segments_of
-from nnlimits.validation import check_non_negative, check_positive
-
-Temperature = float | Callable[[Any], Any]
-"""A number, or a function of time."""
+from nnlimits.validation import check_positive
 
 
 def langevin(
@@ -32,8 +30,8 @@ def langevin(
     Its law follows `density_flow` at the same temperature as the number of neurons grows, and comes to rest at `gibbs` (Mei,
     Montanari & Nguyen 2018, section 6; Nitanda, Wu & Suzuki 2022). Risks need a potential or `decay` that holds the neurons.
 
-    **Arguments:** `risk`; `neurons`; `temperature`, at least 0, or a function of time for annealing (`1 / log(t)`, say: Chizat
-    2022); `step` and `steps` as of `descent`; `key`, a JAX random key.
+    **Arguments:** `risk`; `neurons`; `temperature`, at least 0, or a function of time for annealing (`1 / log(2 + t)`,
+    say: Chizat 2022), which JAX can trace; `step` and `steps` as of `descent`; `key`, a JAX random key.
 
     **Returns:** a `Course`; `dissipated` counts the drift alone.
 
@@ -41,24 +39,16 @@ def langevin(
     """
     risk.check(neurons)
     check_positive("step", step)
-    if not callable(temperature):
-        check_non_negative("temperature", temperature)
-    schedule = temperature if callable(temperature) else _Constant(float(temperature))
+    segments = segments_of(steps)
     with risk.precision(neurons):
-        size = jnp.asarray(step, neurons.positions.dtype)
-        return _langevin(risk, neurons, schedule, size, jnp.asarray(segments_of(steps)), key)
-
-
-class _Constant(eqx.Module):
-    value: float
-
-    def __call__(self, _: Any) -> float:
-        return self.value
+        dtype = neurons.positions.dtype
+        schedule, _ = as_schedule(temperature, float(step) * int(segments.sum()), dtype)
+        return _langevin(risk, neurons, schedule, jnp.asarray(step, dtype), jnp.asarray(segments), key)
 
 
 @eqx.filter_jit
 def _langevin(
-    risk: Risk, neurons: Neurons, schedule: Callable[[Any], Any], size: Array, segments: Array, key: PRNGKeyArray
+    risk: Risk, neurons: Neurons, schedule: Schedule, size: Array, segments: Array, key: PRNGKeyArray
 ) -> Course:
     def step(state: Moving, index: Array) -> Moving:
         positions, dissipated = state

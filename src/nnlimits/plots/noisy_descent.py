@@ -24,9 +24,26 @@ def noisy_descent(found: NoisyDescent) -> Figure:
     laws.set_ylim(0, 1.45 * laws.get_ylim()[1])
     title(laws, f"At rest (time {found.times[-1]:g})")
     legend(laws, loc="upper left")
-    free.plot(found.times, np.maximum(found.free_energies - found.rest_free_energy, 1e-13), ".-", color=COLORS["blue"])
+    free.plot(
+        found.times,
+        np.maximum(found.free_energies - found.rest_free_energy, 1e-13),
+        ".-",
+        color=COLORS["blue"],
+        label="density",
+    )
+    gaps = found.particle_free_energies - found.rest_free_energy
+    shown = gaps > 0
+    free.plot(
+        found.times[shown], gaps[shown], "o", color=COLORS["orange"], markersize=4, label=f"{m:,} particles (estimated)"
+    )
+    error = found.temperature / m**0.5
+    free.axhline(
+        error, color=COLORS["orange"], linestyle="--", linewidth=1.2, label="standard error of the estimate, about"
+    )
+    free.plot(found.times, found.sure_gaps, ":", color=COLORS["theory"], label="bound by log-Sobolev inequalities")
     free.set(yscale="log", xlabel="time of the flow", ylabel="free energy above that of the Gibbs measure")
     title(free, "The free energy falls")
+    legend(free)
     risks.plot(found.times, found.particle_risks, "o", color=COLORS["orange"], markersize=4, label="particles")
     risks.plot(found.times, found.density_risks, "--", color=COLORS["theory"], label="density")
     risks.axhline(found.rest_risk, color=COLORS["blue"], linewidth=1.2, label="Gibbs measure")

@@ -48,5 +48,7 @@ def _print_rest(out: Any, found: Any) -> None:
     )
     out.print(
         f"[bold]free energy[/bold]  {found.free_energies[0]:.6g} to {found.free_energies[-1]:.6g}, "
-        f"least {found.rest_free_energy:.6g}"
+        f"least {found.rest_free_energy:.6g}; of particles {found.particle_free_energies[-1]:.6g} (estimated)"
     )
+    sure = found.sure_gaps[-1] / found.sure_gaps[0]
+    out.print(f"[bold]log-Sobolev bound[/bold]  at most {sure:.3g} of the excess free energy is left at the end")

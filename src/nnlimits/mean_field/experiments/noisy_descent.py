@@ -8,12 +8,14 @@ import numpy as np
 from jaxtyping import Float
 
 from nnlimits import nn
-from nnlimits.mean_field.density import density_flow
+from nnlimits.mean_field.density import DensityCourse, density_flow
+from nnlimits.mean_field.entropy import free_energy
 from nnlimits.mean_field.experiments.balls import Advance, ignore
 from nnlimits.mean_field.gibbs import gibbs
 from nnlimits.mean_field.grid import Grid
 from nnlimits.mean_field.langevin import langevin
 from nnlimits.mean_field.laws import gaussian
+from nnlimits.mean_field.log_sobolev import data_oscillation, log_sobolev
 from nnlimits.mean_field.neurons import Neurons
 from nnlimits.mean_field.risk import EmpiricalRisk
 from nnlimits.mean_field.two_layer import TwoLayer
@@ -36,6 +38,10 @@ class NoisyDescent(NamedTuple):
     """The Gibbs measure of its own first variation."""
     free_energies: Float[np.ndarray, " records"]
     """Of the density."""
+    particle_free_energies: Float[np.ndarray, " records"]
+    """By the distances of nearest neighbours."""
+    sure_gaps: Float[np.ndarray, " records"]
+    """What the density's free energy is above its least at most, by logarithmic Sobolev inequalities along the way."""
     rest_free_energy: float
     """The least of all measures."""
     density_risks: Float[np.ndarray, " records"]
@@ -74,13 +80,11 @@ def noisy_descent(
 
     **Raises:** `ValueError` for numbers out of range; `RuntimeError` for temperatures so low that no fixed point is found.
 
-    Mei, Montanari & Nguyen 2018, section 6; Hu, Ren, Siska & Szpruch 2021.
+    Mei, Montanari & Nguyen 2018, section 6; Nitanda, Wu & Suzuki 2022, theorem 1; Hu, Ren, Siska & Szpruch 2021.
     """
     check_positive("temperature", temperature)
     check_positive("step", step)
-    units = TwoLayer(nn.Tanh(), 1, readout=False)
-    x = np.random.default_rng(seed).standard_normal((_EXAMPLES, 1))
-    risk = EmpiricalRisk(units, x, np.sin(2 * x[:, 0]) / 2, decay=_DECAY)
+    risk = _risk(seed)
     grid = Grid(-_FARTHEST, _FARTHEST, cells)
     rest = np.asarray(gibbs(risk, grid, temperature))
     advance("Gibbs measure")
@@ -91,9 +95,8 @@ def noisy_descent(
     steps = np.rint(np.asarray(times) / step).astype(int)
     particles = langevin(risk, drawn, temperature, step, steps, jax.random.key(seed + 1))
     advance("particles")
-    with jax.enable_x64(True):
-        rest_risk = float(risk(Neurons(grid.centres(), rest)))
-    log = np.log(np.where(rest > 0, rest / grid.volume, 1.0))
+    rest_risk, least = _at_rest(risk, grid, rest, temperature)
+    free_energies = np.asarray(course.free_energies)
     return NoisyDescent(
         temperature,
         np.asarray(course.times),
@@ -101,9 +104,33 @@ def noisy_descent(
         np.asarray(course.masses),
         np.asarray(particles.positions)[..., 0],
         rest,
-        np.asarray(course.free_energies),
-        rest_risk + temperature * float(rest @ log),
+        free_energies,
+        np.array([free_energy(risk, particles.at(i), temperature) for i in range(len(steps))]),
+        (free_energies[0] - least) * _sure_share(risk, course, temperature),
+        least,
         np.asarray(course.risks),
         np.asarray(particles.risks),
         rest_risk,
     )
+
+
+def _risk(seed: int) -> EmpiricalRisk:
+    x = np.random.default_rng(seed).standard_normal((_EXAMPLES, 1))
+    return EmpiricalRisk(TwoLayer(nn.Tanh(), 1, readout=False), x, np.sin(2 * x[:, 0]) / 2, decay=_DECAY)
+
+
+def _at_rest(risk: EmpiricalRisk, grid: Grid, rest: Float[np.ndarray, " k"], temperature: float) -> tuple[float, float]:
+    """The risk and the free energy of a density."""
+    with jax.enable_x64(True):
+        value = float(risk(Neurons(grid.centres(), rest)))
+    log = np.log(np.where(rest > 0, rest / grid.volume, 1.0))
+    return value, value + temperature * float(rest @ log)
+
+
+def _sure_share(risk: EmpiricalRisk, course: DensityCourse, temperature: float) -> Float[np.ndarray, " records"]:
+    """What is left at most of the free energy above its least, at each interval's slower rate of its ends."""
+    records, centres = range(len(course.times)), course.grid.centres()
+    swings = [data_oscillation(risk, course.at(i), centres) for i in records]
+    rates = np.array([log_sobolev(risk, temperature, oscillation=swing).rate for swing in swings])
+    slower = np.minimum(rates[1:], rates[:-1])
+    return np.exp(-np.concatenate([[0.0], np.cumsum(slower * np.diff(np.asarray(course.times)))]))
