@@ -15,6 +15,8 @@ from nnlimits.mean_field.neurons import Neurons
 from nnlimits.mean_field.risk import Risk
 from nnlimits.validation import check_positive
 
+_STEPS = 200
+
 
 class Certificate(NamedTuple):
     """How far a measure of neurons is from the best one, for a convex loss."""
@@ -111,11 +113,20 @@ def _minimised(
     """The first variation at the ends of local minimisation and at the starts, these places, and its mean over the neurons."""
     variation = risk.first_variation(neurons)
 
+    def at(theta: Array) -> Array:
+        return variation(place(theta)[None])[0]
+
+    def with_its_gradient_alone(theta: Array, _: Any) -> Array:
+        """The same value and gradient, but linear around `theta`: else the solver keeps a linearization, which holds the data
+        once for every start, and goes through them forward and backward.
+        """
+        here = jax.lax.stop_gradient(theta)
+        value, slope = jax.lax.stop_gradient(jax.value_and_grad(at)(here))
+        return value + jnp.vdot(slope, theta - here)
+
     def minimise(theta: Array) -> Array:
         solver = optx.LBFGS(rtol=1e-6, atol=1e-9)
-        found = optx.minimise(
-            lambda t, _: variation(place(t)[None])[0], solver, place(theta), max_steps=200, throw=False
-        )
+        found = optx.minimise(with_its_gradient_alone, solver, place(theta), max_steps=_STEPS, throw=False)
         return place(found.value)
 
     ends = jnp.concatenate([jax.lax.map(minimise, starts, batch_size=32), place(starts)])

@@ -29,9 +29,9 @@ class Confined(Risk):
     units: Units
     risk: Risk
     potential: Callable[[Any], Any] = eqx.field(static=True)
-    homogeneous: float | None = eqx.field(static=True)
+    homogeneous: int | float | None = eqx.field(static=True)
 
-    def __init__(self, risk: Risk, potential: Callable[[Any], Any], *, homogeneous: float | None = None) -> None:
+    def __init__(self, risk: Risk, potential: Callable[[Any], Any], *, homogeneous: int | float | None = None) -> None:
         if not isinstance(risk, Risk):
             raise TypeError(f"risk must be a Risk; received {type(risk).__name__}")
         self.units, self.risk, self.potential, self.homogeneous = risk.units, risk, potential, homogeneous
