@@ -4,7 +4,7 @@ import numpy as np
 
 from nnlimits import mean_field
 from nnlimits.mean_field import experiments
-from nnlimits.plots import isotropic_gaussians, noisy_descent, teacher_student
+from nnlimits.plots import isotropic_gaussians, noisy_descent, regimes, teacher_student
 
 TIMES = np.array([0.0, 1.0, 2.0])
 GRID = mean_field.Grid(0.0, 4.0, 50)
@@ -74,3 +74,11 @@ def test_noisy_descent():
     assert abs(distance / expected - 1) < 3 * 0.756 / 50**0.5  # of |normal|: relative deviation (pi/2 - 1)^{1/2}
     assert found.density_distance == 0
     assert "10,000 particles" in labels(noisy_descent.noisy_descent(found))
+
+
+def test_regimes():
+    alphas, levels = np.array([1.0, 16.0, 32.0]), np.array([0.5, 1.0])
+    parts = (np.outer(alphas**power, levels) for power in (1.0, 1.0, -1.0, -2.0))
+    shown = labels(regimes.regimes(experiments.Regimes(alphas, 16, 10.0, *parts)))
+    for text in ("hidden weights: slope \u22121.00", "tangent kernel: slope \u22122.00", "held-out data", "time 10"):
+        assert text in shown
