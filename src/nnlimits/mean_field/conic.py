@@ -61,4 +61,4 @@ class _Conic(eqx.Module):
         outward = (velocity * positions).sum(-1, keepdims=True) / jnp.square(positions).sum(-1, keepdims=True)
         along = velocity - outward * positions
         speed = self.transport * jnp.square(along).sum(-1) + 4 * self.birth * value**2
-        return self.transport * along, -4 * self.birth * masses * value, masses @ speed
+        return jnp.asarray(self.transport * along), jnp.asarray(-4 * self.birth * masses * value), masses @ speed

@@ -34,7 +34,9 @@ def test_features_pay_and_lazy_training_does_not_move():
 
 
 def test_bad_input():
-    with pytest.raises(ValueError, match="m must be an even number of at least 2, as neurons come in pairs; received 7"):
+    with pytest.raises(
+        ValueError, match="m must be an even number of at least 2, as neurons come in pairs; received 7"
+    ):
         experiments.regimes(m=7)
     with pytest.raises(ValueError, match="examples must be at least 1; received 0"):
         experiments.regimes(examples=0)

@@ -40,6 +40,7 @@ def chaos(
     saved = [save(propagation_of_chaos(found.sizes), folder / "chaos.png")]
     if found.steps is not None:
         _print(out, "Of stochastic descent from the flow, by its step", "step^{:.3f}", 0.5, found.steps)
+        out.print("The risk is not linear in the outputs: its error has a root of the step and a linear term.")
         saved.append(save(propagation_of_chaos(found.steps, scale="step", slope=0.5), folder / "steps.png"))
     print_saved(out, saved)
 

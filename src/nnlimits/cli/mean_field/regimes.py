@@ -11,7 +11,9 @@ from nnlimits.cli.mean_field.common import Folder, Seed, numbers_of, positive, p
 
 @reported()
 def regimes(
-    alphas: Annotated[str, typer.Option(help="Scales of the output, with commas between.")] = "1,2,4,8,16,32,64,128,256",
+    alphas: Annotated[
+        str, typer.Option(help="Scales of the output, with commas between.")
+    ] = "1,2,4,8,16,32,64,128,256",
     neurons: Annotated[int, typer.Option(help="An even number.", min=2)] = 256,
     dimension: Annotated[int, typer.Option(help="Of the inputs.", min=1)] = 10,
     teacher: Annotated[int, typer.Option(help="Neurons of the teacher.", min=1)] = 3,

@@ -44,9 +44,9 @@ def chaos(
 ) -> Chaos:
     """Propagation of chaos for neurons `a tanh(w x + b)` that learn `sin(2 x)` at 16 points, up to time 4.
 
-    Finitely many independent neurons are of the order of `m^(-1/2)` from the limit, one-pass stochastic descent by single examples
-    of the order of `sqrt(step)` from the flow (Mei, Montanari & Nguyen 2018, theorem 3). As the risk is not linear in the
-    outputs, its error has terms of the next order, `1/m` and `step`, that bend its line where they are not small.
+    Finitely many independent neurons are of the order of `m^(-1/2)` from the limit, one-pass stochastic descent by single
+    examples of the order of `sqrt(step)` from the flow (Mei, Montanari & Nguyen 2018, theorem 3). As the risk is not linear in
+    the outputs, its error has terms of the next order, `1/m` and `step`, that bend its line where they are not small.
 
     **Arguments:** `sizes`, numbers of neurons that ascend; `step_sizes`, none to leave stochastic descent (of 1,024 neurons)
     out; `seeds`, runs of each size; `reference`, the number of neurons that stands for infinitely many; `step_seeds`, runs of
@@ -58,7 +58,10 @@ def chaos(
         if len(set(scales)) == 1 or len(set(scales)) < len(scales):
             raise ValueError(f"{name} must be two or more different numbers, to fit a rate; received {tuple(scales)}")
     risk = EmpiricalRisk(TwoLayer(nn.Tanh(), 1, bias=True), _X, np.sin(2 * _X[:, 0]))
-    law, sliced = gaussian(risk.units.size), partial(sliced_wasserstein, key=jax.random.key(0), projections=_PROJECTIONS)
+    law, sliced = (
+        gaussian(risk.units.size),
+        partial(sliced_wasserstein, key=jax.random.key(0), projections=_PROJECTIONS),
+    )
     first, second = jax.random.split(jax.random.key(seed))
     options: dict[str, Any] = {
         "x": _X,
@@ -72,7 +75,16 @@ def chaos(
     if not len(step_sizes):
         return Chaos(by_size, None)
     by_step = sgd_convergence(
-        risk, _drawn, law, _END, list(step_sizes), second, m=_STEPS_NEURONS, seeds=step_seeds, records=_RECORDS, **options
+        risk,
+        _drawn,
+        law,
+        _END,
+        list(step_sizes),
+        second,
+        m=_STEPS_NEURONS,
+        seeds=step_seeds,
+        records=_RECORDS,
+        **options,
     )
     return Chaos(by_size, by_step)
 
