@@ -44,7 +44,8 @@ _PARAMETERS = """
     - `standardize`: whether features, and targets of a regression, are given mean zero and unit variance first.
     - `random_state`: for the neurons at the start (and the noise): Gaussian, with `E |w|^2 = E b^2 = E a^2 = 1`.
 
-    **Attributes:** `decay_`, the decay used; `units_` and `neurons_`, of `nnlimits.mean_field`; `risk_`, its `EmpiricalRisk` on the standardised examples;
+    **Attributes:** `units_` and `neurons_`, of `nnlimits.mean_field`; `decay_`, the decay used; `risk_`, the `EmpiricalRisk` on
+    the standardised examples;
     `risk_curve_`, its values after each stride of 50 steps, at the times of the flow in `times_`; `n_iter_`, the number of steps;
     `certificate_`, the `mean_field.Certificate` that bounds by how much `risk_` exceeds the least risk of any distribution
     of neurons (of the same total mass, for a homogeneous activation). It is computed when it is first asked for, and
@@ -115,7 +116,7 @@ class MeanField(BaseEstimator):
             check_non_negative(name, getattr(self, name))
         if automatic and self.temperature > 0:
             raise ValueError(f'decay="auto" is for temperature=0; give a number with temperature={self.temperature!r}')
-        if self.temperature > 0 and not self.decay > 0:
+        if self.temperature > 0 and self.decay == 0:
             raise ValueError(
                 f"temperature={self.temperature!r} drives neurons apart without end; give a positive decay to hold them"
             )
