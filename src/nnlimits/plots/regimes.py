@@ -34,8 +34,8 @@ def regimes(found: Any) -> Figure:
     _curves(right, alphas, found.test_risks, COLORS["purple"], "s", "held-out data")
     right.set(yscale="log", ylabel="half the mean square error")
     title(right, f"Risk at time {found.time:g}")
-    for axis, height in ((left, 0.02), (right, 0.98)):
-        _scales(axis, alphas, found.m, height)
+    for axis in (left, right):
+        _scales(axis, alphas, found.m, named=axis is left)
         legend(axis, loc="upper center", bbox_to_anchor=(0.5, -0.15), ncols=1)
     return figure
 
@@ -45,8 +45,8 @@ def _curves(axis: Axes, alphas: np.ndarray, values: np.ndarray, color: str, mark
     axis.plot(alphas, np.exp(np.log(values).mean(1)), marker + "-", color=color, markersize=5, label=label)
 
 
-def _scales(axis: Axes, alphas: np.ndarray, m: int, height: float) -> None:
-    """The two scales of the literature, where they are among those shown; their names at a height from 0 to 1."""
+def _scales(axis: Axes, alphas: np.ndarray, m: int, *, named: bool) -> None:
+    """The two scales of the literature, where they are among those shown, named where there is room."""
     axis.set(xscale="log", xlabel="scale of the output, alpha")
     axis.xaxis.set_major_locator(FixedLocator([float(alpha) for alpha in alphas]))
     axis.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
@@ -56,11 +56,11 @@ def _scales(axis: Axes, alphas: np.ndarray, m: int, height: float) -> None:
             axis.axvline(value, color=COLORS["faint"], linestyle="--", linewidth=1.1, zorder=0)
             axis.text(
                 value * 1.06,
-                height,
-                name,
+                0.02,
+                name if named else "",
                 transform=axis.get_xaxis_transform(),
                 rotation=90,
-                va="bottom" if height < 0.5 else "top",
+                va="bottom",
                 fontsize=9,
                 color=COLORS["faint"],
             )
