@@ -42,11 +42,27 @@ import pytest
             ["refinement.png"],
             "the density against 500 particles",
         ),
+        (
+            [
+                *("chaos", "--sizes", "4,8", "--steps", "0.05,0.1", "--seeds", "2", "--step-seeds", "2"),
+                *("--reference", "32"),
+            ],
+            ["chaos.png", "steps.png"],
+            "sliced distance m^",
+        ),
+        (
+            [
+                *("regimes", "--alphas", "1,16,32", "--neurons", "16", "--dimension", "2", "--examples", "10"),
+                *("--end", "5", "--seeds", "2"),
+            ],
+            ["regimes.png"],
+            "kernel change alpha^-",
+        ),
     ],
 )
 def test_experiments(run, tmp_path, arguments, figures, text):
     output = run("mean-field", *arguments, "--folder", "seen").output
-    assert text in output
+    assert text in " ".join(output.split())
     for name in figures:
         assert (tmp_path / "seen" / name).stat().st_size > 10_000
 
@@ -96,6 +112,12 @@ def test_digits_of_bad_files(run, tmp_path, images):
         (["digits", "none.npz", "--widths", "8,4"], "--widths must be whole numbers of at least 1 that ascend"),
         (["refinement", "--cells", "50"], "cells must be two or more numbers that ascend"),
         (["refinement", "--fine", "25"], "--fine must be a multiple of 10; received 25"),
+        (
+            ["chaos", "--steps", "0.1,-1"],
+            "--steps must be positive numbers that ascend, such as 0.1,1,10; received '0.1,-1'",
+        ),
+        (["chaos", "--sizes", "16"], "sizes must be two or more different numbers, to fit a rate; received (16,)"),
+        (["regimes", "--neurons", "7"], "m must be an even number"),
         (["nothing"], "No such command 'nothing'"),
     ],
 )

@@ -1,5 +1,6 @@
 """Trained distributions of neurons as estimators: what they learn, their certificate, and scikit-learn's contract."""
 
+import functools
 import pickle
 import warnings
 
@@ -116,7 +117,9 @@ def test_parameters_out_of_range(problem, parameters, message):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("estimator", [MeanFieldRegressor, MeanFieldClassifier])
+@pytest.mark.parametrize(
+    "estimator", [MeanFieldRegressor, MeanFieldClassifier, functools.partial(MeanFieldRegressor, decay="auto")]
+)
 def test_check_estimator(estimator):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

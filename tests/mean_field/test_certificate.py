@@ -10,6 +10,7 @@ UNITS = mean_field.TwoLayer(nn.Relu(), 2)
 W = np.array([[1.0, 0.0], [-0.6, 0.8]])
 A = np.array([[1.0], [-1.0]])
 TEACHER = mean_field.Neurons(np.concatenate([W, A], 1))
+MIXED = np.array([0.49, 0.49, 0.02])
 
 
 def problem(decay=0.0):
@@ -62,6 +63,38 @@ def test_conic_flow_is_sparse_and_finds_the_teacher():
     assert final.masses[nearness > 0.999].sum() > 0.999 * final.masses.sum()
     found = mean_field.certificate(risk, final, jax.random.key(1), starts=64)
     assert found.gap < 1e-6
+
+
+@pytest.mark.slow
+def test_a_confined_risk_is_searched_everywhere():
+    """A well far from neurons that fit the data: on the sphere nothing is lower, in the well something is."""
+    well = np.array([3.0, 0.0, 0.0])
+    risk = mean_field.Confined(problem(), lambda p: -jax.numpy.exp(-jax.numpy.square(p - well).sum()))
+    found = mean_field.certificate(risk, TEACHER, jax.random.key(0), starts=32)
+    assert risk.degree is None
+    np.testing.assert_allclose(found.direction, well, atol=0.2)
+    with jax.enable_x64(True):
+        now, mixed = float(risk(TEACHER)), mean_field.Neurons(np.concatenate([TEACHER.positions, well[None]]), MIXED)
+        assert found.gap >= now - float(risk(mixed)) > 0.01
+    np.testing.assert_allclose(found.gap, found.average - found.lowest)
+    np.testing.assert_allclose(found.lowest, -1, rtol=0.01)
+
+
+@pytest.mark.slow
+def test_a_second_conic_flow_is_not_compiled_again():
+    """The loss is called while a function is traced, and not after."""
+    calls = []
+
+    def loss(outputs, y):
+        calls.append(1)
+        return jax.numpy.square(outputs - y).mean()
+
+    risk = mean_field.EmpiricalRisk(UNITS, problem().x, problem().y, loss)
+    mean_field.conic_flow(risk, TEACHER, [0.0, 1.0])
+    traced = len(calls)
+    slow = mean_field.conic_flow(risk, TEACHER, [0.0, 1.0], birth=0.0, transport=0.5)
+    assert len(calls) == traced > 0
+    np.testing.assert_array_equal(slow.masses[-1], slow.masses[0])
 
 
 def test_bad_input():

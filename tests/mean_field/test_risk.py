@@ -98,6 +98,60 @@ def test_homogeneous_degrees():
     assert mean_field.TwoLayer(nn.Step(), 3).degree in (None, 1)
 
 
+def risks(degree, decay):
+    """Of all kinds, for rectified neurons of a degree without and with the readout weight."""
+    units = mean_field.TwoLayer(nn.Relu() if degree == 2 else nn.RectifiedMonomial(2), 2)
+    x = np.random.default_rng(0).standard_normal((5, 2))
+    neurons = mean_field.Neurons(np.random.default_rng(1).standard_normal((3, 3)))
+    risk = mean_field.EmpiricalRisk(units, x, np.sin(x[:, 0]), decay=decay)
+    yield risk, neurons
+    yield mean_field.Confined(risk, quartic), neurons
+    yield mean_field.Confined(risk, square, homogeneous=2), neurons
+    if decay == 0:
+        yield mean_field.ScaledRisk(risk, 3.0, neurons), neurons.moved(neurons.positions + 0.3)
+        yield mean_field.Teacher(units, neurons), neurons.moved(neurons.positions + 0.3)
+        yield mean_field.GaussianClasses(units, [(0.5, 1.0, 1.5), (0.5, -1.0, 0.5)]), neurons
+
+
+def square(theta):
+    return 0.3 * (theta**2).sum()
+
+
+def quartic(theta):
+    return (theta**2).sum() ** 2
+
+
+DEGREES = [(2, 0.0, [2, None, 2, 2, 2, 2]), (2, 0.1, [2, None, 2]), (3, 0.0, [3, None, None, 3, 3, 3])]
+
+
+@pytest.mark.parametrize(("degree", "decay", "expected"), DEGREES)
+def test_degrees(degree, decay, expected):
+    assert [risk.degree for risk, _ in risks(degree, decay)] == expected
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("degree", "decay", "expected"), DEGREES)
+def test_degree_is_that_of_the_first_variation(degree, decay, expected):
+    """`V(2 theta) = 2^k V(theta)` where there is a degree, and no power of two where there is none."""
+    del expected
+    theta = np.random.default_rng(2).standard_normal((4, 3))
+    with jax.enable_x64(True):
+        for risk, neurons in risks(degree, decay):
+            variation = risk.first_variation(neurons)
+            powers = np.log2(np.abs(variation(jax.numpy.asarray(2 * theta)) / variation(jax.numpy.asarray(theta))))
+            if risk.degree is None:
+                assert np.ptp(powers) > 0.01
+            else:
+                np.testing.assert_allclose(powers, risk.degree, atol=1e-9)
+
+
+def test_a_risk_without_a_degree(risk):
+    assert risk.degree is None  # of tanh
+    assert mean_field.EmpiricalRisk(mean_field.Radial(nn.Relu(), 4, 5.0), np.ones((2, 1)), np.ones(2)).degree is None
+    with pytest.raises(ValueError, match="not homogeneous of degree 3: it goes from"):
+        mean_field.Confined(risk, square, homogeneous=3)
+
+
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [

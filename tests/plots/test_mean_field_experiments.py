@@ -4,7 +4,7 @@ import numpy as np
 
 from nnlimits import mean_field
 from nnlimits.mean_field import Convergence, experiments
-from nnlimits.plots import feature_learning, isotropic_gaussians, noisy_descent, teacher_student, three_layers
+from nnlimits.plots import feature_learning, isotropic_gaussians, noisy_descent, regimes, teacher_student, three_layers
 
 TIMES = np.array([0.0, 1.0, 2.0])
 GRID = mean_field.Grid(0.0, 4.0, 50)
@@ -100,4 +100,12 @@ def test_feature_learning():
     found = experiments.FeatureLearning(np.array([16, 64]), 0.05, learned, learned)
     shown = labels(feature_learning.feature_learning(found))
     for text in ("mean field: slope \u22120.50", "NTK, after", "width of both hidden layers"):
+        assert text in shown
+
+
+def test_regimes():
+    alphas, levels = np.array([1.0, 16.0, 32.0]), np.array([0.5, 1.0])
+    parts = (np.outer(alphas**power, levels) for power in (1.0, 1.0, -1.0, -2.0))
+    shown = labels(regimes.regimes(experiments.Regimes(alphas, 16, 10.0, *parts)))
+    for text in ("hidden weights: slope \u22121.00", "tangent kernel: slope \u22122.00", "held-out data", "time 10"):
         assert text in shown

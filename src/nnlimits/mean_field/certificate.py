@@ -15,6 +15,8 @@ from nnlimits.mean_field.neurons import Neurons
 from nnlimits.mean_field.risk import Risk
 from nnlimits.validation import check_positive
 
+_STEPS = 200
+
 
 class Certificate(NamedTuple):
     """How far a measure of neurons is from the best one, for a convex loss."""
@@ -24,9 +26,10 @@ class Certificate(NamedTuple):
     direction: Float[np.ndarray, " p"]
     """Where it is: the neuron that is worth adding most, if `lowest` is below `average`."""
     average: float
-    """The mean of the first variation over the neurons; zero for homogeneous ones at rest."""
+    """The integral of the first variation over the neurons; zero for homogeneous ones at rest."""
     gap: float
-    """The risk is at most this far above the least risk of measures of mass at most `mass`, if `lowest` is the minimum."""
+    """The risk is at most this far above the least of measures of the same mass (where the risk has a `degree`, of at most that
+    mass on the sphere), if `lowest` is the minimum."""
 
     @property
     def descends(self) -> bool:
@@ -46,13 +49,13 @@ def certificate(
     """The least first variation over the whole space of parameters, by local minimisation from many starts.
 
     A convex risk lies above its tangent, so `R(rho) - R(rho') <= integral of V d rho - integral of V d rho'` for any other
-    measure. For probability measures that is at most `average - lowest`. Neurons that are positively homogeneous (of ReLU, say)
-    are measures on the sphere with any mass: then it is at most `average - mass * min(lowest, 0)` (Chizat & Bach 2018,
-    proposition 3.1; Bach 2017).
+    measure. For measures of mass `M`, one for probability measures, that is at most `average - M lowest`. Where the risk has a
+    `degree` (neurons of ReLU, say) neurons are measures on the sphere: then it is at most `average - M min(lowest, 0)` for
+    all masses up to M (Chizat & Bach 2018, proposition 3.1; Bach 2017).
 
     **Arguments:** `risk`, with a convex loss; `neurons`; `key`, a JAX random key; `starts`, of which half are the neurons of
     largest mass and half drawn from `law`: by default uniform on the sphere, or Gaussian with the neurons' spread; `mass`, of
-    the measures on the sphere to compare with: by default that of the neurons, `integral of |theta|^k d rho`.
+    the measures to compare with: by default that of the neurons, on the sphere `integral of |theta|^k d rho`.
 
     **Returns:** a `Certificate`. That no start led lower is evidence, not proof, that `lowest` is the minimum.
 
@@ -63,26 +66,21 @@ def certificate(
         raise ValueError(f"starts must be a whole number of at least 2; received {starts!r}")
     if mass is not None:
         check_positive("mass", mass)
-    degree = risk.units.degree if _homogeneous(risk) else None
+    degree = risk.degree
     dtype = neurons.positions.dtype
     with risk.precision(neurons):
         first = _starts(neurons, key, starts, law or _around(neurons, degree), dtype)
         values, places, average = _minimised(risk, neurons, first, _anywhere if degree is None else _on_sphere)
         best = int(jnp.argmin(values))
         lowest, direction, average = float(values[best]), np.asarray(places[best]), float(average)
-        if degree is None:
-            gap = average - lowest
-        else:
-            norms = jnp.linalg.norm(jnp.asarray(neurons.positions), axis=1) ** degree
-            total = float(neurons.average(norms)) if mass is None else mass
-            gap = average - total * min(lowest, 0.0)
+        total = float(_mass(neurons, degree)) if mass is None else mass
+        gap = average - total * (lowest if degree is None else min(lowest, 0.0))
     return Certificate(lowest, direction, average, max(gap, 0.0))
 
 
-def _homogeneous(risk: Risk) -> bool:
-    """Whether the first variation is: with decay only where neurons have degree two."""
-    degree, decay = risk.units.degree, getattr(risk, "decay", 0.0)
-    return degree is not None and (decay == 0 or degree == 2)
+def _mass(neurons: Neurons, degree: float | None) -> Array:
+    """`integral of |theta|^k d rho`, for `k = 0` if there is no degree."""
+    return neurons.average(jnp.linalg.norm(jnp.asarray(neurons.positions), axis=1) ** (degree or 0.0))
 
 
 def _around(neurons: Neurons, degree: float | None) -> Law:
@@ -115,11 +113,20 @@ def _minimised(
     """The first variation at the ends of local minimisation and at the starts, these places, and its mean over the neurons."""
     variation = risk.first_variation(neurons)
 
+    def at(theta: Array) -> Array:
+        return variation(place(theta)[None])[0]
+
+    def with_its_gradient_alone(theta: Array, _: Any) -> Array:
+        """The same value and gradient, but linear around `theta`: else the solver keeps a linearization, which holds the data
+        once for every start, and goes through them forward and backward.
+        """
+        here = jax.lax.stop_gradient(theta)
+        value, slope = jax.lax.stop_gradient(jax.value_and_grad(at)(here))
+        return value + jnp.vdot(slope, theta - here)
+
     def minimise(theta: Array) -> Array:
-        solver = optx.BFGS(rtol=1e-6, atol=1e-9)
-        found = optx.minimise(
-            lambda t, _: variation(place(t)[None])[0], solver, place(theta), max_steps=200, throw=False
-        )
+        solver = optx.LBFGS(rtol=1e-6, atol=1e-9)
+        found = optx.minimise(with_its_gradient_alone, solver, place(theta), max_steps=_STEPS, throw=False)
         return place(found.value)
 
     ends = jnp.concatenate([jax.lax.map(minimise, starts, batch_size=32), place(starts)])

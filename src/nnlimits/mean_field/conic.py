@@ -2,8 +2,10 @@
 
 from typing import Any
 
+import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float
 
 from nnlimits.mean_field.course import Course
 from nnlimits.mean_field.flow import State, Times, followed
@@ -41,13 +43,22 @@ def conic_flow(
     if (norms == 0).any():
         raise ValueError(f"positions must not be zero: neuron {int(np.argmin(norms))} has no direction on the sphere")
 
-    def slope(risk: Risk, state: State) -> State:
+    dtype = neurons.positions.dtype
+    slope = _Conic(np.asarray(birth, dtype), np.asarray(transport, dtype))
+    return followed(risk, neurons.moved(np.asarray(neurons.positions) / norms), times, slope, tolerance, solver)
+
+
+class _Conic(eqx.Module):
+    """The velocities of positions and masses; a value whose speeds are traced, so that a second flow is not compiled again."""
+
+    birth: Float[Array | np.ndarray, ""]
+    transport: Float[Array | np.ndarray, ""]
+
+    def __call__(self, risk: Risk, state: State) -> State:
         positions, masses, _ = state
         now = Neurons(positions, masses)
         velocity, value = risk.velocity(now), risk.first_variation(now)(positions)
         outward = (velocity * positions).sum(-1, keepdims=True) / jnp.square(positions).sum(-1, keepdims=True)
         along = velocity - outward * positions
-        speed = transport * jnp.square(along).sum(-1) + 4 * birth * value**2
-        return transport * along, -4 * birth * masses * value, masses @ speed
-
-    return followed(risk, neurons.moved(np.asarray(neurons.positions) / norms), times, slope, tolerance, solver)
+        speed = self.transport * jnp.square(along).sum(-1) + 4 * self.birth * value**2
+        return jnp.asarray(self.transport * along), jnp.asarray(-4 * self.birth * masses * value), masses @ speed

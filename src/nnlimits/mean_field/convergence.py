@@ -50,6 +50,7 @@ def convergence(
     distances: Mapping[str, Distance] | None = None,
     dtype: Any = np.float64,
     tolerance: float = 1e-6,
+    advance: Callable[[str], Any] | None = None,
 ) -> Convergence:
     """The flow of few neurons, drawn independently from a law, against that of many.
 
@@ -60,7 +61,7 @@ def convergence(
     **Arguments:** `risk`; `law`; `times` and `tolerance` as of `flow`; `sizes`, numbers of neurons; `key`, a JAX random key;
     `seeds`, runs of each size; `reference`, the reference's number of neurons, whose own error goes into all: 16 times the
     largest size adds 3 % there; `x`, inputs at which outputs are compared, if any; `distances`, by name, such as
-    `{"distance": wasserstein}`, at the last time; `dtype`.
+    `{"distance": wasserstein}`, at the last time; `dtype`; `advance`, told of each run.
 
     **Raises:** as `flow`; `ValueError` for numbers out of range.
     """
@@ -71,9 +72,12 @@ def convergence(
             f"reference must be more neurons than the largest size, {scales.max():g}; received {reference}"
         )
     first, *keys = jax.random.split(key, 1 + len(scales) * seeds)
+    told = advance or _ignore
 
     def run(key: PRNGKeyArray, m: int) -> Course:
-        return flow(risk, law.sample(key, m, dtype), times, tolerance=tolerance)
+        found = flow(risk, law.sample(key, m, dtype), times, tolerance=tolerance)
+        told(f"{m} neurons")
+        return found
 
     known = run(first, int(reference))
     found = [run(key, int(m)) for key, m in zip(keys, np.repeat(scales, seeds), strict=True)]
@@ -97,6 +101,7 @@ def sgd_convergence(
     distances: Mapping[str, Distance] | None = None,
     dtype: Any = np.float64,
     tolerance: float = 1e-6,
+    advance: Callable[[str], Any] | None = None,
 ) -> Convergence:
     """One-pass stochastic descent against the flow from the same neurons, as the step size falls.
 
@@ -106,7 +111,7 @@ def sgd_convergence(
     **Arguments:** `risk`, of the flow; `sampler`, of fresh examples whose population risk that is; `law`; `time`, up to which;
     `step_sizes`, which are changed a little so that each divides the time between records; `m`, the number of neurons; `seeds`,
     each with neurons and examples of its own; `records`, at equal times; `batch_size` and `loss` as of `sgd`; `x`, `distances`,
-    `dtype` and `tolerance` as of `convergence`.
+    `dtype`, `tolerance` and `advance` as of `convergence`.
 
     **Returns:** a `Convergence` with one more error, `"neurons"`: the root mean square over neurons of how far each is from
     where the flow takes it, at the last time; at least the Wasserstein distance of the populations.
@@ -130,7 +135,12 @@ def sgd_convergence(
             options = {"batch_size": batch_size, "loss": loss, "risk": risk}
             found.append(sgd(risk.units, sampler, start, float(size), steps, k, **options))
             known.append(known_flow)
+            (advance or _ignore)(f"step {size:.3g}")
     return _compared(risk, scales, known, found, x, {"neurons": _moves, **(distances or {})})
+
+
+def _ignore(_: str) -> None:
+    """Progress that nobody looks at."""
 
 
 def _moves(first: Neurons, second: Neurons) -> float:

@@ -24,6 +24,11 @@ class QuadraticRisk(Risk):
     (Mei, Montanari & Nguyen 2018, equation 3, there twice as large).
     """
 
+    @property
+    def degree(self) -> float | None:
+        """That of the units, in which the potential and the interaction are linear."""
+        return self.units.degree
+
     @abc.abstractmethod
     def offset(self) -> Any:
         """`E[|y|^2] / 2`."""

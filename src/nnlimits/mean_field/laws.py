@@ -35,7 +35,7 @@ class GaussianMixture(Law):
     """A mixture of Gaussian laws with independent coordinates.
 
     **Arguments:** `means` (components, p) or one (p,); `stds`, of the same shape or any that broadcasts to it, at least 0 and
-    not all zero in every component; `weights`, of the components, equal if absent.
+    not all zero where there is one mean only; `weights`, of the components, equal if absent.
 
     **Raises:** `ValueError` for shapes that do not fit, negative or infinite numbers, and a law that is a single point: all its
     neurons would be and stay the same one.
@@ -66,7 +66,7 @@ class GaussianMixture(Law):
         if (self.stds < 0).any():
             raise ValueError(f"stds must not be negative; the smallest is {self.stds.min()}")
         self.weights = given / given.sum()
-        if count == 1 and not self.stds.any():
+        if not self.stds.any() and (self.means == self.means[0]).all():
             raise ValueError("a law of one point gives neurons that are all the same and stay so; give a positive std")
 
     def draw(self, key: PRNGKeyArray, m: int, dtype: Any) -> Float[Array, "m p"]:

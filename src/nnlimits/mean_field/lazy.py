@@ -48,6 +48,11 @@ class ScaledRisk(Risk):
             self.units, self.risk, self.alpha = risk.units, risk, jnp.asarray(alpha, start.positions.dtype)
             self.origin = risk.units.apply(start, jnp.asarray(risk.x))
 
+    @property
+    def degree(self) -> float | None:
+        """That of the units, as there is no decay."""
+        return self.units.degree
+
     def __call__(self, neurons: Neurons) -> Float[Array, ""]:
         return self.risk.fit(self.outputs(neurons)) / self.alpha**2
 

@@ -16,6 +16,8 @@ from nnlimits.mean_field.stability import largest_stable_step
 
 _STRIDE = 50
 """Steps of one size."""
+_PATIENCE = 3
+"""Strides in a row, each of half the step before, that must bring nothing where neurons jump to and fro."""
 _STILL = 1e3
 """Changes of the risk that are rounding errors, in units of the precision."""
 
@@ -37,8 +39,9 @@ def descend_to_rest(
     """Gradient descent in strides of 50 steps, until a stride lowers the risk by less than `tolerance` of itself.
 
     Along the exact flow the risk loses what the neurons dissipate. The first step is half of the largest that is stable; after a
-    stride that lost less than half of what was dissipated it is halved, and the stride done again; after one that lost
-    more than nine tenths, it grows by a half.
+    stride that raised the risk it is halved, and the stride done again; after one that lost more than nine tenths of what was
+    dissipated, it grows by a half. A stride that lost less is kept: neurons that slide along the kink of an activation jump
+    from side to side of it at any step, and get on in proportion to it. Where they bring nothing, the step is halved as well.
 
     **Arguments:** `risk`; `neurons`, where they start; `tolerance`; `max_steps`, whose last stride is whole; `step`, the first.
 
@@ -46,7 +49,7 @@ def descend_to_rest(
     """
     risk.check(neurons)
     size = min(largest_stable_step(risk, neurons) / 2, 1e6) if step is None else step
-    times, risks, done, settled = [0.0], [], 0, False
+    times, risks, done, idle, settled = [0.0], [], 0, 0, False
     with risk.precision(neurons):
         while done < max_steps and not settled:
             course = _stride(risk, neurons, size)
@@ -54,13 +57,16 @@ def descend_to_rest(
             lost, due = float(course.risks[0] - course.risks[1]), float(course.dissipated[1])
             noise = _STILL * float(jnp.finfo(course.risks.dtype).eps) * abs(risks[-1])
             done += _STRIDE
-            if not np.isfinite(lost) or lost < due / 2 - noise:
+            if not np.isfinite(lost) or lost < -noise:
                 size /= 2
                 continue
             neurons = course.final
             times.append(times[-1] + _STRIDE * size)
             risks.append(float(course.risks[1]))
-            settled = lost <= max(tolerance * abs(risks[-1]), noise)
+            idle = idle + 1 if lost <= max(tolerance * abs(risks[-1]), noise) else 0
+            settled = idle > 0 and (lost >= due / 2 - noise or idle > _PATIENCE)
+            if idle and not settled:
+                size /= 2
             if lost > 0.9 * due:
                 size *= 1.5
     return Rest(neurons, np.asarray(times[: len(risks)]), np.asarray(risks), settled, done)

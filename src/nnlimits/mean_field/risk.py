@@ -36,6 +36,14 @@ class Risk(eqx.Module):
     def first_variation(self, neurons: Neurons) -> Variation:
         """`V(theta; rho)` for `rho` the measure `neurons`, as a function from rows theta (k, p) to values (k,)."""
 
+    @property
+    def degree(self) -> float | None:
+        """`k`, if `V(c theta; rho) = c^k V(theta; rho)` for all `c > 0` and every `rho`; `None` if no such number is known.
+
+        Where there is one, neurons are measures on the sphere to the risk: of mass `integral of |theta|^k d rho`.
+        """
+        return None
+
     def velocity(self, neurons: Neurons) -> Float[Array, "m p"]:
         """That of each neuron in the Wasserstein gradient flow, `-grad V(theta_i; rho)`."""
         variation = self.first_variation(neurons)
@@ -98,6 +106,11 @@ class EmpiricalRisk(Risk):
             return self.loss(outputs, y)
         losses = jax.vmap(lambda output, target: self.loss(output[None], target[None]))(outputs, y)
         return jnp.asarray(self.weights) @ losses
+
+    @property
+    def degree(self) -> float | None:
+        """That of the units; with decay only if it is two, as the penalty's."""
+        return self.units.degree if self.decay == 0 or self.units.degree == 2 else None
 
     def __call__(self, neurons: Neurons) -> Float[Array, ""]:
         fit = self.fit(self.units.apply(neurons, jnp.asarray(self.x)))

@@ -27,6 +27,17 @@ def whole_numbers(name: str, text: str) -> tuple[int, ...]:
     return found
 
 
+def numbers_of(name: str, text: str) -> tuple[float, ...]:
+    """The ascending positive numbers that an option lists with commas between."""
+    try:
+        found = tuple(float(part) for part in text.split(","))
+    except ValueError:
+        found = ()
+    if not found or not all(0 < value < float("inf") for value in found) or list(found) != sorted(set(found)):
+        raise ValueError(f"{name} must be positive numbers that ascend, such as 0.1,1,10; received {text!r}")
+    return found
+
+
 def print_saved(out: Any, paths: list[Path]) -> None:
     """Name the figures that were saved."""
     for path in paths:
