@@ -5,6 +5,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from scipy import ndimage
 from scipy.integrate import solve_ivp
 from scipy.stats import norm
 
@@ -39,14 +40,26 @@ def test_second_order_with_noise():
     assert abs(np.log2(error_after(50, 0.3) / error_after(100, 0.3)) - 2) < 0.1
 
 
+def near_turns(density):
+    """Cells within a twentieth of the axis of one where differences along it change their sign."""
+    turns = np.zeros(density.shape, bool)
+    for axis in range(density.ndim):
+        slopes = np.moveaxis(np.diff(density, axis=axis), axis, 0)
+        turning = np.pad(slopes[:-1] * slopes[1:] <= 0, [(1, 1)] + [(0, 0)] * (density.ndim - 1))
+        turns |= np.moveaxis(
+            ndimage.binary_dilation(turning, np.ones([1 + len(density) // 10] + [1] * (density.ndim - 1))), 0, axis
+        )
+    return turns.reshape(-1)
+
+
 @pytest.mark.parametrize("temperature", [0.0, 0.3])
 def test_rates_of_change_on_two_axes(temperature):
-    """Against the time derivative of an exact solution whose axes are not those of the grid: of second order, by two grids of 30
-    and 60 cells an axis, and no mass appears.
+    """Against the time derivative of an exact solution whose axes are not those of the grid: of second order, by two grids of 80
+    and 160 cells an axis, and no mass appears. Without noise, but for cells near a maximum along an axis, which limiters flatten.
     """
     errors = []
     with jax.enable_x64(True):
-        for cells in (30, 60):
+        for cells in (80, 160):
             grid, masses = mean_field.Grid([-4, -4], [4, 4], cells), {}
             for time in (0.499, 0.5, 0.501):
                 masses[time] = exact_masses(grid, temperature, time)
@@ -60,7 +73,8 @@ def test_rates_of_change_on_two_axes(temperature):
 
             found = np.asarray(rate(masses[0.5]))
             assert abs(found.sum()) < 1e-14
-            errors.append(abs(found.reshape(-1) - (masses[0.501] - masses[0.499]) / 0.002).sum())
+            wrong = abs(found.reshape(-1) - (masses[0.501] - masses[0.499]) / 0.002)
+            errors.append(wrong[temperature > 0 or ~near_turns(masses[0.5].reshape(grid.cells))].sum())
     assert np.log2(errors[0] / errors[1]) > 1.9
 
 

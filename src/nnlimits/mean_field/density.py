@@ -56,7 +56,7 @@ def density_flow(
 ) -> DensityCourse:
     """`d rho / dt = div(rho grad V(theta; rho)) + temperature Laplacian rho`, for neurons of one or two parameters.
 
-    Without noise, upwind fluxes from parabolas through three cells; with it, those of Scharfetter & Gummel: both of second
+    Without noise, upwind fluxes with the limiter of Koren; with it, those of Scharfetter & Gummel: both of second
     order, the latter of first order in cells over which V changes by much more than the temperature. No mass crosses the edges
     of the grid, the sum of masses is kept to rounding, and the free energy falls.
 
