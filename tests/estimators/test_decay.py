@@ -15,7 +15,7 @@ class Recorder:
 
     def __call__(self, risk, neurons):
         self.seen.append((risk.decay, len(risk.x), float(neurons.positions[0, 0])))
-        return mean_field.Neurons(np.array([[self.slopes[risk.decay], 1.0]]))
+        return mean_field.Neurons(np.array([[self.slopes[risk.decay], np.sign(self.slopes[risk.decay])]]))
 
 
 def chosen(slopes, n=20):
@@ -35,11 +35,17 @@ def test_the_best_on_held_out_examples():
     assert (found, seen) == (3e-3, [])
 
 
+def test_neurons_that_decay_led_to_zero_begin_again():
+    found, seen = chosen({0.4: 0.0, 0.3: 0.0, 0.2: 0.7, 0.1: 0.9})
+    assert found == 0.1
+    assert [first for _, _, first in seen] == [7.0, 7.0, 7.0, 0.7]
+
+
 def test_bad_input():
     x, y = np.ones((12, 2)), np.arange(12.0)
     with pytest.raises(ValueError, match=r'decay must be "auto" or a number of at least 0; received \'large\''):
         MeanFieldRegressor(decay="large").fit(x, y)
     with pytest.raises(ValueError, match=r'decay="auto" is for temperature=0; give a number with temperature=0\.1'):
-        MeanFieldRegressor(decay="auto", temperature=0.1).fit(x, y)
+        MeanFieldRegressor(temperature=0.1).fit(x, y)
     with pytest.raises(ValueError, match="decay must be finite and non-negative; received -1"):
         MeanFieldRegressor(decay=-1).fit(x, y)

@@ -16,12 +16,12 @@ from nnlimits import MeanFieldClassifier, MeanFieldRegressor, mean_field
 
 @pytest.fixture(scope="module")
 def regressor(problem):
-    return MeanFieldRegressor(64).fit(problem.x, problem.y)
+    return MeanFieldRegressor(64, decay=3e-3).fit(problem.x, problem.y)
 
 
 @pytest.fixture(scope="module")
 def classifier(problem):
-    return MeanFieldClassifier(64).fit(problem.x, problem.labels)
+    return MeanFieldClassifier(64, decay=3e-3).fit(problem.x, problem.labels)
 
 
 def test_regression(problem, regressor):
@@ -59,7 +59,7 @@ def test_risk_falls_and_is_that_of_the_neurons(problem, regressor):
 def test_certificate_bounds_what_more_training_gains(problem, regressor):
     """The gap is above the gain of many more neurons, trained far longer from another start, at total mass no larger; it falls
     as training goes on."""
-    long = MeanFieldRegressor(64, tolerance=1e-5).fit(problem.x, problem.y)
+    long = MeanFieldRegressor(64, decay=3e-3, tolerance=1e-5).fit(problem.x, problem.y)
     gain = regressor.risk_curve_[-1] - long.risk_curve_[-1]
     assert 0 < gain < regressor.certificate_.gap < 1
     assert long.certificate_.gap < regressor.certificate_.gap
@@ -67,14 +67,14 @@ def test_certificate_bounds_what_more_training_gains(problem, regressor):
 
 
 def test_a_constant_is_learned_as_such(problem):
-    model = MeanFieldRegressor(64).fit(problem.x, np.full(60, 3.0))
+    model = MeanFieldRegressor(64, decay=3e-3).fit(problem.x, np.full(60, 3.0))
     np.testing.assert_allclose(model.predict(problem.x), 3, atol=0.1)
 
 
 @pytest.mark.slow
 def test_langevin_dynamics_learns_as_well_at_a_low_temperature(problem):
     """At temperature 1 and decay 0.3 the noise alone makes `E theta^2 = 3` of each parameter of a neuron."""
-    quiet = MeanFieldRegressor(64, temperature=1e-4, max_steps=2000).fit(problem.x, problem.y)
+    quiet = MeanFieldRegressor(64, decay=3e-3, temperature=1e-4, max_steps=2000).fit(problem.x, problem.y)
     hot = MeanFieldRegressor(64, temperature=1.0, decay=0.3, max_steps=2000).fit(problem.x, problem.y)
     assert quiet.score(problem.x_test, problem.y_test) > 0.9 > hot.score(problem.x_test, problem.y_test)
     assert abs(np.square(hot.neurons_.positions).mean() - 3) < 1
@@ -83,7 +83,7 @@ def test_langevin_dynamics_learns_as_well_at_a_low_temperature(problem):
 @pytest.mark.slow
 def test_langevin_dynamics_that_runs_away(problem):
     with pytest.raises(RuntimeError, match="give a smaller step than 1e"):
-        MeanFieldRegressor(64, temperature=1e-4, learning_rate=1e9).fit(problem.x, problem.y)
+        MeanFieldRegressor(64, decay=3e-3, temperature=1e-4, learning_rate=1e9).fit(problem.x, problem.y)
 
 
 def test_state_and_copies(problem, classifier):
@@ -98,7 +98,7 @@ def test_state_and_copies(problem, classifier):
 
 def test_steps_that_run_out(problem):
     with pytest.warns(ConvergenceWarning, match="still falling after max_steps=50"):
-        model = MeanFieldClassifier(64, max_steps=50).fit(problem.x, problem.labels)
+        model = MeanFieldClassifier(64, decay=3e-3, max_steps=50).fit(problem.x, problem.labels)
     assert model.n_iter_ == 50
 
 
@@ -118,7 +118,7 @@ def test_parameters_out_of_range(problem, parameters, message):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "estimator", [MeanFieldRegressor, MeanFieldClassifier, functools.partial(MeanFieldRegressor, decay="auto")]
+    "estimator", [MeanFieldRegressor, MeanFieldClassifier, functools.partial(MeanFieldRegressor, decay=3e-3)]
 )
 def test_check_estimator(estimator):
     with warnings.catch_warnings():

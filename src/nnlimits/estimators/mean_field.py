@@ -33,23 +33,22 @@ _PARAMETERS = """
 
     - `n_neurons`: how many particles stand for the distribution of neurons `a phi(<w, x> + b)`.
     - `activation`: by name ("relu", "erf", "tanh", ...) or as a layer of `nnlimits.nn`.
-    - `decay`: the risk is the mean loss plus `decay / 2` times the mean over neurons of `|w|^2 + b^2 + |a|^2`; "auto" for the
-      one of 0.01, 0.003, ..., 0.00003 that predicts a fifth of the examples best, held out while it is chosen (of
-      fewer than ten examples, 0.003): several times slower, and far better where data have little noise.
+    - `decay`: the risk is the mean loss plus `decay / 2` times the mean over neurons of `|w|^2 + b^2 + |a|^2`; "auto" for the one
+      of 0.1, 0.03, ..., 0.00003 that predicts a fifth of the examples best, held out while it is chosen (of fewer than ten
+      examples, 0.003). A number takes a fraction of the time.
     - `temperature`: of mean-field Langevin dynamics, which needs a positive `decay`; 0 for gradient descent.
-    - `learning_rate`: the step of the flow; "auto" is half of the largest that is stable, which for gradient descent then follows
-      the energy identity: smaller where neurons jump to and fro, larger where they follow the flow closely.
+    - `learning_rate`: the step of the flow; "auto" is half of the largest that is stable, which for gradient descent then
+      follows the energy identity: smaller where neurons jump to and fro, larger where they follow the flow closely.
     - `tolerance`: gradient descent ends when 50 steps lower the risk by less than this part of it. Langevin dynamics goes on.
     - `max_steps`: at most so many steps, rounded up to fifties.
     - `standardize`: whether features, and targets of a regression, are given mean zero and unit variance first.
     - `random_state`: for the neurons at the start (and the noise): Gaussian, with `E |w|^2 = E b^2 = E a^2 = 1`.
 
     **Attributes:** `units_` and `neurons_`, of `nnlimits.mean_field`; `decay_`, the decay used; `risk_`, the `EmpiricalRisk` on
-    the standardised examples;
-    `risk_curve_`, its values after each stride of 50 steps, at the times of the flow in `times_`; `n_iter_`, the number of steps;
-    `certificate_`, the `mean_field.Certificate` that bounds by how much `risk_` exceeds the least risk of any distribution
-    of neurons (of the same total mass, for a homogeneous activation). It is computed when it is first asked for, and
-    that takes far longer with hundreds of features.
+    the standardised examples; `risk_curve_`, its values after each stride of 50 steps, at the times of the flow in `times_`;
+    `n_iter_`, the number of steps; `certificate_`, the `mean_field.Certificate` that bounds by how much `risk_` exceeds the
+    least risk of any distribution of neurons (of the same total mass, for a homogeneous activation), computed when it is first
+    asked for.
     """
 
 
@@ -71,7 +70,7 @@ class MeanField(BaseEstimator):
         n_neurons: Any = 512,
         *,
         activation: Any = "relu",
-        decay: Any = 3e-3,
+        decay: Any = "auto",
         temperature: Any = 0.0,
         learning_rate: Any = "auto",
         tolerance: Any = 1e-3,
