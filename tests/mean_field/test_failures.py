@@ -40,6 +40,14 @@ def test_descent_that_runs_away():
 
 
 @pytest.mark.slow
+def test_langevin_that_runs_away():
+    with pytest.raises(
+        RuntimeError, match=r"between times 0 and 40 of langevin: step=1 is too large \(the largest stable"
+    ):
+        mean_field.langevin(ENDLESS, TWO, 0.1, 1.0, [40], KEY)
+
+
+@pytest.mark.slow
 def test_sgd_that_runs_away():
     def sampler(key, n):
         return jax.random.normal(key, (n, 1)), jnp.ones((n, 1))

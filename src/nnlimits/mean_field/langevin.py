@@ -10,11 +10,13 @@ import numpy as np
 from jaxtyping import Array, PRNGKeyArray
 
 from nnlimits.mean_field.course import Course, Moving, stepped
+from nnlimits.mean_field.failures import check_start, why_they_run
 from nnlimits.mean_field.neurons import Neurons
 from nnlimits.mean_field.risk import Risk
+from nnlimits.mean_field.stability import largest_stable_step
 from nnlimits.mean_field.temperature import Schedule, Temperature, as_schedule
 from nnlimits.training.recording import segments_of
-from nnlimits.validation import check_positive
+from nnlimits.validation import check_positive, is_traced
 
 
 def langevin(
@@ -35,15 +37,31 @@ def langevin(
 
     **Returns:** a `Course`; `dissipated` counts the drift alone.
 
-    **Raises:** `ValueError` for numbers out of range.
+    **Raises:** `ValueError` for numbers out of range or neurons without mass; `RuntimeError` that names the times and the largest
+    stable step where neurons run away.
     """
-    risk.check(neurons)
+    check_start(risk, neurons)
     check_positive("step", step)
     segments = segments_of(steps)
     with risk.precision(neurons):
         dtype = neurons.positions.dtype
         schedule, _ = as_schedule(temperature, float(step) * int(segments.sum()), dtype)
-        return _langevin(risk, neurons, schedule, jnp.asarray(step, dtype), jnp.asarray(segments), key)
+        found = _langevin(risk, neurons, schedule, jnp.asarray(step, dtype), jnp.asarray(segments), key)
+    if not is_traced(found.risks):
+        _check_finite(risk, neurons, found, step)
+    return found
+
+
+def _check_finite(risk: Risk, neurons: Neurons, found: Course, step: Any) -> None:
+    finite = np.isfinite(np.asarray(found.risks)) & np.isfinite(np.asarray(found.positions)).all((1, 2))
+    if finite.all():
+        return
+    times, record = np.asarray(found.times), int(np.argmin(finite))
+    raise RuntimeError(
+        f"neurons run away between times {times[record - 1] if record else 0:g} and {times[record]:g} of langevin: "
+        f"step={step:g} is too large (the largest stable one at the start is about {largest_stable_step(risk, neurons):.3g}), "
+        f"or they run, {why_they_run(risk)}"
+    )
 
 
 @eqx.filter_jit
