@@ -36,6 +36,7 @@ def error_after(cells, temperature):
     return abs(np.asarray(course.masses[-1]) - gaussian_masses(cells, np.exp(-1), variance)).sum()
 
 
+@pytest.mark.slow
 def test_second_order_with_noise():
     assert abs(np.log2(error_after(50, 0.3) / error_after(100, 0.3)) - 2) < 0.1
 

@@ -71,7 +71,19 @@ def test_noisy_descent():
     """Draws from the law itself are as far from it as the expectation says, to three of its standard errors."""
     particles = DRAW.uniform(0, 4, (3, 10_000))
     found = experiments.NoisyDescent(
-        0.02, TIMES, GRID, MASSES, particles, MASSES[0], np.ones(3), 0.5, np.ones(3), np.ones(3), 1.0
+        0.02,
+        TIMES,
+        GRID,
+        MASSES,
+        particles,
+        MASSES[0],
+        np.ones(3),
+        np.ones(3),
+        np.ones(3),
+        0.5,
+        np.ones(3),
+        np.ones(3),
+        1.0,
     )
     distance, expected = found.particle_distance()
     assert abs(distance / expected - 1) < 3 * 0.756 / 50**0.5  # of |normal|: relative deviation (pi/2 - 1)^{1/2}

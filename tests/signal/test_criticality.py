@@ -44,7 +44,12 @@ def expectation(f, q):
 
 
 @pytest.mark.parametrize(
-    ("name", "b_std"), [("gelu", None), pytest.param("silu", None, marks=pytest.mark.slow), ("tanh", 0.7)]
+    ("name", "b_std"),
+    [
+        ("gelu", None),
+        pytest.param("silu", None, marks=pytest.mark.slow),
+        pytest.param("tanh", 0.7, marks=pytest.mark.slow),
+    ],
 )
 def test_definition_in_another_arithmetic(name, b_std):
     """Both growth factors are one (with a given bias, that of gradients), and the variance a fixed point, by mpmath."""
@@ -70,7 +75,7 @@ def test_edge_of_chaos_of_tanh():
     ("activation", "options", "message"),
     [
         pytest.param(nn.Sigmoid(), {}, "no critical point: chi_parallel / chi_perp", marks=pytest.mark.slow),
-        (nn.Softplus(), {}, "does not vanish at zero"),
+        pytest.param(nn.Softplus(), {}, "does not vanish at zero", marks=pytest.mark.slow),
         (nn.Step(), {}, "has no slope"),
         (nn.Relu(), {"b_std": 0.1}, "no variance is a stable fixed point"),
         (nn.Monomial(2), {}, "no critical point"),

@@ -92,7 +92,8 @@ def test_growth_factors_are_derivatives(name):
         np.testing.assert_allclose(maps.chi_parallel(q), growth, rtol=1e-6, atol=1e-9)
 
 
-@pytest.mark.parametrize("activation", [nn.Erf(), pytest.param(nn.Tanh(), marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("activation", [nn.Erf(), nn.Tanh()])
 def test_implicit_derivatives(activation):
     """Of the fixed point and its growth factors in both scales, against central differences."""
 

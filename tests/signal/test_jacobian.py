@@ -114,6 +114,7 @@ def test_one_gaussian_matrix_is_marchenko_pastur():
     np.testing.assert_allclose(spectrum.density[inside], np.sqrt(4 - s**2) / np.pi, rtol=2e-5, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_singular_values_that_many_have():
     """Orthogonal weights of scale one after a `HardTanh` that cuts little: where it is linear in every layer, all are one."""
     net = nn.Sequential(*[nn.Dense(8), nn.HardTanh()] * 8)
