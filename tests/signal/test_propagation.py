@@ -66,6 +66,7 @@ def simulated(network, width, seeds):
             for pullback in reversed(pullbacks):
                 (cotangent,) = pullback(cotangent)
                 squares.append(float((cotangent**2).sum()))
+        values = [np.asarray(v) for v in values]
         variance = [float((v[0] ** 2).mean()) for v in values]
         correlation = [
             float((v[0] * v[1]).mean()) / np.sqrt(float((v[0] ** 2).mean() * (v[1] ** 2).mean())) for v in values

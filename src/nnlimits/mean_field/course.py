@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from nnlimits.compute.precision import precision_of
 from nnlimits.mean_field.neurons import Neurons
 from nnlimits.mean_field.risk import Risk
 from nnlimits.training.recording import record
@@ -35,9 +36,10 @@ class Course(NamedTuple):
         along an exact flow. Kinked activations on few examples leave less than zero: neurons that slide along a kink jump from
         side to side of it, faster than they move.
         """
-        lost, dissipated = self.risks[0] - self.risks, self.dissipated - self.dissipated[0]
-        scale = jnp.maximum(jnp.abs(lost), jnp.abs(dissipated))
-        return jnp.where(scale > 0, (lost - dissipated) / jnp.where(scale > 0, scale, 1), 0.0)
+        with precision_of(self.risks):
+            lost, dissipated = self.risks[0] - self.risks, self.dissipated - self.dissipated[0]
+            scale = jnp.maximum(jnp.abs(lost), jnp.abs(dissipated))
+            return jnp.where(scale > 0, (lost - dissipated) / jnp.where(scale > 0, scale, 1), 0.0)
 
     @property
     def final(self) -> Neurons:
