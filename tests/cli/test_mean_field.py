@@ -36,7 +36,7 @@ import pytest
             "of a neuron of the teacher",
         ),
         (["langevin", "--neurons", "200", "--end", "5", "--cells", "100"], ["langevin.png"], "free energy"),
-        (["layers", "--widths", "4,8", "--seeds", "2"], ["layers.png"], "outputs at time 4  slope"),
+        (["layers", "--widths", "4,8", "--seeds", "2"], ["layers.png"], "outputs at time 4 slope"),
         (
             ["refinement", "--cells", "40,80", "--square", "20,40", "--neurons", "500", "--fine", "20"],
             ["refinement.png"],
