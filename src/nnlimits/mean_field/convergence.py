@@ -12,6 +12,7 @@ from nnlimits.mean_field.descent import Sampler, sgd
 from nnlimits.mean_field.flow import Times, flow
 from nnlimits.mean_field.laws import Law
 from nnlimits.mean_field.neurons import Neurons
+from nnlimits.mean_field.progress import Advance, ignore
 from nnlimits.mean_field.rates import FittedRate, fitted_rate
 from nnlimits.mean_field.risk import Risk
 from nnlimits.validation import check_positive
@@ -50,7 +51,7 @@ def convergence(
     distances: Mapping[str, Distance] | None = None,
     dtype: Any = np.float64,
     tolerance: float = 1e-6,
-    advance: Callable[[str], Any] | None = None,
+    advance: Advance = ignore,
 ) -> Convergence:
     """The flow of few neurons, drawn independently from a law, against that of many.
 
@@ -72,11 +73,10 @@ def convergence(
             f"reference must be more neurons than the largest size, {scales.max():g}; received {reference}"
         )
     first, *keys = jax.random.split(key, 1 + len(scales) * seeds)
-    told = advance or _ignore
 
     def run(key: PRNGKeyArray, m: int) -> Course:
         found = flow(risk, law.sample(key, m, dtype), times, tolerance=tolerance)
-        told(f"{m} neurons")
+        advance(f"{m} neurons")
         return found
 
     known = run(first, int(reference))
@@ -101,7 +101,7 @@ def sgd_convergence(
     distances: Mapping[str, Distance] | None = None,
     dtype: Any = np.float64,
     tolerance: float = 1e-6,
-    advance: Callable[[str], Any] | None = None,
+    advance: Advance = ignore,
 ) -> Convergence:
     """One-pass stochastic descent against the flow from the same neurons, as the step size falls.
 
@@ -135,12 +135,8 @@ def sgd_convergence(
             options = {"batch_size": batch_size, "loss": loss, "risk": risk}
             found.append(sgd(risk.units, sampler, start, float(size), steps, k, **options))
             known.append(known_flow)
-            (advance or _ignore)(f"step {size:.3g}")
+            advance(f"step {size:.3g}")
     return _compared(risk, scales, known, found, x, {"neurons": _moves, **(distances or {})})
-
-
-def _ignore(_: str) -> None:
-    """Progress that nobody looks at."""
 
 
 def _moves(first: Neurons, second: Neurons) -> float:

@@ -10,6 +10,7 @@ from jaxtyping import PRNGKeyArray
 from nnlimits.mean_field.convergence import Convergence
 from nnlimits.mean_field.layered import Layered
 from nnlimits.mean_field.layered_flow import LayeredCourse, layered_flow
+from nnlimits.mean_field.progress import Advance, ignore
 from nnlimits.validation import check_same_dtype
 
 Draw = Callable[[PRNGKeyArray, int], Layered]
@@ -28,7 +29,7 @@ def layered_convergence(
     seeds: int = 12,
     tolerance: float = 1e-4,
     limit_tolerance: float = 1e-6,
-    advance: Callable[[str], Any] = lambda _: None,
+    advance: Advance = ignore,
 ) -> Convergence:
     """The flow of finite networks against that of the limit: errors fall as the root of the width (Pham & Nguyen 2021).
 

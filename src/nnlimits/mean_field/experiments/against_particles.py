@@ -12,12 +12,12 @@ from scipy.stats import norm
 from nnlimits import nn
 from nnlimits.mean_field.course import Course
 from nnlimits.mean_field.density import density_flow
-from nnlimits.mean_field.experiments.balls import Advance, ignore
 from nnlimits.mean_field.flow import flow
 from nnlimits.mean_field.grid import Grid
 from nnlimits.mean_field.langevin import langevin
 from nnlimits.mean_field.laws import gaussian
 from nnlimits.mean_field.neurons import Neurons
+from nnlimits.mean_field.progress import Advance, ignore
 from nnlimits.mean_field.risk import EmpiricalRisk
 from nnlimits.mean_field.two_layer import TwoLayer
 from nnlimits.validation import check_non_negative, check_positive

@@ -1,6 +1,5 @@
 """Two isotropic Gaussian classes around one centre, one inside the other, and the network that is to tell them apart."""
 
-from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -17,12 +16,6 @@ from nnlimits.mean_field.risk import EmpiricalRisk
 
 SPREAD = 0.8
 """Neurons start as `N(0, SPREAD^2 I / d)`, so with lengths near it."""
-Advance = Callable[[str], Any]
-"""Told what was done, for progress."""
-
-
-def ignore(_: str) -> None:
-    """Progress that nobody looks at."""
 
 
 def _ramp(t: Any) -> Any:

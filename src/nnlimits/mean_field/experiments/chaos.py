@@ -12,8 +12,8 @@ from jaxtyping import Array
 from nnlimits import nn
 from nnlimits.mean_field.convergence import Convergence, convergence, sgd_convergence
 from nnlimits.mean_field.distance import sliced_wasserstein
-from nnlimits.mean_field.experiments.balls import Advance, ignore
 from nnlimits.mean_field.laws import gaussian
+from nnlimits.mean_field.progress import Advance, ignore
 from nnlimits.mean_field.risk import EmpiricalRisk
 from nnlimits.mean_field.two_layer import TwoLayer
 

@@ -15,10 +15,8 @@ from nnlimits.mean_field.descent import sgd
 from nnlimits.mean_field.experiments.balls import (
     RAMP,
     SPREAD,
-    Advance,
     check_delta,
     farthest,
-    ignore,
     initial_masses,
     radial_risk,
     sampler,
@@ -27,6 +25,7 @@ from nnlimits.mean_field.flow import flow
 from nnlimits.mean_field.grid import Grid
 from nnlimits.mean_field.laws import gaussian
 from nnlimits.mean_field.neurons import Neurons
+from nnlimits.mean_field.progress import Advance, ignore
 from nnlimits.mean_field.radial import Radial
 from nnlimits.mean_field.risk import EmpiricalRisk
 from nnlimits.mean_field.two_layer import TwoLayer

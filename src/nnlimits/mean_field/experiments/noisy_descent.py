@@ -10,13 +10,13 @@ from jaxtyping import Float
 from nnlimits import nn
 from nnlimits.mean_field.density import DensityCourse, density_flow
 from nnlimits.mean_field.entropy import free_energy
-from nnlimits.mean_field.experiments.balls import Advance, ignore
 from nnlimits.mean_field.gibbs import gibbs
 from nnlimits.mean_field.grid import Grid
 from nnlimits.mean_field.langevin import langevin
 from nnlimits.mean_field.laws import gaussian
 from nnlimits.mean_field.log_sobolev import data_oscillation, log_sobolev
 from nnlimits.mean_field.neurons import Neurons
+from nnlimits.mean_field.progress import Advance, ignore
 from nnlimits.mean_field.risk import EmpiricalRisk
 from nnlimits.mean_field.two_layer import TwoLayer
 from nnlimits.validation import check_positive

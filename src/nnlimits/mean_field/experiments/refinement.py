@@ -11,9 +11,9 @@ from scipy.linalg import expm
 
 from nnlimits import nn
 from nnlimits.mean_field.density import density_flow
-from nnlimits.mean_field.experiments.balls import Advance, ignore
 from nnlimits.mean_field.grid import Grid
 from nnlimits.mean_field.potential import Confined
+from nnlimits.mean_field.progress import Advance, ignore
 from nnlimits.mean_field.risk import EmpiricalRisk
 from nnlimits.mean_field.two_layer import TwoLayer
 

@@ -8,10 +8,10 @@ import numpy as np
 from jaxtyping import Float
 
 from nnlimits import nn
-from nnlimits.mean_field.experiments.balls import Advance, ignore
 from nnlimits.mean_field.laws import gaussian
 from nnlimits.mean_field.lazy import lazy_training
 from nnlimits.mean_field.neurons import Neurons
+from nnlimits.mean_field.progress import Advance, ignore
 from nnlimits.mean_field.rates import FittedRate, fitted_rate
 from nnlimits.mean_field.risk import EmpiricalRisk
 from nnlimits.mean_field.two_layer import TwoLayer

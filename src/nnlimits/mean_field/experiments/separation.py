@@ -11,16 +11,9 @@ from jaxtyping import Float
 from scipy import optimize
 
 from nnlimits.mean_field.density import density_flow
-from nnlimits.mean_field.experiments.balls import (
-    RAMP,
-    Advance,
-    check_delta,
-    farthest,
-    ignore,
-    initial_masses,
-    radial_risk,
-)
+from nnlimits.mean_field.experiments.balls import RAMP, check_delta, farthest, initial_masses, radial_risk
 from nnlimits.mean_field.grid import Grid
+from nnlimits.mean_field.progress import Advance, ignore
 from nnlimits.mean_field.radial import Radial
 
 _COARSE = 2001

@@ -12,10 +12,10 @@ from jaxtyping import Array, Float, Int
 from nnlimits import nn
 from nnlimits.mean_field.certificate import certificate
 from nnlimits.mean_field.descent import descent
-from nnlimits.mean_field.experiments.balls import Advance, ignore
 from nnlimits.mean_field.gaussian_data import Teacher
 from nnlimits.mean_field.laws import Sphere
 from nnlimits.mean_field.neurons import Neurons
+from nnlimits.mean_field.progress import Advance, ignore
 from nnlimits.mean_field.two_layer import TwoLayer
 from nnlimits.validation import check_positive
 
