@@ -84,7 +84,7 @@ def test_names_stay_what_they_are_whatever_is_imported():
         "    except ModuleNotFoundError as error:  # an extra that is not installed\n"
         "        assert error.name.split('.')[0] in {'torch', 'flax'}, error\n"
         "packages = {'compute', 'convert', 'datasets', 'empirical', 'estimators', 'kernels', 'nn', 'plots', 'predict'}\n"
-        "packages |= {'presets', 'signal', 'fluctuations', 'mean_field', 'training'}\n"
+        "packages |= {'presets', 'signal', 'fluctuations', 'infinite_depth', 'mean_field', 'training'}\n"
         "found = {name for name in nl.__all__ if isinstance(getattr(nl, name), types.ModuleType)}\n"
         "assert found == packages, found ^ packages\n"
         "for package in packages:\n"

@@ -10,7 +10,7 @@ from jaxtyping import PRNGKeyArray
 from nnlimits.mean_field.convergence import Convergence
 from nnlimits.mean_field.layered import Layered
 from nnlimits.mean_field.layered_flow import LayeredCourse, layered_flow
-from nnlimits.mean_field.progress import Advance, ignore
+from nnlimits.progress import Advance, ignore
 from nnlimits.validation import check_same_dtype
 
 Draw = Callable[[PRNGKeyArray, int], Layered]

@@ -17,7 +17,7 @@ from nnlimits.nn.elementwise import Elementwise
 from nnlimits.nn.elu import Elu, Selu
 from nnlimits.nn.embedding import Embedding
 from nnlimits.nn.erf import Erf
-from nnlimits.nn.errors import ShapeError
+from nnlimits.nn.errors import ShapeError, SolveError
 from nnlimits.nn.exp import Exp, ExpNormalized
 from nnlimits.nn.flatten import Flatten
 from nnlimits.nn.gaussian import Gabor, Gaussian
@@ -40,6 +40,7 @@ from nnlimits.nn.positional_embedding import PositionalEmbedding
 from nnlimits.nn.rectified_monomial import RectifiedMonomial
 from nnlimits.nn.relu import ABRelu, Abs, LeakyRelu, Relu
 from nnlimits.nn.repeat import Repeat
+from nnlimits.nn.reports import Report, reporting
 from nnlimits.nn.residual import Residual
 from nnlimits.nn.rnn import Rnn
 from nnlimits.nn.scale import Scale
@@ -101,6 +102,7 @@ __all__ = [
     "RectifiedMonomial",
     "Relu",
     "Repeat",
+    "Report",
     "Residual",
     "Rnn",
     "Scale",
@@ -113,10 +115,12 @@ __all__ = [
     "Silu",
     "Sin",
     "Softplus",
+    "SolveError",
     "Step",
     "Sum",
     "SumPool",
     "Tanh",
     "count_parameters",
+    "reporting",
     "with_width",
 ]

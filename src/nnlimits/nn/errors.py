@@ -30,3 +30,10 @@ def located(place: str, nested_place: str | None = None) -> Iterator[None]:
         if error.places and nested_place is not None:
             place = nested_place
         raise ShapeError(error.layer, error.problem, (*error.places, place)) from None
+
+
+class SolveError(RuntimeError):
+    """A layer that solves an equation for its output did not find it; the message has the solver's own diagnosis.
+
+    Under `jax.jit` it is an `equinox.EquinoxRuntimeError` with the same message, as all errors that depend on values.
+    """

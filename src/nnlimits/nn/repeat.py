@@ -15,6 +15,7 @@ from nnlimits.nn.fields import as_integer
 from nnlimits.nn.layer import Layer
 from nnlimits.nn.members import as_member
 from nnlimits.nn.parameterization import Parameterization
+from nnlimits.nn.reports import Statistics, report, reporting
 from nnlimits.nn.sequential import Sequential
 
 _SETTLING = 16
@@ -82,15 +83,24 @@ class Repeat(Layer):
             for i, block_params in enumerate(head):
                 x = self.block.forward(block_params, x, None if keys is None else keys[i], places[i])
             for start, stop, own in _rows(places, len(head)):
+                layers: list[Layer] = []
 
-                def step(carry: Array, block: tuple[PyTree, PRNGKeyArray | None], own=own) -> tuple[Array, None]:
-                    return self.block.forward(block[0], carry, block[1], own), None
+                def step(
+                    carry: Array, block: tuple[PyTree, PRNGKeyArray | None], own=own, layers=layers
+                ) -> tuple[Array, list[Statistics]]:
+                    with reporting() as told:
+                        carry = self.block.forward(block[0], carry, block[1], own)
+                    layers[:] = [one.layer for one in told]
+                    return carry, [one.statistics for one in told]
 
                 row = params["tail"]
                 if stop - start < depth - len(head):
                     part = slice(start - len(head), stop - len(head))
                     row = jax.tree.map(lambda leaf, part=part: leaf[part], row)
-                x = lax.scan(step, x, (row, None if keys is None else keys[start:stop]), length=stop - start)[0]
+                xs = row, None if keys is None else keys[start:stop]
+                x, statistics = lax.scan(step, x, xs, length=stop - start)
+                for layer, of_all in zip(layers, statistics, strict=True):
+                    report(layer, of_all)
             return x
 
     def keeps_width(self) -> bool:

@@ -17,9 +17,9 @@ from nnlimits.mean_field.grid import Grid
 from nnlimits.mean_field.langevin import langevin
 from nnlimits.mean_field.laws import gaussian
 from nnlimits.mean_field.neurons import Neurons
-from nnlimits.mean_field.progress import Advance, ignore
 from nnlimits.mean_field.risk import EmpiricalRisk
 from nnlimits.mean_field.two_layer import TwoLayer
+from nnlimits.progress import Advance, ignore
 from nnlimits.validation import check_non_negative, check_positive
 
 _FARTHEST, _EXAMPLES, _DECAY, _COARSE = 5.0, 12, 0.1, 10

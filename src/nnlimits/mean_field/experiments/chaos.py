@@ -13,9 +13,9 @@ from nnlimits import nn
 from nnlimits.mean_field.convergence import Convergence, convergence, sgd_convergence
 from nnlimits.mean_field.distance import sliced_wasserstein
 from nnlimits.mean_field.laws import gaussian
-from nnlimits.mean_field.progress import Advance, ignore
 from nnlimits.mean_field.risk import EmpiricalRisk
 from nnlimits.mean_field.two_layer import TwoLayer
+from nnlimits.progress import Advance, ignore
 
 _END, _RECORDS, _TOLERANCE = 4.0, 4, 1e-5
 _STEPS_NEURONS = 1024

@@ -25,10 +25,10 @@ from nnlimits.mean_field.flow import flow
 from nnlimits.mean_field.grid import Grid
 from nnlimits.mean_field.laws import gaussian
 from nnlimits.mean_field.neurons import Neurons
-from nnlimits.mean_field.progress import Advance, ignore
 from nnlimits.mean_field.radial import Radial
 from nnlimits.mean_field.risk import EmpiricalRisk
 from nnlimits.mean_field.two_layer import TwoLayer
+from nnlimits.progress import Advance, ignore
 from nnlimits.validation import check_positive
 
 _TIMES = (0, 0.1, 0.3, 0.6, 1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9, 10, 12, 14, 17, 20)

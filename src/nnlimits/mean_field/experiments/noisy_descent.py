@@ -16,9 +16,9 @@ from nnlimits.mean_field.langevin import langevin
 from nnlimits.mean_field.laws import gaussian
 from nnlimits.mean_field.log_sobolev import data_oscillation, log_sobolev
 from nnlimits.mean_field.neurons import Neurons
-from nnlimits.mean_field.progress import Advance, ignore
 from nnlimits.mean_field.risk import EmpiricalRisk
 from nnlimits.mean_field.two_layer import TwoLayer
+from nnlimits.progress import Advance, ignore
 from nnlimits.validation import check_positive
 
 _TIMES = (0, 0.5, 1, 2, 3, 5, 7, 10, 15, 20, 30, 40, 60, 80, 100)

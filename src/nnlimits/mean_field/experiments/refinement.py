@@ -13,9 +13,9 @@ from nnlimits import nn
 from nnlimits.mean_field.density import density_flow
 from nnlimits.mean_field.grid import Grid
 from nnlimits.mean_field.potential import Confined
-from nnlimits.mean_field.progress import Advance, ignore
 from nnlimits.mean_field.risk import EmpiricalRisk
 from nnlimits.mean_field.two_layer import TwoLayer
+from nnlimits.progress import Advance, ignore
 
 _FARTHEST, _TIME, _TEMPERATURE, _NODES, _TOLERANCE = 4.0, 1.0, 0.3, 4, 1e-6
 _STIFFNESS = np.array([[1.2, 0.5], [0.5, 0.7]])

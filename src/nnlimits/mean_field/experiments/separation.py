@@ -13,8 +13,8 @@ from scipy import optimize
 from nnlimits.mean_field.density import density_flow
 from nnlimits.mean_field.experiments.balls import RAMP, check_delta, farthest, initial_masses, radial_risk
 from nnlimits.mean_field.grid import Grid
-from nnlimits.mean_field.progress import Advance, ignore
 from nnlimits.mean_field.radial import Radial
+from nnlimits.progress import Advance, ignore
 
 _COARSE = 2001
 """Lengths at which measures are compared."""

@@ -11,9 +11,9 @@ from nnlimits.mean_field.certificate import certificate
 from nnlimits.mean_field.conic import conic_flow
 from nnlimits.mean_field.experiments.teacher_student import teacher_neurons
 from nnlimits.mean_field.laws import Sphere
-from nnlimits.mean_field.progress import Advance, ignore
 from nnlimits.mean_field.risk import EmpiricalRisk
 from nnlimits.mean_field.two_layer import TwoLayer
+from nnlimits.progress import Advance, ignore
 
 
 class SparseRecovery(NamedTuple):

@@ -15,8 +15,8 @@ from nnlimits.mean_field.descent import descent
 from nnlimits.mean_field.gaussian_data import Teacher
 from nnlimits.mean_field.laws import Sphere
 from nnlimits.mean_field.neurons import Neurons
-from nnlimits.mean_field.progress import Advance, ignore
 from nnlimits.mean_field.two_layer import TwoLayer
+from nnlimits.progress import Advance, ignore
 from nnlimits.validation import check_positive
 
 _STARTS = 32

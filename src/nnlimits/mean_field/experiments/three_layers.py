@@ -15,7 +15,7 @@ from nnlimits.mean_field.laws import Sphere
 from nnlimits.mean_field.layered import Layered
 from nnlimits.mean_field.layered_convergence import layered_convergence
 from nnlimits.mean_field.layered_language import embedding_of, layered_of
-from nnlimits.mean_field.progress import Advance, ignore
+from nnlimits.progress import Advance, ignore
 
 TIMES = (0.0, 0.25, 0.5, 1.0, 1.5, 2.0, 3.0, 4.0)
 _SHOWN = (0.0, 1.0, 4.0)
