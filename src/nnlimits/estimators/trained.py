@@ -55,9 +55,7 @@ class CrossEntropy(eqx.Module):
 
     network: nn.Layer
 
-    def __call__(
-        self, params: PyTree, x: Float[Array, "n ..."], labels: Int[Array, " n"]
-    ) -> Float[Array, " n"]:
+    def __call__(self, params: PyTree, x: Float[Array, "n ..."], labels: Int[Array, " n"]) -> Float[Array, " n"]:
         """Losses, shape (n,), of examples and the numbers of their classes."""
         log_probability = jax.nn.log_softmax(self.network.apply(params, x))
         return -jax.numpy.take_along_axis(log_probability, labels[:, None], axis=1)[:, 0]

@@ -36,6 +36,7 @@ from nnlimits.nn.linear import Linear
 from nnlimits.nn.locally_connected import LocallyConnected
 from nnlimits.nn.masked import Masked
 from nnlimits.nn.merge import Concatenate, Merge, Product, Sum
+from nnlimits.nn.neural_ode import NeuralODE
 from nnlimits.nn.parallel import Parallel
 from nnlimits.nn.polynomial import Hermite, Monomial, Polynomial
 from nnlimits.nn.pooling import AvgPool, SumPool
@@ -100,6 +101,7 @@ __all__ = [
     "Mish",
     "Monomial",
     "Monotone",
+    "NeuralODE",
     "NormBound",
     "Parallel",
     "Polynomial",
