@@ -37,8 +37,8 @@ TRAINING = """
     - `max_epochs`: at most so many passes through the examples; `patience`: training ends when so many epochs have not lowered
       the loss of the examples held out, and the parameters of the best epoch are kept.
     - `validation_fraction`: the part of the examples held out, each class in proportion; it also fits the temperature of the
-      probabilities. With 0, and where a class has too few examples, the loss of the examples trained on decides, and the
-      temperature is 1.
+      probabilities, at least 1. With 0, and where a class has too few examples, the loss of the examples trained on decides, and
+      the temperature is 1.
     - `standardize`: whether each feature (each channel, if there are positions) is given mean zero and unit variance first.
     - `progress`: whether to show a bar of the epochs; `None` for "if a person is watching".
     - `random_state`: for the parameters at the start, the examples held out, and the order of the others.
@@ -130,7 +130,8 @@ class TrainedClassifier(ClassifierMixin, BaseEstimator, abc.ABC):
         z = self._features.apply(x).astype(np.float32)
         kept, held = _split(labels, float(self.validation_fraction), random)
         self._train(z[kept], labels[kept], z[held], labels[held], random)
-        self.temperature_ = fit_temperature(self._scores(z[held]), labels[held]) if len(held) else 1.0
+        # a few examples held out, all of them right, would have probabilities of 0 and 1: they only ever soften
+        self.temperature_ = max(1.0, fit_temperature(self._scores(z[held]), labels[held])) if len(held) else 1.0
         self.evaluations_ = self._evaluations(z)
         return self
 

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
+from nnlimits.nn.errors import solve_errors
 from nnlimits.nn.fields import as_integer
 from nnlimits.progress import Advance, ignore
 
@@ -85,7 +86,8 @@ def train_in_epochs(
         for step in range(steps):
             batch = tuple(part[order[step * size : (step + 1) * size]] for part in data)
             step_key = jax.random.fold_in(key, epoch * steps + step)
-            params, state, loss = _step(losses, penalty, optimizer, params, state, batch, step_key)
+            with solve_errors():
+                params, state, loss = _step(losses, penalty, optimizer, params, state, batch, step_key)
             total = total + loss
         course.append(_finite(float(total) / steps, epoch, "training"))
         if held_out is not None:
@@ -125,7 +127,8 @@ def by_parts(function: Callable[..., Array], params: PyTree, data: tuple[Any, ..
     parts = []
     for start in range(0, n, size):
         rows = np.minimum(np.arange(start, start + size), n - 1)
-        parts.append(np.asarray(_call(function, params, *(np.asarray(part)[rows] for part in data))))
+        with solve_errors():
+            parts.append(np.asarray(_call(function, params, *(np.asarray(part)[rows] for part in data))))
     return np.concatenate(parts)[:n]
 
 
