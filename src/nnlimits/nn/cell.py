@@ -150,7 +150,9 @@ class Transition(eqx.Module):
 
     def __call__(self, state: Float[Array, "n ..."], given: Given) -> Float[Array, "n ..."]:
         """The next state; the recurrent layer sees the mask and the graph round the cell, and its reports are not heard."""
-        context = surrounded(positions=self.positions, nodes=self.nodes, mask=given.mask, adjacency=given.adjacency)
+        context = surrounded(
+            positions=self.positions, nodes=self.nodes, mask=given.mask, adjacency=given.adjacency, looped=True
+        )
         with context, reporting(), located("in the recurrent layer of Cell"):
             recurrent = self._recurrent(state, given)
         return self.cell.activation.forward((), recurrent + given.drive, None, self.parameterization)

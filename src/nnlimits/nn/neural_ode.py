@@ -160,7 +160,7 @@ class NeuralODE(Layer):
         """The right-hand side `slope(s, x, args)` of the equation, and its `args`; `parameterization` is that of the layer."""
         ((field, own),) = self.placed(parameterization)
         around = surroundings()
-        known = dataclasses.replace(around, mask=None, adjacency=None)
+        known = dataclasses.replace(around, mask=None, adjacency=None, looped=True)
         leaves, structure = jax.tree.flatten(params)
         return Slope(field, self.time_dependent, own, known, structure), (leaves, key, around.mask, around.adjacency)
 

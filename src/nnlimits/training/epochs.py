@@ -39,6 +39,8 @@ class Epochs(NamedTuple):
     """The epoch, counted from 0, with the least loss of examples held out (without any: of those trained on)."""
     settled: bool
     """Whether training ended because `patience` epochs brought nothing better."""
+    observed: list[Any]
+    """What `observe` said of the parameters after each epoch; empty without it."""
 
 
 class DivergenceError(RuntimeError):
@@ -57,6 +59,7 @@ def train_in_epochs(
     epochs: int = 100,
     batch_size: int = 64,
     patience: int = 10,
+    observe: Callable[[PyTree], Any] | None = None,
     advance: Advance = ignore,
 ) -> Epochs:
     """Minimise a mean loss by an Optax optimizer on shuffled batches, with early stopping (Prechelt 1998).
@@ -65,7 +68,8 @@ def train_in_epochs(
     the examples along the first axis; `optimizer`, of Optax; `key`, for the order of examples and for `penalty`; `held_out`,
     arrays like `data` that decide when to stop (without them the loss of the epoch decides); `penalty(params, batch, key)`, added
     to the mean loss of a batch; `epochs`, at most; `batch_size`, examples a step (what is left over waits for another
-    epoch); `patience`, epochs without a better one before the end; `advance`, told of each epoch.
+    epoch); `patience`, epochs without a better one before the end; `observe(params)`, called after each epoch; `advance`, told
+    of each epoch.
 
     **Returns:** an `Epochs`, with the parameters of the best epoch.
 
@@ -79,7 +83,7 @@ def train_in_epochs(
     size = min(as_integer("batch_size", 1, batch_size), n)
     state = optimizer.init(params)
     rng = np.random.default_rng(np.asarray(jax.random.key_data(key)).astype(np.uint32))
-    course, found, best, best_params = [], [], 0, params
+    course, found, observed, best, best_params = [], [], [], 0, params
     for epoch in range(epochs):
         order = rng.permutation(n)
         total, steps = 0.0, n // size
@@ -95,10 +99,21 @@ def train_in_epochs(
         judged = course if held_out is None else found
         if epoch == 0 or judged[epoch] < judged[best]:
             best, best_params = epoch, params
+        if observe is not None:
+            observed.append(observe(params))
         advance(f"epoch {epoch + 1}, loss {course[-1]:.3g}" + (f", held out {found[-1]:.3g}" if found else ""))
         if epoch - best >= patience:
-            return Epochs(best_params, np.array(course), np.array(found), best, True)
-    return Epochs(best_params, np.array(course), np.array(found), best, False)
+            return Epochs(best_params, np.array(course), np.array(found), best, True, observed)
+    return Epochs(best_params, np.array(course), np.array(found), best, False, observed)
+
+
+def step_memory(
+    losses: Losses, params: PyTree, batch: tuple[Any, ...], optimizer: "optax.GradientTransformation"
+) -> int:
+    """Bytes of memory that one step of training on `batch` takes beside parameters and data, as compiled."""
+    state, key = optimizer.init(params), jax.random.key(0)
+    lowered = _step.lower(losses, None, optimizer, params, state, batch, key)  # pyright: ignore[reportFunctionMemberAccess]
+    return int(lowered.compile().compiled.memory_analysis().temp_size_in_bytes)
 
 
 @eqx.filter_jit
