@@ -137,7 +137,8 @@ class TrainedClassifier(ClassifierMixin, BaseEstimator, abc.ABC):
 
     def predict(self, X: Any) -> np.ndarray:
         """The most probable class of each row, `(m,)`."""
-        return self.classes_[self.predict_proba(X).argmax(1)]
+        probability = self.predict_proba(X)
+        return self.classes_[probability.argmax(1)]
 
     def predict_proba(self, X: Any) -> Float[np.ndarray, "m classes"]:
         """The probability of each class in the order of `classes_`, `(m, classes)`.

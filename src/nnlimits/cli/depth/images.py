@@ -67,9 +67,9 @@ def _print_models(out: Any, found: Any) -> None:
         Column("test accuracy", ".2%"),
         Column("test loss", ".4f"),
         Column("training s", ".0f"),
-        Column("first epoch s", ".0f"),
+        Column("1st epoch s", ".0f"),
         Column("MB a step", ".0f"),
-        Column("evaluations", ".1f"),
+        Column("evals", ".1f"),
     ]
     rows = [
         (

@@ -78,9 +78,9 @@ def networks(input_shape: tuple[int, ...], classes: int, channels: int, blocks: 
 
 
 def compare_on_images(
-    x: Float[np.ndarray, "n *shape"],
+    x: Float[np.ndarray, "n ..."],
     labels: Int[np.ndarray, " n"],
-    x_test: Float[np.ndarray, "m *shape"],
+    x_test: Float[np.ndarray, "m ..."],
     test_labels: Int[np.ndarray, " m"],
     *,
     channels: int = 32,
