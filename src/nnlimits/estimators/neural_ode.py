@@ -5,6 +5,7 @@ from typing import Any
 from nnlimits import nn
 from nnlimits.estimators.candidates import as_activation
 from nnlimits.estimators.trained import TRAINING, TrainedClassifier, stem, width_of
+from nnlimits.nn.fields import as_integer
 
 
 class NeuralODEClassifier(TrainedClassifier):
@@ -65,7 +66,7 @@ class NeuralODEClassifier(TrainedClassifier):
     def _preset(self, input_shape: tuple[int, ...], classes: int) -> nn.Layer:
         width, activation = width_of(self.width, input_shape), as_activation(self.activation)
         first, layer, last = stem(width, activation, input_shape)
-        states = width + nn.fields.as_integer("augment", 0, self.augment)
+        states = width + as_integer("augment", 0, self.augment)
         ode = nn.NeuralODE(
             nn.Sequential(layer(width), activation, layer(states)),
             time_dependent=self.time_dependent,

@@ -51,8 +51,8 @@ def networks(input_shape: tuple[int, ...], classes: int, channels: int, blocks: 
     """The three networks: the same convolutions of stride 2 before, and the same readout after.
 
     The residual network has `blocks` blocks of two convolutions of `channels` channels. The field of the ODE has two
-    convolutions, and so many channels between them, and the equilibrium so many channels, that the number of parameters is as near
-    to that of the residual network as can be.
+    convolutions, and so many channels between them, and the equilibrium so many channels, that the number of parameters is as
+    near to that of the residual network as can be.
     """
 
     def around(*layers: nn.Layer) -> nn.Sequential:
