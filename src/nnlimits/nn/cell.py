@@ -59,9 +59,7 @@ class Cell(Word):
     activation: Layer = Tanh()
     constraint: Constraint | None = eqx.field(default=None, converter=as_constraint)
 
-    def __init__(
-        self, recurrent: Any, injection: Any, activation: Any = Tanh(), constraint: Constraint | None = None
-    ) -> None:
+    def __init__(self, recurrent: Any, injection: Any, activation: Any = Tanh(), constraint: Any = None) -> None:
         self.recurrent = as_member("Cell's recurrent layer", recurrent)
         self.injection = as_member("Cell's injection", injection)
         if not isinstance(activation, Activation | Identity):
