@@ -39,9 +39,9 @@ class Diagnosis:
     def nonfinite(self, example: str, evaluation: str) -> str:
         """The message where the cell is NaN or infinite."""
         return (
-            f"{self.layer} has no finite state: that of example {example} is NaN or infinite at evaluation {evaluation}. Look "
-            "for such values in the parameters and in the inputs of the layer; if there are none, the iteration diverged: bound the "
-            "cell by constraint=nn.NormBound()."
+            f"{self.layer} has no finite state: that of example {example} is NaN or infinite at evaluation {evaluation}. "
+            "Look for such values in the parameters and in the inputs of the layer; if there are none, the iteration "
+            "diverged: bound the cell by constraint=nn.NormBound()."
         )
 
     def __getitem__(self, code: int) -> str:

@@ -1,5 +1,6 @@
 """Experiments on networks of infinite depth, one file each: they return what `plots` draws."""
 
+from nnlimits.infinite_depth.experiments.fixed_point_solvers import FixedPointSolvers, SolverCurve, fixed_point_solvers
 from nnlimits.infinite_depth.experiments.images import Images, Trained, compare_on_images
 
-__all__ = ["Images", "Trained", "compare_on_images"]
+__all__ = ["FixedPointSolvers", "Images", "SolverCurve", "Trained", "compare_on_images", "fixed_point_solvers"]
