@@ -72,6 +72,10 @@ SPELLINGS = [
     "nn.Parallel(nn.Relu(), nn.Abs(), merge=nn.Concatenate())",
     "nn.Repeat(nn.Sequential(nn.Dense(4), nn.Relu()), 3)",
     "nn.Repeat(nn.Dense(4), math.inf)",
+    "nn.Augment(2)",
+    "nn.NeuralODE(nn.Dense(4))",
+    "nn.NeuralODE(nn.Dense(5, w_std=1.5), time_dependent=True, augment=1, span=(0.0, 2.0), solver='kvaerno5', rtol=0.001)",
+    "nn.NeuralODE(nn.Dense(4), solver='euler', steps=8, adjoint='backsolve')",
 ]
 
 

@@ -7,6 +7,7 @@ it can be traced and differentiated; `init` and `apply` are pure functions of it
 from nnlimits.nn.abc_parameterization import ABC, Exponents
 from nnlimits.nn.activation import Activation
 from nnlimits.nn.aggregate import Aggregate
+from nnlimits.nn.augment import Augment
 from nnlimits.nn.channel_affine import ChannelAffine
 from nnlimits.nn.conv import Conv
 from nnlimits.nn.conv_transpose import ConvTranspose
@@ -59,6 +60,7 @@ __all__ = [
     "Abs",
     "Activation",
     "Aggregate",
+    "Augment",
     "AvgPool",
     "ChannelAffine",
     "Concatenate",
