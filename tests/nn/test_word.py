@@ -80,6 +80,10 @@ SPELLINGS = [
     "nn.Equilibrium(nn.Cell(nn.Conv(4, 3), nn.Conv(4, 3), constraint=nn.NormBound()))",
     "nn.Equilibrium(nn.Cell(nn.Dense(4), nn.Dense(4)), solver='broyden', tolerance=0.001, max_steps=50, memory=9)",
     "nn.Equilibrium(nn.Cell(nn.Dense(4), nn.Dense(4)), solver='iteration', adjoint='unrolled')",
+    "nn.Augment(2)",
+    "nn.NeuralODE(nn.Dense(4))",
+    "nn.NeuralODE(nn.Dense(5, w_std=1.5), time_dependent=True, augment=1, span=(0.0, 2.0), solver='kvaerno5', rtol=0.001)",
+    "nn.NeuralODE(nn.Dense(4), solver='euler', steps=8, adjoint='backsolve')",
 ]
 
 
