@@ -1,6 +1,7 @@
 """The kernel of a network as pure functions of its hyper-parameters and inputs: what is jitted, differentiated and tiled."""
 
 import dataclasses
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
@@ -48,8 +49,20 @@ def prepare(network: nn.Layer, dtype: Any) -> nn.Layer:
             word = eqx.tree_at(lambda layer: layer.b_std, word, None)
         return word
 
-    network = jax.tree.map(simplified, network, is_leaf=_is_weighted)
+    network = jax.tree.map(simplified, _resolved(network), is_leaf=_is_weighted)
     return jax.tree.map(lambda v: jnp.asarray(v, dtype) if isinstance(v, jax.Array) else np.asarray(v, dtype), network)
+
+
+def _resolved(network: nn.Layer) -> nn.Layer:
+    """Every finite `Repeat` with its `resolved_block`, so that what that has put into it is an array too."""
+
+    def resolved(word: Any) -> Any:
+        if not isinstance(word, nn.Repeat):
+            return word
+        block = word.block if math.isinf(word.depth) else word.resolved_block()
+        return dataclasses.replace(word, block=_resolved(block))
+
+    return jax.tree.map(resolved, network, is_leaf=lambda word: isinstance(word, nn.Repeat))
 
 
 def _is_weighted(word: Any) -> bool:

@@ -18,7 +18,7 @@ def members(layer: nn.Layer) -> tuple[nn.Layer, ...]:
     if isinstance(layer, nn.Residual):
         return layer.body, layer.shortcut
     if isinstance(layer, nn.Repeat):
-        return (layer.block,) * int(layer.depth) if math.isfinite(layer.depth) else (layer.block,)
+        return (layer.resolved_block(),) * int(layer.depth) if math.isfinite(layer.depth) else (layer.resolved_block(),)
     return ()
 
 

@@ -99,7 +99,7 @@ def first_grid(network: nn.Layer, alive: Sizes) -> Sizes:
 @mixing_rule.register
 def _repeat(layer: nn.Repeat, source: Field, parameterization: str) -> State:
     assert isinstance(layer.depth, int)
-    return run((layer.block,) * layer.depth, source, parameterization)
+    return run((layer.resolved_block(),) * layer.depth, source, parameterization)
 
 
 @mixing_rule.register
