@@ -34,6 +34,7 @@ from nnlimits.nn.linear import Linear
 from nnlimits.nn.locally_connected import LocallyConnected
 from nnlimits.nn.masked import Masked
 from nnlimits.nn.merge import Concatenate, Merge, Product, Sum
+from nnlimits.nn.neural_ode import NeuralODE
 from nnlimits.nn.parallel import Parallel
 from nnlimits.nn.polynomial import Hermite, Monomial, Polynomial
 from nnlimits.nn.pooling import AvgPool, SumPool
@@ -96,6 +97,7 @@ __all__ = [
     "Merge",
     "Mish",
     "Monomial",
+    "NeuralODE",
     "Parallel",
     "Polynomial",
     "PositionalEmbedding",
