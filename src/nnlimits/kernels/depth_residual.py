@@ -7,8 +7,9 @@ NTK, where the body's rule is applied to the state at `s` (Hayou & Yang 2023; Pe
 """
 
 import dataclasses
-from functools import cache, partial
-from typing import Any, NamedTuple
+import math
+from collections.abc import Callable
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -21,12 +22,8 @@ from nnlimits.kernels.per_input import per_input, scan
 from nnlimits.kernels.rules import covariance_rule
 from nnlimits.kernels.semivariance import deficit_of, root_and_inverse
 
-STEPS = 10
-"""Steps of the solver; see `tests/kernels/test_depth_residual.py` for the error that is left."""
-
-_POWER = 4
-"""Time is `s = u^4` with equal steps in u. Of inputs that are opposite to each other, and kinked activations, the solution is
-smooth in the root of s alone; of nearly opposite ones it turns fast near `s = 0`, where the steps are short."""
+RUNS = {"float64": (8, 12, 16, 24, 32, 48), "float32": (8, 12, 16, 24)}
+"""Steps of the midpoint rule in runs from which the solution is extrapolated (Gragg 1965; Bulirsch & Stoer 1966)."""
 
 _SOUND = 1e-3
 """An input whose variance is less than this share of what the blocks add to it is treated as if it had none."""
@@ -45,16 +42,20 @@ class _State(NamedTuple):
 def residual_limit(bodies: tuple[nn.Layer, ...], covariance: Covariance, parameterization: str) -> Covariance:
     """The covariance after infinitely many residual blocks, for bodies scaled by the power -1/2 of the depth.
 
-    Of several bodies, which are one block after another, the contributions add up. The solver is the one of diffrax, of order
-    8, with its coefficients here and equal steps for all pairs: the kernel is deterministic and symmetric. (diffrax's own loops cannot be
-    used: what belongs to single inputs is recorded stage by stage, and a stage within its `while_loop` cannot be.)
+    Of several bodies, which are one block after another, the contributions add up. The steps are the same for all pairs: the
+    kernel is symmetric and smooth. A step asks for one evaluation of the body and ends with few arrays of all pairs, as one
+    of a deep network does; the stages of a Runge-Kutta method are many (and in diffrax, stages are a loop within which
+    nothing can be recorded of single inputs).
+
+    Steps are equal in `u = sqrt(s)`: of inputs that are opposite to each other, and kinked activations, the solution is smooth
+    in u, and not in s.
     """
     start, sound = _begin(bodies, covariance, parameterization)
 
     def change(state: _State) -> _State:
         return _change(bodies, _covariance(state, sound, covariance), sound, parameterization)
 
-    end = _solve(change, start)
+    end = _solve(change, start, RUNS[str(start.q1.dtype)])
     return dataclasses.replace(_covariance(end, sound, covariance), fresh=covariance.fresh)
 
 
@@ -119,62 +120,43 @@ def _change(
     return total
 
 
-class _Tableau(NamedTuple):
-    """An explicit Runge-Kutta method."""
-
-    nodes: np.ndarray
-    rows: np.ndarray
-    weights: np.ndarray
-
-
-@cache
-def _tableau() -> _Tableau:
-    """That of Prince & Dormand's method of order 8, without the last stage, which only the next step would use."""
-    import diffrax
-
-    found = diffrax.Dopri8().tableau
-    stages = len(found.b_sol) - 1
-    rows = np.zeros((stages, stages))
-    for i, row in enumerate(found.a_lower[: stages - 1]):
-        rows[i + 1, : i + 1] = row
-    return _Tableau(np.concatenate([[0.0], found.c])[:stages], rows, np.asarray(found.b_sol)[:stages])
-
-
-def _solve(change: Any, start: _State) -> _State:
-    """The state at `s = 1`."""
-    method = _tableau()
-    stages = len(method.weights)
-    times = (np.arange(STEPS)[:, None] + method.nodes) / STEPS
-    speed = _POWER * times ** (_POWER - 1) / STEPS  # of s, in each stage
-    rows = method.rows * speed[:, None, :]
-    ends = method.weights * speed
+def _solve(change: Callable[[_State], _State], start: _State, runs: tuple[int, ...]) -> _State:
+    """The state at `s = 1`, extrapolated from runs of the midpoint rule, one after another in one loop."""
     dtype = start.q1.dtype
+    begins, shares, weights = (np.concatenate(parts) for parts in zip(*map(_run, runs, _weights(runs)), strict=True))
 
-    def step(state: _State, coefficients: tuple[Array, Array]) -> _State:
-        stage_rows, end = coefficients
+    def step(carry: tuple[_State, _State, _State], x: tuple[Array, Array, Array]) -> tuple[_State, _State, _State]:
+        begin, share, weight = x
+        before, now, total = carry
+        before, now = (_where(begin, start, state) for state in (before, now))
+        after = _combine(lambda v: v[0] + share * v[1], before, change(now))
+        return now, after, _combine(lambda v: v[0] + weight * v[1], total, after)
 
-        def stage(changes: _State, x: tuple[Array, Array]) -> _State:
-            row, here = x
-            found = change(_plus(state, row, changes))
-            return jax.tree.map(lambda all_, one: jnp.where(_lead(here, all_), one, all_), changes, found)
-
-        none = jax.tree.map(lambda v: jnp.zeros((stages, *v.shape), v.dtype), state)
-        changes = scan(stage, none, (stage_rows, jnp.eye(stages, dtype=bool)), stages)
-        return _plus(state, end, changes)
-
-    return scan(step, start, (jnp.asarray(rows, dtype), jnp.asarray(ends, dtype)), STEPS)
+    xs = jnp.asarray(begins), jnp.asarray(shares, dtype), jnp.asarray(weights, dtype)
+    nothing = jax.tree.map(jnp.zeros_like, start)
+    return scan(step, (start, start, nothing), xs, len(begins))[2]
 
 
-def _lead(flags: Array, like: Array) -> Array:
-    return flags.reshape(-1, *(1,) * (like.ndim - 1))
+def _run(steps: int, weight: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Of one run: where it begins, what share of the change is added, and the weight of what is reached.
+
+    `y_{n+1} = y_{n-1} + 2 h y'(u_n)` with `y' = 2 u dy/ds`. As that vanishes at `u = 0`, `y_1 = y_0`, and the run begins there.
+    """
+    n = np.arange(1, steps)
+    return n == 1, 4 * n / steps**2, np.where(n == steps - 1, weight, 0.0)
 
 
-def _plus(state: _State, coefficients: Array, changes: _State) -> _State:
-    """The state and a sum of changes; variances are found once an input."""
+def _weights(runs: tuple[int, ...]) -> list[float]:
+    """Of the runs, for the limit of no step: an error in even powers of `1 / N` is extrapolated by a polynomial in `1 / N^2`."""
+    return [math.prod(n**2 / (n**2 - m**2) for m in runs if m != n) for n in runs]
 
-    def moved(now: tuple[Array, Array]) -> Array:
-        return now[0] + (_lead(coefficients, now[1]) * now[1]).sum(0)
 
-    q1, q2 = per_input(moved, (state.q1, changes.q1), (state.q2, changes.q2))
-    ntk = None if state.ntk is None or changes.ntk is None else moved((state.ntk, changes.ntk))
-    return _State(q1, q2, moved((state.gap, changes.gap)), ntk)
+def _where(flag: Array, one: _State, other: _State) -> _State:
+    return jax.tree.map(lambda a, b: jnp.where(flag, a, b), one, other)
+
+
+def _combine(function: Callable[[tuple[Array, Array]], Array], one: _State, other: _State) -> _State:
+    """A function of two states, number by number; variances are found once an input."""
+    q1, q2 = per_input(function, (one.q1, other.q1), (one.q2, other.q2))
+    ntk = None if one.ntk is None or other.ntk is None else function((one.ntk, other.ntk))
+    return _State(q1, q2, function((one.gap, other.gap)), ntk)

@@ -7,7 +7,9 @@ it can be traced and differentiated; `init` and `apply` are pure functions of it
 from nnlimits.nn.abc_parameterization import ABC, Exponents
 from nnlimits.nn.activation import Activation
 from nnlimits.nn.aggregate import Aggregate
+from nnlimits.nn.cell import Cell
 from nnlimits.nn.channel_affine import ChannelAffine
+from nnlimits.nn.constraints import Monotone, NormBound
 from nnlimits.nn.conv import Conv
 from nnlimits.nn.conv_transpose import ConvTranspose
 from nnlimits.nn.count_parameters import count_parameters
@@ -17,6 +19,7 @@ from nnlimits.nn.dropout import Dropout
 from nnlimits.nn.elementwise import Elementwise
 from nnlimits.nn.elu import Elu, Selu
 from nnlimits.nn.embedding import Embedding
+from nnlimits.nn.equilibrium import Equilibrium
 from nnlimits.nn.erf import Erf
 from nnlimits.nn.errors import ShapeError, SolveError
 from nnlimits.nn.exp import Exp, ExpNormalized
@@ -61,6 +64,7 @@ __all__ = [
     "Activation",
     "Aggregate",
     "AvgPool",
+    "Cell",
     "ChannelAffine",
     "Concatenate",
     "Conv",
@@ -72,6 +76,7 @@ __all__ = [
     "Elementwise",
     "Elu",
     "Embedding",
+    "Equilibrium",
     "Erf",
     "Exp",
     "ExpNormalized",
@@ -97,7 +102,9 @@ __all__ = [
     "Merge",
     "Mish",
     "Monomial",
+    "Monotone",
     "NeuralODE",
+    "NormBound",
     "Parallel",
     "Polynomial",
     "PositionalEmbedding",
