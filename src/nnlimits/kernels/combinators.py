@@ -26,7 +26,7 @@ def _sequential(layer: nn.Sequential, covariance: Covariance, parameterization: 
 @covariance_rule.register
 def _repeat(layer: nn.Repeat, covariance: Covariance, parameterization: str) -> Covariance:
     if math.isinf(layer.depth):
-        return depth_limit(layer.block, covariance, parameterization)
+        return depth_limit(layer, covariance, parameterization)
     return _run(Block((layer.resolved_block(),) * int(layer.depth), 1), covariance, parameterization)
 
 

@@ -22,7 +22,7 @@ from nnlimits.kernels.per_input import per_input, scan
 from nnlimits.kernels.rules import covariance_rule
 from nnlimits.kernels.semivariance import deficit_of, root_and_inverse
 
-RUNS = {"float64": (8, 12, 16, 24, 32, 48), "float32": (8, 12, 16, 24)}
+RUNS = {"float64": (12, 16, 24, 32, 48, 64), "float32": (12, 16, 24, 32)}
 """Steps of the midpoint rule in runs from which the solution is extrapolated (Gragg 1965; Bulirsch & Stoer 1966)."""
 
 _SOUND = 1e-3
@@ -39,13 +39,17 @@ class _State(NamedTuple):
     ntk: Array | None
 
 
-def residual_limit(bodies: tuple[nn.Layer, ...], covariance: Covariance, parameterization: str) -> Covariance:
+def residual_limit(
+    bodies: tuple[nn.Layer, ...], covariance: Covariance, parameterization: str, refinement: int
+) -> Covariance:
     """The covariance after infinitely many residual blocks, for bodies scaled by the power -1/2 of the depth.
 
     Of several bodies, which are one block after another, the contributions add up. The steps are the same for all pairs: the
     kernel is symmetric and smooth. A step asks for one evaluation of the body and ends with few arrays of all pairs, as one
     of a deep network does; the stages of a Runge-Kutta method are many (and in diffrax, stages are a loop within which
     nothing can be recorded of single inputs).
+
+    In float64 the solver's error is below 1e-10 where `refinement` is one for each 4 of `w_std^2`; in float32 it is below 1e-6.
 
     Steps are equal in `u = sqrt(s)`: of inputs that are opposite to each other, and kinked activations, the solution is smooth
     in u, and not in s.
@@ -55,7 +59,8 @@ def residual_limit(bodies: tuple[nn.Layer, ...], covariance: Covariance, paramet
     def change(state: _State) -> _State:
         return _change(bodies, _covariance(state, sound, covariance), sound, parameterization)
 
-    end = _solve(change, start, RUNS[str(start.q1.dtype)])
+    runs = RUNS.get(str(start.q1.dtype), RUNS["float32"])
+    end = _solve(change, start, tuple(steps * refinement for steps in runs))
     return dataclasses.replace(_covariance(end, sound, covariance), fresh=covariance.fresh)
 
 

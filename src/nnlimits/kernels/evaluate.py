@@ -15,6 +15,7 @@ from jaxtyping import Array, Bool, Float, Int
 from nnlimits import nn
 from nnlimits.kernels.blocks import flatten
 from nnlimits.kernels.covariance import Covariance
+from nnlimits.kernels.depth_limit import InfiniteRepeat
 from nnlimits.kernels.displacements import Pairs
 from nnlimits.kernels.first_layers import takes_tokens, unwrapped
 from nnlimits.kernels.images import (
@@ -54,13 +55,16 @@ def prepare(network: nn.Layer, dtype: Any) -> nn.Layer:
 
 
 def _resolved(network: nn.Layer) -> nn.Layer:
-    """Every finite `Repeat` with its `resolved_block`, so that what that has put into it is an array too."""
+    """Every finite `Repeat` with its `resolved_block`, so that what that has put into it is an array too; and infinite ones with
+    the steps that they ask for, while scales are known.
+    """
 
     def resolved(word: Any) -> Any:
         if not isinstance(word, nn.Repeat):
             return word
-        block = word.block if math.isinf(word.depth) else word.resolved_block()
-        return dataclasses.replace(word, block=_resolved(block))
+        if math.isinf(word.depth):
+            return InfiniteRepeat(_resolved(word.block))
+        return dataclasses.replace(word, block=_resolved(word.resolved_block()))
 
     return jax.tree.map(resolved, network, is_leaf=lambda word: isinstance(word, nn.Repeat))
 
