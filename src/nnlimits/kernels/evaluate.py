@@ -90,11 +90,12 @@ Get = tuple[str, ...]
 
 def batch(get: Get, network: nn.Layer, x: Float[Array, "n ..."]) -> Batch:
     """Examples made ready for `pairs`, for a network from `prepare`."""
-    inputs = _inputs(network, x)
+    inputs = inputs_of(network, x)
     return Batch(inputs, record(partial(_diagonal, get, network, inputs))[1])
 
 
-def _inputs(network: nn.Layer, x: Float[Array, "n ..."]) -> Rows | Images:
+def inputs_of(network: nn.Layer, x: Float[Array, "n ..."]) -> Rows | Images:
+    """The inputs as the first layers of a network see them."""
     row = flatten((network,))
     flat = bool(row) and isinstance(row[0], nn.Flatten)  # then positions are of no account
     return rows(x) if flat or (x.ndim == 2 and not takes_tokens(unwrapped(network))) else images(network, x)
@@ -184,7 +185,7 @@ def _from_positions(get: Get, network: nn.Layer, first, second, both: Pairs, sam
 
 def diagonal(get: Get, network: nn.Layer, x: Float[Array, "n ..."]) -> tuple[Float[Array, " n"], ...]:
     """The kernels named by `get` of each example with itself, for a network from `prepare`."""
-    return record(partial(_diagonal, get, network, _inputs(network, x)))[0]
+    return record(partial(_diagonal, get, network, inputs_of(network, x)))[0]
 
 
 def _diagonal(get: Get, network: nn.Layer, inputs: Rows | Images) -> tuple[Array, ...]:
