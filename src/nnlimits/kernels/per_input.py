@@ -177,6 +177,11 @@ class _Read:
     def again(self, rules: Callable[[], Any], count: int) -> Callable[[Callable[[], Any]], Any]:
         known1, known2 = self._placed()
         if count > 1:
+            if any(v.ndim and v.shape[-1] != 1 for v in jax.tree.leaves(known1)):
+                raise NotImplementedError(
+                    "nn.NeuralODE has no kernel rule in a network that needs the covariance of different positions; end it in "
+                    "nn.Flatten() in the place of a global pooling"
+                )
             known1, known2 = jax.tree.map(_joined_first, known1), jax.tree.map(_joined_second, known2)
         return lambda now: _under(_Read(known1, known2, (_as_it_is, _as_it_is)), now)
 
