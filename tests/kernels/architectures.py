@@ -225,7 +225,8 @@ def repeat(draw, place, depth):
     if after.sizes != place.sizes:
         return None
     if place.gaussian:
-        return nn.Repeat(last, draw(st.integers(1, 3))), after
+        block = nn.Sequential(last, nn.DepthScale(draw(st.sampled_from([0.5, 1.0])))) if draw(st.booleans()) else last
+        return nn.Repeat(block, draw(st.integers(1, 3))), after
     return nn.Repeat(nn.Sequential(last, draw(activations)), draw(st.integers(1, 3))), dataclasses.replace(
         after, gaussian=False
     )

@@ -86,9 +86,18 @@ def _sequential(layer: nn.Sequential, state, parameterization):
     return begun(state)
 
 
+def at_depth(word, depth):
+    """The word with `nn.DepthScale` written out."""
+    if isinstance(word, nn.DepthScale):
+        return nn.Scale(depth**-word.exponent)
+    if isinstance(word, nn.Sequential):
+        return nn.Sequential(*(at_depth(layer, depth) for layer in word.layers))
+    return nn.Residual(at_depth(word.body, depth), word.shortcut) if isinstance(word, nn.Residual) else word
+
+
 @after.register
 def _repeat(layer: nn.Repeat, state, parameterization):
-    return after(nn.Sequential(*[layer.block] * layer.depth), state, parameterization)
+    return after(nn.Sequential(*[at_depth(layer.block, layer.depth)] * layer.depth), state, parameterization)
 
 
 @after.register

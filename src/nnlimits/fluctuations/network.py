@@ -132,8 +132,9 @@ def _repeat(layer: nn.Repeat, reading: Reading) -> Reading:
         raise NotImplementedError(
             "Repeat with infinite depth has no expansion in 1/width: its parameter is depth/width. Give it a finite depth"
         )
+    block = layer.resolved_block()
     for _ in range(int(layer.depth)):
-        reading = read_layer(layer.block, reading)
+        reading = read_layer(block, reading)
     return reading
 
 

@@ -7,6 +7,7 @@ from functools import reduce, singledispatch
 from nnlimits import nn
 from nnlimits.kernels.blocks import Block, blocks, scan_block
 from nnlimits.kernels.covariance import Covariance, sum_of_covariances
+from nnlimits.kernels.depth_limit import depth_limit
 from nnlimits.kernels.rules import covariance_rule
 
 
@@ -25,10 +26,8 @@ def _sequential(layer: nn.Sequential, covariance: Covariance, parameterization: 
 @covariance_rule.register
 def _repeat(layer: nn.Repeat, covariance: Covariance, parameterization: str) -> Covariance:
     if math.isinf(layer.depth):
-        raise NotImplementedError(
-            "Repeat with infinite depth has no kernel rule at infinite width; give it a finite depth, e.g. 64"
-        )
-    return _run(Block((layer.block,) * int(layer.depth), 1), covariance, parameterization)
+        return depth_limit(layer, covariance, parameterization)
+    return _run(Block((layer.resolved_block(),) * int(layer.depth), 1), covariance, parameterization)
 
 
 def _run(block: Block, covariance: Covariance, parameterization: str) -> Covariance:

@@ -1,6 +1,7 @@
 """The kernel of a network as pure functions of its hyper-parameters and inputs: what is jitted, differentiated and tiled."""
 
 import dataclasses
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any, NamedTuple
@@ -14,6 +15,7 @@ from jaxtyping import Array, Bool, Float, Int
 from nnlimits import nn
 from nnlimits.kernels.blocks import flatten
 from nnlimits.kernels.covariance import Covariance
+from nnlimits.kernels.depth_limit import InfiniteRepeat
 from nnlimits.kernels.displacements import Pairs
 from nnlimits.kernels.first_layers import takes_tokens, unwrapped
 from nnlimits.kernels.images import (
@@ -48,8 +50,23 @@ def prepare(network: nn.Layer, dtype: Any) -> nn.Layer:
             word = eqx.tree_at(lambda layer: layer.b_std, word, None)
         return word
 
-    network = jax.tree.map(simplified, network, is_leaf=_is_weighted)
+    network = jax.tree.map(simplified, _resolved(network), is_leaf=_is_weighted)
     return jax.tree.map(lambda v: jnp.asarray(v, dtype) if isinstance(v, jax.Array) else np.asarray(v, dtype), network)
+
+
+def _resolved(network: nn.Layer) -> nn.Layer:
+    """Every finite `Repeat` with its `resolved_block`, so that what that has put into it is an array too; and infinite ones with
+    the steps that they ask for, while scales are known.
+    """
+
+    def resolved(word: Any) -> Any:
+        if not isinstance(word, nn.Repeat):
+            return word
+        if math.isinf(word.depth):
+            return InfiniteRepeat(_resolved(word.block))
+        return dataclasses.replace(word, block=_resolved(word.resolved_block()))
+
+    return jax.tree.map(resolved, network, is_leaf=lambda word: isinstance(word, nn.Repeat))
 
 
 def _is_weighted(word: Any) -> bool:
@@ -73,11 +90,12 @@ Get = tuple[str, ...]
 
 def batch(get: Get, network: nn.Layer, x: Float[Array, "n ..."]) -> Batch:
     """Examples made ready for `pairs`, for a network from `prepare`."""
-    inputs = _inputs(network, x)
+    inputs = inputs_of(network, x)
     return Batch(inputs, record(partial(_diagonal, get, network, inputs))[1])
 
 
-def _inputs(network: nn.Layer, x: Float[Array, "n ..."]) -> Rows | Images:
+def inputs_of(network: nn.Layer, x: Float[Array, "n ..."]) -> Rows | Images:
+    """The inputs as the first layers of a network see them."""
     row = flatten((network,))
     flat = bool(row) and isinstance(row[0], nn.Flatten)  # then positions are of no account
     return rows(x) if flat or (x.ndim == 2 and not takes_tokens(unwrapped(network))) else images(network, x)
@@ -167,7 +185,7 @@ def _from_positions(get: Get, network: nn.Layer, first, second, both: Pairs, sam
 
 def diagonal(get: Get, network: nn.Layer, x: Float[Array, "n ..."]) -> tuple[Float[Array, " n"], ...]:
     """The kernels named by `get` of each example with itself, for a network from `prepare`."""
-    return record(partial(_diagonal, get, network, _inputs(network, x)))[0]
+    return record(partial(_diagonal, get, network, inputs_of(network, x)))[0]
 
 
 def _diagonal(get: Get, network: nn.Layer, inputs: Rows | Images) -> tuple[Array, ...]:

@@ -17,8 +17,12 @@ def members(layer: nn.Layer) -> tuple[nn.Layer, ...]:
         return layer.branches
     if isinstance(layer, nn.Residual):
         return layer.body, layer.shortcut
+    if isinstance(layer, nn.Equilibrium):
+        return layer.cell.injection, layer.cell.recurrent, layer.cell.activation
+    if isinstance(layer, nn.NeuralODE):
+        return (layer.field,)
     if isinstance(layer, nn.Repeat):
-        return (layer.block,) * int(layer.depth) if math.isfinite(layer.depth) else (layer.block,)
+        return (layer.resolved_block(),) * int(layer.depth) if math.isfinite(layer.depth) else (layer.resolved_block(),)
     return ()
 
 

@@ -15,6 +15,7 @@ from nnlimits.compute.journal import Journal
 from nnlimits.compute.precision import adopt, aligned_empty, precision_of
 from nnlimits.compute.tiles import Problem, fill, tile_size
 from nnlimits.kernels import evaluate
+from nnlimits.kernels.contraction import check_equilibria
 from nnlimits.kernels.first_layers import check_values
 from nnlimits.kernels.load import load
 from nnlimits.kernels.needs import kernel_parameterization
@@ -142,6 +143,7 @@ def check_pair(network: nn.Layer, first: Any, *others: Any) -> list[Any]:
     output = network.output_shape(arrays[0].shape[1:])
     for array in arrays:
         check_values(network, array)
+        check_equilibria(network, array)
     if len(output) > 1:
         raise ValueError(
             f"the network's outputs have positions, {output}; a kernel needs outputs without: end it in nn.Flatten() or "

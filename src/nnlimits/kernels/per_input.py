@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import partial
 from typing import Any, TypeVar
 
 import jax
@@ -51,6 +52,18 @@ def of_examples(find: Callable[[], Any]) -> tuple[Any, Any]:
     return _present().of_examples(find)
 
 
+def again(rules: Callable[[], Any], count: int = 1) -> Callable[[Callable[[], Any]], Any]:
+    """What evaluates rules that ask of single inputs what `rules` asks, any number of times, inside of loops as well.
+
+    **Arguments:** `rules`, called once while a batch is recorded, with arrays of its inputs paired with themselves; `count`,
+    how many quantities of an input lie side by side along the last axis of those arrays, that of the inputs, which is the
+    inner one: every pair of inputs then is `count` times `count` pairs.
+
+    **Returns:** a function that evaluates such rules, and may be called in a function that JAX transforms.
+    """
+    return _present().again(rules, count)
+
+
 class _Compute:
     """Nothing is known."""
 
@@ -69,6 +82,9 @@ class _Compute:
 
     def of_examples(self, find: Callable[[], Any]) -> tuple[Any, Any]:
         raise RuntimeError("what belongs to examples is recorded first")
+
+    def again(self, rules: Callable[[], Any], count: int) -> Callable[[Callable[[], Any]], Any]:
+        return lambda now: _under(_Compute(), now)
 
 
 class _Record:
@@ -116,6 +132,12 @@ class _Record:
         self.known.append(found)
         return found, found
 
+    def again(self, rules: Callable[[], Any], count: int) -> Callable[[Callable[[], Any]], Any]:
+        with _mode(_Record()) as inner:
+            rules()
+        self.known.append(jax.tree.map(partial(_apart, count), inner.known))
+        return lambda now: _under(_Read(inner.known, inner.known, (_as_it_is, _as_it_is)), now)
+
 
 class _Read:
     """Two recorded batches."""
@@ -152,6 +174,17 @@ class _Read:
     def of_examples(self, find: Callable[[], Any]) -> tuple[Any, Any]:
         return self._placed()
 
+    def again(self, rules: Callable[[], Any], count: int) -> Callable[[Callable[[], Any]], Any]:
+        known1, known2 = self._placed()
+        if count > 1:
+            if any(v.ndim and v.shape[-1] != 1 for v in jax.tree.leaves(known1)):
+                raise NotImplementedError(
+                    "nn.NeuralODE has no kernel rule in a network that needs the covariance of different positions; end it in "
+                    "nn.Flatten() in the place of a global pooling"
+                )
+            known1, known2 = jax.tree.map(_joined_first, known1), jax.tree.map(_joined_second, known2)
+        return lambda now: _under(_Read(known1, known2, (_as_it_is, _as_it_is)), now)
+
     def _placed(self) -> tuple[Any, Any]:
         known1, known2 = self.pairs.popleft()
         return jax.tree.map(self.places[0], known1), jax.tree.map(self.places[1], known2)
@@ -159,6 +192,26 @@ class _Read:
 
 def _as_it_is(value: jax.Array) -> jax.Array:
     return value
+
+
+def _under(mode: _Compute | _Read, rules: Callable[[], Any]) -> Any:
+    with _mode(mode):
+        return rules()
+
+
+def _apart(count: int, value: jax.Array) -> jax.Array:
+    """What lies side by side of an input, along an axis of its own before that of the inputs."""
+    return value.reshape(*value.shape[:-1], count, -1) if value.ndim and count > 1 else value
+
+
+def _joined_first(value: jax.Array) -> jax.Array:
+    """Of (..., count, n1, 1): all of the first inputs, as columns."""
+    return value.reshape(*value.shape[:-3], -1, 1) if value.ndim else value
+
+
+def _joined_second(value: jax.Array) -> jax.Array:
+    """Of (..., count, 1, n2): all of the second inputs, as rows."""
+    return value.reshape(*value.shape[:-3], 1, -1) if value.ndim else value
 
 
 def _as_column(value: jax.Array) -> jax.Array:

@@ -70,11 +70,12 @@ def visible_root(positions: Positions | None, q: Values) -> Values:
 
 def deficit_of(s: Values, q1: Values, q2: Values) -> Values:
     """The deficit of pairs with these variances and semivariance; zero where a variance is zero."""
-    (r1, inverse1), (r2, inverse2) = per_input(_root_and_inverse, q1, q2)
+    (r1, inverse1), (r2, inverse2) = per_input(root_and_inverse, q1, q2)
     return between((s - (r1 - r2) ** 2 / 2) * (inverse1 * inverse2), 0.0, 2.0)
 
 
-def _root_and_inverse(q: Values) -> tuple[Values, Values]:
+def root_and_inverse(q: Values) -> tuple[Values, Values]:
+    """The root of a variance and its inverse; zero where the variance is."""
     something = q > jnp.finfo(q.dtype).tiny ** 0.4
     root = safe_sqrt(q)
     return root, jnp.where(something, 1 / jnp.where(something, root, 1.0), 0.0)

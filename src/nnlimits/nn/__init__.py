@@ -15,6 +15,7 @@ from nnlimits.nn.conv import Conv
 from nnlimits.nn.conv_transpose import ConvTranspose
 from nnlimits.nn.count_parameters import count_parameters
 from nnlimits.nn.dense import Dense
+from nnlimits.nn.depth_scale import DepthScale
 from nnlimits.nn.dropout import Dropout
 from nnlimits.nn.elementwise import Elementwise
 from nnlimits.nn.elu import Elu, Selu
@@ -72,6 +73,7 @@ __all__ = [
     "ConvTranspose",
     "Cos",
     "Dense",
+    "DepthScale",
     "Dropout",
     "Elementwise",
     "Elu",

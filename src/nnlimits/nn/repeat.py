@@ -30,6 +30,8 @@ class Repeat(Layer):
     from its input shape, and then the others stacked along a leading axis, so that they run as one loop (`()` if none
     is left). With JAX's default generator the draws are those of `nn.Sequential(block, block, ...)`.
 
+    Words that depend on the depth, such as `nn.DepthScale`, take it from the innermost `Repeat` that they stand in.
+
     **Arguments:** `block`, a layer; `depth`, a positive integer, or `math.inf`: an infinitely deep network, which has
     limits but no finite network to `init` or `apply`.
     """
@@ -41,11 +43,18 @@ class Repeat(Layer):
         self.block = as_member("Repeat's block", block)
         self.depth = math.inf if isinstance(depth, float) and depth == math.inf else as_integer("depth", 1, depth)
 
+    def resolved_block(self) -> Layer:
+        """The block, with all words that depend on the depth written for this one: what is repeated."""
+        return jax.tree.map(self._at_this_depth, self.block, is_leaf=_knows_depth)
+
+    def _at_this_depth(self, value: Any) -> Any:
+        return value.at_depth(self.depth) if _knows_depth(value) and not isinstance(value, Repeat) else value
+
     def output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
-        shapes = [input_shape]
+        shapes, block = [input_shape], self.resolved_block()
         while len(shapes) <= self.depth:
             with located("in the block of Repeat"):
-                shapes.append(self.block.output_shape(shapes[-1]))
+                shapes.append(block.output_shape(shapes[-1]))
             if shapes[-1] == shapes[-2]:
                 break
             if math.isinf(self.depth) and len(shapes) > _SETTLING:
@@ -59,17 +68,17 @@ class Repeat(Layer):
         self, key: PRNGKeyArray, input_shape: tuple[int, ...], parameterization: Parameterization, dtype: Any
     ) -> PyTree:
         """Draw the parameters of each block."""
-        depth = self._finite_depth()
+        depth, block = self._finite_depth(), self.resolved_block()
         keys = jax.random.split(key, depth)
         places = [own for _, own in self.placed(parameterization)]
         head, shape = [], input_shape
-        while len(head) < depth and (next_shape := self.block.output_shape(shape)) != shape:
-            head.append(self.block.initialize(keys[len(head)], shape, places[len(head)], dtype))
+        while len(head) < depth and (next_shape := block.output_shape(shape)) != shape:
+            head.append(block.initialize(keys[len(head)], shape, places[len(head)], dtype))
             shape = next_shape
         if len(head) == depth:
             return {"head": tuple(head), "tail": ()}
         tail = [
-            jax.vmap(lambda block_key, own=own: self.block.initialize(block_key, shape, own, dtype))(keys[start:stop])
+            jax.vmap(lambda block_key, own=own: block.initialize(block_key, shape, own, dtype))(keys[start:stop])
             for start, stop, own in _rows(places, len(head))
         ]
         return {"head": tuple(head), "tail": jax.tree.map(lambda *rows: jnp.concatenate(rows), *tail)}
@@ -77,20 +86,22 @@ class Repeat(Layer):
     def forward(
         self, params: PyTree, x: Float[Array, "n ..."], key: PRNGKeyArray | None, parameterization: Parameterization
     ) -> Float[Array, "n ..."]:
-        depth, head = self._finite_depth(), params["head"]
+        depth, head, block = self._finite_depth(), params["head"], self.resolved_block()
         keys = None if key is None else jax.random.split(key, depth)
         places = [own for _, own in self.placed(parameterization)]
         with located("in the block of Repeat"):
             for i, block_params in enumerate(head):
-                x = self.block.forward(block_params, x, None if keys is None else keys[i], places[i])
+                x = block.forward(block_params, x, None if keys is None else keys[i], places[i])
             for start, stop, own in _rows(places, len(head)):
                 layers: list[Layer] = []
 
                 def step(
-                    carry: Array, block: tuple[PyTree, PRNGKeyArray | None], own=own, layers=layers
+                    carry: Array, of_block: tuple[PyTree, PRNGKeyArray | None], own=own, layers=layers
                 ) -> tuple[Array, list[Statistics]]:
                     with reporting() as told, surrounded(looped=True):
                         carry = self.block.forward(block[0], carry, block[1], own)
+                    with reporting() as told:
+                        carry = block.forward(of_block[0], carry, of_block[1], own)
                     layers[:] = [one.layer for one in told]
                     return carry, [one.statistics for one in told]
 
@@ -105,18 +116,18 @@ class Repeat(Layer):
             return x
 
     def keeps_width(self) -> bool:
-        return self.block.keeps_width()
+        return self.resolved_block().keeps_width()
 
     def placed(self, parameterization: Parameterization) -> tuple[tuple[Layer, Parameterization], ...]:
         """Each of the blocks, of finite depth."""
-        return Sequential(*(self.block,) * self._finite_depth()).placed(parameterization)
+        return Sequential(*(self.resolved_block(),) * self._finite_depth()).placed(parameterization)
 
     def makes_width(self, parameterization: Parameterization) -> bool:
         return self.ends().makes_width(parameterization)
 
     def ends(self) -> Sequential:
         """The first and the last block; between them the number of channels does not begin or cease to be a width."""
-        return Sequential(*(self.block,) * (1 if self.depth == 1 else 2))
+        return Sequential(*(self.resolved_block(),) * (1 if self.depth == 1 else 2))
 
     def _finite_depth(self) -> int:
         if not isinstance(self.depth, int):
@@ -125,6 +136,11 @@ class Repeat(Layer):
                 f"e.g. nn.Repeat({self.block!r}, 64)"
             )
         return self.depth
+
+
+def _knows_depth(value: Any) -> bool:
+    """Whether a value takes the depth of its innermost `Repeat`, or is one."""
+    return isinstance(value, Repeat) or (isinstance(value, Layer) and hasattr(value, "at_depth"))
 
 
 def _rows(places: list[Parameterization], start: int) -> list[tuple[int, int, Parameterization]]:

@@ -32,8 +32,8 @@ def written_out(network: nn.Layer) -> tuple[nn.Layer, ...]:
     for layer in flatten((homogeneous(network),)):
         if isinstance(layer, nn.Repeat):
             if not isinstance(layer.depth, int):
-                return written_out(nn.Sequential(*row, *[layer.block] * 2))
-            row.extend(written_out(layer.block) * layer.depth)
+                return written_out(nn.Sequential(*row, *[layer.resolved_block()] * 2))
+            row.extend(written_out(layer.resolved_block()) * layer.depth)
         else:
             row.append(layer)
     return tuple(row)

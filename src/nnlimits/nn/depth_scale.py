@@ -1,0 +1,41 @@
+"""Multiplication by a power of the depth."""
+
+import math
+
+from jaxtyping import Array, Float, PRNGKeyArray, PyTree
+
+from nnlimits.nn.fields import static_real_field
+from nnlimits.nn.layer import Layer
+from nnlimits.nn.parameterization import Parameterization
+from nnlimits.nn.scale import Scale
+
+
+class DepthScale(Layer):
+    """`depth^-exponent x`, where `depth` is that of the `Repeat` in whose block it stands (of the innermost one, if they are nested).
+
+    The exponent decides what a residual network `nn.Repeat(nn.Residual(nn.Sequential(..., nn.DepthScale(exponent))), depth)`
+    tends to as the depth grows, when all blocks have weights of their own: at 1/2 (the default) the covariance of its units
+    follows a differential equation; above, the blocks vanish together; below, the units grow without bound (Hayou & Yang 2023).
+
+    A finite `Repeat` is the same as with `nn.Scale(depth**-exponent)` in its place; with `depth=math.inf` it is the limit.
+
+    **Arguments:** `exponent`, a number of at least 0 that is known before tracing.
+    """
+
+    exponent: float = static_real_field("exponent", 0.5, minimum=0.0)
+
+    def at_depth(self, depth: int | float) -> Layer:
+        """The multiplication in a `Repeat` of that depth; of an infinite one, by the limit of the factor."""
+        return Scale(0.0 if math.isinf(depth) and self.exponent > 0 else float(depth) ** -self.exponent)
+
+    def output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
+        raise self._shape_error(
+            "stands in no nn.Repeat whose depth it could take. Put it into the block of one, such as "
+            "nn.Repeat(nn.Residual(nn.Sequential(nn.Relu(), nn.Dense(512), nn.DepthScale(0.5))), 64), or use nn.Scale"
+        )
+
+    def forward(
+        self, params: PyTree, x: Float[Array, "n ..."], key: PRNGKeyArray | None, parameterization: Parameterization
+    ) -> Float[Array, "n ..."]:
+        self.output_shape(x.shape[1:])
+        return x
