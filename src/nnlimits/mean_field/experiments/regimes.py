@@ -11,7 +11,7 @@ from nnlimits import nn
 from nnlimits.mean_field.laws import gaussian
 from nnlimits.mean_field.lazy import lazy_training
 from nnlimits.mean_field.neurons import Neurons
-from nnlimits.mean_field.rates import FittedRate, fitted_rate
+from nnlimits.rates import FittedRate, fitted_rate
 from nnlimits.mean_field.risk import EmpiricalRisk
 from nnlimits.mean_field.two_layer import TwoLayer
 from nnlimits.progress import Advance, ignore
