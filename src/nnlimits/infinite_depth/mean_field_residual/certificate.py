@@ -1,5 +1,6 @@
 """A sufficient condition for the gradient flow to reach zero loss, checked with numbers at one law."""
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import jax
@@ -13,7 +14,12 @@ from nnlimits.infinite_depth.mean_field_residual.risk import ResidualRisk
 from nnlimits.infinite_depth.mean_field_residual.tangent_kernel import Backward, backward, spectrum
 from nnlimits.predict.losses import mse
 
-_RADII = np.geomspace(1e-6, 3.0, 40)
+_SMALLEST, _LARGEST, _SEARCHED = 1e-12, 10.0, 32
+"""Radii between which the best is sought, and how many are tried."""
+_GOLDEN = (np.sqrt(5) - 1) / 2
+
+Slopes = list[tuple[np.ndarray, np.ndarray]]
+"""The activation and its derivative at each layer's neurons and states, (M, n)."""
 
 
 class ResidualCertificate(NamedTuple):
@@ -64,30 +70,54 @@ def residual_certificate(risk: ResidualRisk, law: ResidualLaw) -> ResidualCertif
         eigenvalues = spectrum(double, np.asarray(x))
         parts = backward(double, x)
         sigma = np.sqrt(max(eigenvalues[0], 0.0))
-        found = [_at_radius(double, parts, bounds, radius) for radius in _RADII]
-    change, pull = np.asarray(found).T
-    below = np.maximum(sigma - change, 0.0)
-    thresholds = _RADII * below**2 / pull
-    best = int(np.argmax(thresholds))
+        slopes = _slopes(double, parts)
+
+    def threshold(radius: float) -> tuple[float, float]:
+        change, pull = _at_radius(double, parts, slopes, bounds, radius)
+        below = max(sigma - change, 0.0)
+        return radius * below**2 / pull, below
+
+    radius = _best_radius(lambda radius: threshold(radius)[0]) if sigma > 0 else _SMALLEST
+    largest, below = threshold(radius)
     return ResidualCertificate(
-        bool(residual < thresholds[best]),
+        bool(residual < largest),
         residual,
-        float(thresholds[best]),
-        float(_RADII[best]),
-        float(2 * below[best] ** 2 / np.size(risk.y)),
+        float(largest),
+        float(radius),
+        float(2 * below**2 / np.size(risk.y)),
         float(eigenvalues[0]),
         float(eigenvalues[-1]),
     )
+
+
+def _best_radius(value: Callable[[float], float]) -> float:
+    """Of the largest value, which rises with the radius and then falls, to zero: by golden sections of its logarithm."""
+    low, high = np.log(_SMALLEST), np.log(_LARGEST)
+    middles = [high - _GOLDEN * (high - low), low + _GOLDEN * (high - low)]
+    values = [value(float(np.exp(middle))) for middle in middles]
+    for _ in range(_SEARCHED):
+        if values[0] >= values[1]:  # also where both are zero: the largest is below
+            high = middles[1]
+            middles = [high - _GOLDEN * (high - low), middles[0]]
+            values = [value(float(np.exp(middles[0]))), values[0]]
+        else:
+            low = middles[0]
+            middles = [middles[1], low + _GOLDEN * (high - low)]
+            values = [values[1], value(float(np.exp(middles[1])))]
+    return float(np.exp(middles[int(np.argmax(values))]))
 
 
 def jacobian_bounds(law: ResidualLaw, x: Float[Array, "n inputs"], radius: float) -> tuple[float, float]:
     """Of all laws whose neurons are at most `radius` from those of `law`: how far the derivative of the outputs is from that at
     `law`, in the operator norm from the mean square over neurons, and how large its part in any one neuron is.
     """
-    return _at_radius(law, backward(law, x), derivative_bounds(law.unit.activation), radius)
+    parts = backward(law, x)
+    return _at_radius(law, parts, _slopes(law, parts), derivative_bounds(law.unit.activation), radius)
 
 
-def _at_radius(law: ResidualLaw, parts: Backward, bounds: DerivativeBounds, radius: float) -> tuple[float, float]:
+def _at_radius(
+    law: ResidualLaw, parts: Backward, slopes: Slopes, bounds: DerivativeBounds, radius: float
+) -> tuple[float, float]:
     """By a recursion for the states forward, and one for their adjoints backward."""
     w, b, a = (np.asarray(part, np.float64) for part in law.unit.split(law.particles))
     states, adjoints = np.asarray(parts.states), np.asarray(parts.adjoints)
@@ -106,10 +136,9 @@ def _at_radius(law: ResidualLaw, parts: Backward, bounds: DerivativeBounds, radi
         shift = shift + (direct.mean(0) + lipschitz[layer] * shift) / law.layers
     pull = np.zeros(adjoints.shape[1:3])
     square, largest = 0.0, 0.0
-    slopes = _slopes(law, w, b, states)
     for layer in reversed(layers):
         change = _gradient_change(
-            bounds, radius, a_norms[layer], wide_a[layer], state_norms[layer], pull_norms[layer], pull,
+            bounds, radius, wide_a[layer], state_norms[layer], pull_norms[layer], pull,
             arguments[layer], shifts[layer], law.unit.bias,
         )  # fmt: skip
         here = _gradient_norms(slopes[layer], a[layer], adjoints[layer], inputs[layer])
@@ -121,14 +150,16 @@ def _at_radius(law: ResidualLaw, parts: Backward, bounds: DerivativeBounds, radi
     return float(np.sqrt(square)), largest
 
 
-def _slopes(law: ResidualLaw, w: np.ndarray, b: np.ndarray, states: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
-    """The activation and its derivative at each layer's neurons and states, (M, n)."""
-    found = []
-    for weights, biases, state in zip(w, b, states, strict=True):
-        before = jnp.asarray(weights @ state.T + biases[:, None])
+def _slopes(law: ResidualLaw, parts: Backward) -> Slopes:
+    w, b, _ = law.unit.split(law.particles)
+
+    def at(w: Array, b: Array, state: Array) -> tuple[Array, Array]:
+        before = w @ state.T + b[:, None]
         after, pullback = jax.vjp(law.unit.activation, before)
-        found.append((np.asarray(after), np.asarray(pullback(jnp.ones_like(before))[0])))
-    return found
+        return after, pullback(jnp.ones_like(before))[0]
+
+    after, slope = jax.vmap(at)(w, b, parts.states)
+    return list(zip(np.asarray(after), np.asarray(slope), strict=True))
 
 
 def _gradient_norms(
@@ -144,7 +175,6 @@ def _gradient_norms(
 def _gradient_change(
     bounds: DerivativeBounds,
     radius: float,
-    a: np.ndarray,
     wide_a: np.ndarray,
     states: np.ndarray,
     pulls: np.ndarray,
@@ -154,7 +184,6 @@ def _gradient_change(
     bias: bool,
 ) -> Float[np.ndarray, "m n o"]:
     """A bound of the change of `grad_theta <p, f(X, theta)>`, its parts `phi p`, `<a, p> phi' X` and `<a, p> phi'`."""
-    del a
     argument, wide_a = argument[:, :, None], wide_a[:, None, None]
     wide_pulls = pulls + pull_change
     readouts = bounds.slope * argument * pulls + bounds.value * pull_change

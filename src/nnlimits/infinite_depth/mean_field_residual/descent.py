@@ -19,6 +19,8 @@ from nnlimits.validation import check_positive
 
 _GROWTH, _LEAST_LOSS = 1.25, 0.5
 """A step is refused that loses less than half of what is dissipated; after one that is not, the step grows."""
+_MOST = 1e6
+"""No step is longer: under a loss that vanishes at infinity, such as the logistic one, nothing else would keep it finite."""
 
 
 class _Moving(NamedTuple):
@@ -140,7 +142,7 @@ def _adaptive(risk: ResidualRisk, start: _Moving, count: Array) -> _Moving:
         due = state.step * state.velocity.dissipation
         noise = 8 * jnp.finfo(state.risk.dtype).eps * state.risk
         fell = state.risk - ahead.risk >= jnp.maximum(_LEAST_LOSS * due - noise, 0.0)
-        taken = ahead._replace(step=_GROWTH * state.step, refused=jnp.zeros_like(state.refused))
+        taken = ahead._replace(step=jnp.minimum(_GROWTH * state.step, _MOST), refused=jnp.zeros_like(state.refused))
         kept = state._replace(step=state.step / 2, refused=state.refused + 1)
         return jax.tree.map(lambda a, b: jnp.where(fell, a, b), taken, kept)
 

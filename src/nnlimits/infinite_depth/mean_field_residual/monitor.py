@@ -2,9 +2,11 @@
 
 from typing import NamedTuple
 
+import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Array, Float
 
 from nnlimits.infinite_depth.mean_field_residual.certificate import ResidualCertificate, residual_certificate
 from nnlimits.infinite_depth.mean_field_residual.course import ResidualCourse
@@ -31,7 +33,7 @@ class Monitor(NamedTuple):
     roughness: Float[np.ndarray, " records"]
     """`depth_roughness` of neurons followed from layer to layer."""
     certificates: tuple[ResidualCertificate | None, ...]
-    """`None` for other losses, or where ends learn."""
+    """`None` where `residual_certificate` raises: for other losses, ends that learn, and activations without bounds."""
 
     @property
     def ratios(self) -> Float[np.ndarray, " records"]:
@@ -44,17 +46,17 @@ class Monitor(NamedTuple):
         return any(found is not None and found.certified for found in self.certificates)
 
 
-def monitor(risk: ResidualRisk, course: ResidualCourse, *, certify: bool = True, advance: Advance = ignore) -> Monitor:
+def monitor(risk: ResidualRisk, course: ResidualCourse, *, advance: Advance = ignore) -> Monitor:
     """What a course says of its convergence.
 
     **Arguments:** `risk`, that of the course; the tangent kernel of its examples has as many rows as `y` has entries; `course`;
-    `certify`, whether to look for certificates, of the loss `"mse"`; `advance`, told of each record.
+    `advance`, told of each record.
 
-    **Raises:** as `residual_certificate`.
+    **Raises:** `ValueError` for a course of another network.
     """
     rows = []
     for law in course.laws:
-        rows.append(_look(risk, law, course.laws[0], certify))
+        rows.append(_look(risk, law, course.laws[0]))
         advance("convergence")
     gradients, guaranteed, conditions, movements, roughness, certificates = zip(*rows, strict=True)
     return Monitor(
@@ -66,16 +68,26 @@ def monitor(risk: ResidualRisk, course: ResidualCourse, *, certify: bool = True,
 
 
 def _look(
-    risk: ResidualRisk, law: ResidualLaw, start: ResidualLaw, certify: bool
+    risk: ResidualRisk, law: ResidualLaw, start: ResidualLaw
 ) -> tuple[float, float, float, np.ndarray, float, ResidualCertificate | None]:
-    with risk.precision(law):
-        gradient = float(jax.jit(lambda one: risk.velocity(one)[1].dissipation)(law))
-    eigenvalues = spectrum(law, risk.x)
-    noise = np.finfo(law.particles.dtype).eps * eigenvalues[-1] * len(eigenvalues)
+    with jax.enable_x64(True):
+        double = law.moved(*(jnp.asarray(part, float) for part in (law.particles, law.encoder, law.readout)))
+        exact = eqx.tree_at(lambda one: (one.x, one.y), risk, (jnp.asarray(risk.x, float), jnp.asarray(risk.y, float)))
+        gradient = float(_dissipation(exact, double))
+    eigenvalues = spectrum(double, np.asarray(risk.x, np.float64))
+    noise = np.finfo(float).eps * eigenvalues[-1] * len(eigenvalues)
     least = eigenvalues[0] if eigenvalues[0] > noise else 0.0
     condition = eigenvalues[-1] / least if least else np.inf
-    certificate = residual_certificate(risk, law) if certify else None
+    try:
+        certificate = residual_certificate(risk, law)
+    except (NotImplementedError, ValueError):  # it says for which loss, ends and activations there are any
+        certificate = None
     return gradient, 2 * least / np.size(risk.y), condition, movement(start, law), depth_roughness(law), certificate
+
+
+@eqx.filter_jit
+def _dissipation(risk: ResidualRisk, law: ResidualLaw) -> Array:
+    return risk.velocity(law)[1].dissipation
 
 
 def movement(first: ResidualLaw, second: ResidualLaw) -> Float[np.ndarray, " layers"]:
