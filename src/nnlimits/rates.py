@@ -84,7 +84,9 @@ def fitted_mean_rate(
     if not resolved.all():
         return FittedRate(np.nan, np.nan, np.nan, np.nan, np.abs(means), np.full((2, len(scales)), np.nan))
     x, generator = np.log(scales), np.random.default_rng(0)
-    drawn = np.stack([np.take_along_axis(values, generator.integers(0, seeds, values.shape), 1).mean(1) for _ in range(resamples)])
+    drawn = np.stack(
+        [np.take_along_axis(values, generator.integers(0, seeds, values.shape), 1).mean(1) for _ in range(resamples)]
+    )
     slopes, intercepts = _line(x, np.abs(drawn)[..., None])
     slope, intercept = _line(x, np.abs(means)[:, None])
     ends = [(1 - confidence) / 2, (1 + confidence) / 2]

@@ -15,7 +15,9 @@ def principal_features(
     """
     count = as_integer("count", 1, count)
     if count > min(x.shape):
-        raise ValueError(f"{x.shape[0]} examples of {x.shape[1]} inputs have no {count} components; ask for fewer features")
+        raise ValueError(
+            f"{x.shape[0]} examples of {x.shape[1]} inputs have no {count} components; ask for fewer features"
+        )
     centre = x.mean(0)
     _, sizes, directions = np.linalg.svd((x - centre).astype(np.float64), full_matrices=False)
     size = np.sqrt((sizes[:count] ** 2).sum() / len(x))

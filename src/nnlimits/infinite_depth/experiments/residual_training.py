@@ -140,4 +140,3 @@ def _records(steps: int) -> Sequence[int]:
     """Steps at which to look: none, and ever more of them."""
     last = as_integer("steps", 1, steps)
     return [0, *sorted({round(value) for value in np.geomspace(min(10, last), last, _RECORDS)})]
-

@@ -16,6 +16,8 @@ from nnlimits.predict.losses import mse
 
 _SMALLEST, _LARGEST, _SEARCHED = 1e-12, 10.0, 32
 """Radii between which the best is sought, and how many are tried."""
+_ROUNDING = 10
+"""Of eigenvalues, in units of the precision of the largest times their number."""
 _GOLDEN = (np.sqrt(5) - 1) / 2
 
 Slopes = list[tuple[np.ndarray, np.ndarray]]
@@ -68,8 +70,11 @@ def residual_certificate(risk: ResidualRisk, law: ResidualLaw) -> ResidualCertif
         x = jnp.asarray(risk.x, jnp.float64)
         residual = float(jnp.linalg.norm(double.outputs(x) - jnp.asarray(risk.y)))
         eigenvalues = spectrum(double, np.asarray(x))
+        least = eigenvalues[0] - _ROUNDING * len(eigenvalues) * np.finfo(float).eps * eigenvalues[-1]
+        if least <= 0:
+            return ResidualCertificate(False, residual, 0.0, 0.0, 0.0, float(eigenvalues[0]), float(eigenvalues[-1]))
         parts = backward(double, x)
-        sigma = np.sqrt(max(eigenvalues[0], 0.0))
+        sigma = np.sqrt(least)
         slopes = _slopes(double, parts)
 
     def threshold(radius: float) -> tuple[float, float]:
@@ -77,7 +82,7 @@ def residual_certificate(risk: ResidualRisk, law: ResidualLaw) -> ResidualCertif
         below = max(sigma - change, 0.0)
         return radius * below**2 / pull, below
 
-    radius = _best_radius(lambda radius: threshold(radius)[0]) if sigma > 0 else _SMALLEST
+    radius = _best_radius(lambda radius: threshold(radius)[0])
     largest, below = threshold(radius)
     return ResidualCertificate(
         bool(residual < largest),

@@ -191,7 +191,13 @@ def _trained(risk: ResidualRisk, law: ResidualLaw, particles: Array, step: Array
 
 def _checked(risk: ResidualRisk, name: str, counts: Any, training: Training) -> np.ndarray:
     scales = np.asarray(counts)
-    if scales.ndim != 1 or len(scales) < 2 or scales.dtype.kind not in "iu" or (np.diff(scales) <= 0).any() or scales[0] < 1:
+    if (
+        scales.ndim != 1
+        or len(scales) < 2
+        or scales.dtype.kind not in "iu"
+        or (np.diff(scales) <= 0).any()
+        or scales[0] < 1
+    ):
         raise ValueError(f"{name} must be two or more whole numbers that ascend, to fit a rate; received {counts!r}")
     if risk.x.dtype != np.float64:
         raise ValueError(f"errors of this size need data in double precision; received {risk.x.dtype}")

@@ -174,7 +174,9 @@ def _check_progress(risk: ResidualRisk, before: _Moving, after: _Moving, step: A
 
 def _check_finite(risk: ResidualRisk, state: _Moving) -> None:
     if not np.isfinite(float(state.risk)):
-        raise RuntimeError(f"the risk is {float(state.risk)} at time {float(state.time):g}; give smaller neurons at the start")
+        raise RuntimeError(
+            f"the risk is {float(state.risk)} at time {float(state.time):g}; give smaller neurons at the start"
+        )
     lowest = 1e3 * float(jnp.finfo(state.risk.dtype).eps)
     if int(state.refused) > 60 and float(state.velocity.dissipation) > lowest * max(float(state.risk), lowest):
         raise RuntimeError(

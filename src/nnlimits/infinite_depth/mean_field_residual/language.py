@@ -104,7 +104,9 @@ def _blocks(repeat: nn.Repeat, params: PyTree, place: Parameterization, d: int) 
     found = []
     for index, (residual, own) in enumerate(repeat.placed(place)):
         if not isinstance(residual, nn.Residual) or not isinstance(residual.shortcut, nn.Identity):
-            raise NotImplementedError(f"{residual!r} is no residual block around a shortcut that is the identity: {_FORM}")
+            raise NotImplementedError(
+                f"{residual!r} is no residual block around a shortcut that is the identity: {_FORM}"
+            )
         block = jax.tree.map(lambda leaf, i=index: leaf[i], params["tail"])
         (body, at_body), _ = residual.placed(own)
         found.append(_block(body, block["body"], at_body, d, repeat.depth))  # pyright: ignore[reportArgumentType]
@@ -133,7 +135,9 @@ def branch_factor(layer: nn.Layer, depth: int) -> float:
 
     **Raises:** `NotImplementedError` for a layer that is no multiplication by a number.
     """
-    raise NotImplementedError(f"{layer!r} behind the last nn.Dense of a block is no multiplication by a number: {_FORM}")
+    raise NotImplementedError(
+        f"{layer!r} behind the last nn.Dense of a block is no multiplication by a number: {_FORM}"
+    )
 
 
 @branch_factor.register

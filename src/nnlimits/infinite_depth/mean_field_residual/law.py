@@ -119,7 +119,9 @@ class ResidualLaw(eqx.Module):
         """`x` as an array (n, inputs), or `ValueError`."""
         x = check_inputs("x", x)
         if x.shape[1] != self.encoder.shape[0]:
-            raise ValueError(f"x must have {self.encoder.shape[0]} columns, the encoder's inputs; received {x.shape[1]}")
+            raise ValueError(
+                f"x must have {self.encoder.shape[0]} columns, the encoder's inputs; received {x.shape[1]}"
+            )
         return x
 
     def _all(self) -> Array:

@@ -62,7 +62,9 @@ class ResidualRisk(eqx.Module):
         if len(self.y) != len(self.x):
             raise ValueError(f"y must hold one target for each of the {len(self.x)} examples; received {len(self.y)}")
         if self.loss is logistic and not np.isin(np.asarray(self.y), (-1, 1)).all():
-            raise ValueError(f"with the logistic loss y must hold -1 and 1; received {np.unique(np.asarray(self.y))[:5]}")
+            raise ValueError(
+                f"with the logistic loss y must hold -1 and 1; received {np.unique(np.asarray(self.y))[:5]}"
+            )
 
     def __call__(self, law: ResidualLaw) -> Float[Array, ""]:
         """The risk."""
@@ -118,7 +120,9 @@ class ResidualRisk(eqx.Module):
         check_law(law)
         law.check_inputs(self.x)
         if self.loss in (mse, cross_entropy, logistic) and self.y.shape[1] != law.readout.shape[1]:
-            raise ValueError(f"y must have {law.readout.shape[1]} columns, those of the readout; received {self.y.shape[1]}")
+            raise ValueError(
+                f"y must have {law.readout.shape[1]} columns, those of the readout; received {self.y.shape[1]}"
+            )
 
     def precision(self, law: ResidualLaw) -> Any:
         """A context in which float64 is available if the particles or the data are float64."""

@@ -51,7 +51,9 @@ def residual_sgd(
         state = optimizer.init(_parameters(law))
         laws, risks, done = [], [], 0
         for count in segments:
-            law, state, value = _trained(risk, law, state, optimizer, jnp.asarray([done, done + count]), key, batch_size)
+            law, state, value = _trained(
+                risk, law, state, optimizer, jnp.asarray([done, done + count]), key, batch_size
+            )
             if not np.isfinite(float(value)):
                 raise RuntimeError(
                     f"the risk is {float(value)} after step {done + count}, and was {risks[-1] if risks else 'not known'} after step "
@@ -62,9 +64,7 @@ def residual_sgd(
             risks.append(float(value))
             advance(f"step {done}, risk {float(value):.3g}")
     counts = np.cumsum(segments)
-    return ResidualCourse(
-        counts.astype(float), counts, np.asarray(risks), np.full(len(risks), np.nan), tuple(laws)
-    )
+    return ResidualCourse(counts.astype(float), counts, np.asarray(risks), np.full(len(risks), np.nan), tuple(laws))
 
 
 def _parameters(law: ResidualLaw) -> tuple[Any, Any, Any]:

@@ -1,0 +1,10 @@
+"""`nnlimits depth`: experiments on networks of infinite depth."""
+
+import typer
+
+from nnlimits.cli.depth import digits, residual_rates, spiral
+
+app = typer.Typer(no_args_is_help=True, help="Networks of infinite depth: experiments, with their figures.")
+app.command("residual-rates")(residual_rates.residual_rates)
+app.command("spiral")(spiral.spiral)
+app.command("digits")(digits.digits)
