@@ -43,8 +43,8 @@ def digits(n_train: int, *, seed: int = 0) -> tuple[Digits, Digits]:
 
 
 def spirals(points: int, *, turns: float = 1.25) -> tuple[Float[np.ndarray, "n 2"], Float[np.ndarray, " n"]]:
-    """Two interleaved spirals of Archimedes in the plane, of radius 0.15 to 1, the second the first turned by half a circle; and their
-    labels, -1 and 1.
+    """Two interleaved spirals of Archimedes in the plane, of radius 0.15 to 1, the second the first turned by half a circle;
+    and their labels, -1 and 1.
 
     **Arguments:** `points`, of both, an even number; `turns`, of each around the origin.
 
@@ -57,7 +57,7 @@ def spirals(points: int, *, turns: float = 1.25) -> tuple[Float[np.ndarray, "n 2
     radii = np.linspace(0.15, 1, points // 2)
     angles = 2 * np.pi * turns * radii
     first = radii[:, None] * np.stack([np.cos(angles), np.sin(angles)], 1)
-    return np.concatenate([first, -first]).astype(np.float32), np.repeat(np.float32([1, -1]), points // 2)
+    return np.concatenate([first, -first]).astype(np.float32), np.repeat(np.asarray([1, -1], np.float32), points // 2)
 
 
 def pair_of_classes(

@@ -15,7 +15,7 @@ _LOOKS = (("blue", "o"), ("orange", "s"), ("green", "^"), ("purple", "D"))
 
 
 def residual_rates(found: ResidualRates) -> Figure:
-    """Errors on logarithmic axes with their fitted slopes: of depth; of width, root mean square and expected; and of width by depth."""
+    """Errors on logarithmic axes with their fitted slopes: of depth; of width, in three ways; and of width by depth."""
     figure, axes = new_figure(2, 2, width=12.4, height=11.4)
     when = f"after {found.training.steps} steps"
     times = (("at the start", found.before), (when, found.after))
@@ -58,7 +58,6 @@ def _draw(axis: Axes, scales: np.ndarray, rates: list[tuple[str, FittedRate]], p
     for (label, rate), (color, marker) in zip(rates, _LOOKS, strict=True):
         if np.isfinite(rate.slope):
             shown = f"{label}: slope {rate.slope:.2f} [{rate.low:.2f}, {rate.high:.2f}]".replace("-", "\u2212")
-            axis.fill_between(scales, *rate.band, color=COLORS[color], alpha=0.15, linewidth=0)
             axis.plot(scales, np.exp(rate.intercept) * scales**rate.slope, color=COLORS[color], linewidth=1.3)
         else:
             shown = f"{label}: hidden by noise"

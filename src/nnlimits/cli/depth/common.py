@@ -50,11 +50,11 @@ def _certified(seen: Any) -> str:
     if proved:
         i, one = proved[0]
         return (
-            f"certified from time {seen.times[i]:.3g} on: residual {one.residual:.3g} below {one.threshold:.3g}, the risk falls at "
-            f"least as exp(-{one.rate:.3g} t)"
+            f"certified from time {seen.times[i]:.3g} on: residual {one.residual:.3g} below {one.threshold:.3g}, the risk falls "
+            f"at least as exp(-{one.rate:.3g} t)"
         )
     _, one = known[-1]
     return (
-        f"not certified at any record, though reached: at the last, the residual {one.residual:.3g} is not below {one.threshold:.3g} "
-        "(the condition is sufficient only)"
+        f"certified at no record: at the last the residual is {one.residual:.3g}, and certified is what is below "
+        f"{one.threshold:.3g} (the condition is sufficient, not necessary)"
     )

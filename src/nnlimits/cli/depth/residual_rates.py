@@ -22,10 +22,11 @@ def residual_rates(
     folder: Folder = Path(),
     seed: Seed = 0,
 ) -> None:
-    """Residual networks of L layers and M neurons approach their mean-field limit: errors and their slopes, before and after training.
+    """Residual networks of L layers and M neurons approach their mean-field limit: errors and their slopes, before and after
+    training.
 
-    Root mean square errors are of order 1/L + M^-1/2 for neurons followed through depth and 1/L + (L M)^-1/2 for independent ones;
-    the expected risk, the bias and the mean square error are of order 1/L + 1/M.
+    Root mean square errors are of order 1/L + M^-1/2 for neurons followed through depth and 1/L + (L M)^-1/2 for independent
+    ones; the expected risk, the bias and the mean square error are of order 1/L + 1/M.
 
     For example: nnlimits depth residual-rates --widths 4,16,64 --seeds 256
     """

@@ -55,9 +55,9 @@ def residual_rates(
 ) -> ResidualRates:
     """Six points of a circle and a function on it, by networks whose limit is known to rounding in M and to `L^-2` in L.
 
-    **Arguments:** `layers`, the numbers L; `widths`, the numbers M; `seeds`, networks of each size; `problems`, families of paths over
-    which errors of depth are a mean; `training`, by descent; `seed`, of the draws; `advance`, told of each size: in all there are
-    `work(layers, widths)`.
+    **Arguments:** `layers`, the numbers L; `widths`, the numbers M; `seeds`, networks of each size; `problems`, families of
+    paths over which errors of depth are a mean; `training`, by descent; `seed`, of the draws; `advance`, told of each size: in
+    all there are `work(layers, widths)`.
 
     **Raises:** `ValueError` for numbers out of range; `RuntimeError` where training diverges.
     """
@@ -73,9 +73,9 @@ def residual_rates(
     def look(training: Training) -> RatesAtTime:
         depth = depth_errors(risk, law, families, layers, training, advance=advance)
         found = [
-            width_errors(risk, law, families[0], sizes, key, training, followed=followed, seeds=seeds, advance=advance)
+            width_errors(risk, law, families[0], sizes, key, training, draw=draw, seeds=seeds, advance=advance)
             for sizes in (by_width, by_layers)
-            for followed in (True, False)
+            for draw in (TorusPaths.followed, TorusPaths.independent)
         ]
         return RatesAtTime(limit_risk(risk, law, families[0], max(layers), training), depth, *found)
 

@@ -63,8 +63,8 @@ def residual_spiral(
     others.
 
     **Arguments:** `points`, of both spirals; `layers`, `width` and `features`, L, M and the dimension of the state; `steps` of
-    `residual_flow`; `loss`, `"mse"` or `"logistic"`; `readout`, the scale of the output; `a_std`, the spread of the neurons' outputs at
-    the start; `seed`, of the draw; `advance`, told `work(steps)` times.
+    `residual_flow`; `loss`, `"mse"` or `"logistic"`; `readout`, the scale of the output; `a_std`, the spread of the neurons'
+    outputs at the start; `seed`, of the draw; `advance`, told `work(steps)` times.
 
     **Raises:** `ValueError` or `TypeError` for numbers out of range.
     """
@@ -96,8 +96,9 @@ def residual_digits(
 ) -> ResidualTraining:
     """Two classes of images, told apart by a state of their principal components and one dimension more, which is read out.
 
-    **Arguments:** `train` and `test`, images (n, ...) and labels (n,); `classes`, the two labels; `examples`, how many of both, the first
-    ones; `features`, one more than the number of components, which those examples give; the others as of `residual_spiral`.
+    **Arguments:** `train` and `test`, images (n, ...) and labels (n,); `classes`, the two labels; `examples`, how many of both,
+    the first ones; `features`, one more than the number of components, which those examples give; the others as of
+    `residual_spiral`.
 
     **Raises:** `ValueError` for too few examples, or numbers out of range.
     """

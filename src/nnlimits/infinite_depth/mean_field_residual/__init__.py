@@ -1,4 +1,4 @@
-"""Mean-field residual networks: `dX/ds = integral f(X, theta) rho(d theta, s)`, and the gradient flow of the law `rho` over depth."""
+"""Mean-field residual networks, `dX/ds = integral f(X, theta) rho(d theta, s)`, and the gradient flow of the law over depth."""
 
 from nnlimits.infinite_depth.mean_field_residual.certificate import ResidualCertificate, residual_certificate
 from nnlimits.infinite_depth.mean_field_residual.convergence import (

@@ -44,15 +44,17 @@ class ResidualCertificate(NamedTuple):
 def residual_certificate(risk: ResidualRisk, law: ResidualLaw) -> ResidualCertificate:
     """Does the gradient flow from `law` reach zero loss? By a local inequality of Polyak and Lojasiewicz.
 
-    As long as no neuron has moved farther than R, the smallest singular value of the derivative of the outputs in the law is at least
-    `sigma_R`, so that the risk falls at least as `exp(-2 sigma_R^2 t / N)`, and each neuron moves at most at `G_R` times the residual
-    over N. All its way is then at most `G_R |residual| / sigma_R^2`: if that is below R, it never leaves, and the risk goes to zero.
-    That is the argument of Barboni, Peyre & Vialard 2022 for residuals linear in the trained parameters, and of Chatterjee 2022
-    in general, in the largest norm over neurons. `sigma_R` and `G_R` follow from the law's own kernel and states and from bounds of the
-    activation's derivatives by the lemma of Gronwall, with no unknown constant; they do not depend on L and M but through those.
+    As long as no neuron has moved farther than R, the smallest singular value of the derivative of the outputs in the law is at
+    least `sigma_R`, so that the risk falls at least as `exp(-2 sigma_R^2 t / N)`, and each neuron moves at most at `G_R` times
+    the residual over N. All its way is then at most `G_R |residual| / sigma_R^2`: if that is below R, it never leaves, and the
+    risk goes to zero. That is the argument of Barboni, Peyre & Vialard 2022 for residuals linear in the trained parameters, and
+    of Chatterjee 2022 in general, in the largest norm over neurons. `sigma_R` and `G_R` follow from the law's own kernel and
+    states and from bounds of the activation's derivatives by the lemma of Gronwall, with no unknown constant; they do not
+    depend on L and M but through those.
 
-    It is sufficient, not necessary: it asks for a small loss at the start or a large readout. What Lu et al. 2020 and Ding et al. 2022
-    ask instead, full support of the law in the limit, no finite network has, and it promises zero loss only if the flow converges.
+    It is sufficient, not necessary: it asks for a small loss at the start or a large readout. What Lu et al. 2020 and Ding et
+    al. 2022 ask instead, full support of the law in the limit, no finite network has, and it promises zero loss only if the flow
+    converges.
 
     **Arguments:** `risk`, of the loss `"mse"`; `law`, whose ends are fixed.
 
@@ -124,7 +126,7 @@ def _at_radius(
     law: ResidualLaw, parts: Backward, slopes: Slopes, bounds: DerivativeBounds, radius: float
 ) -> tuple[float, float]:
     """By a recursion for the states forward, and one for their adjoints backward."""
-    w, b, a = (np.asarray(part, np.float64) for part in law.unit.split(law.particles))
+    w, _, a = (np.asarray(part, np.float64) for part in law.unit.split(law.particles))
     states, adjoints = np.asarray(parts.states), np.asarray(parts.adjoints)
     w_norms, a_norms = np.linalg.norm(w, axis=-1), np.linalg.norm(a, axis=-1)
     wide_w, wide_a = w_norms + radius, a_norms + radius

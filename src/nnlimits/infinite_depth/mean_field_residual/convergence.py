@@ -1,6 +1,6 @@
 """Finite residual networks against their limit in depth and in width: errors before and after training."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import equinox as eqx
@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from nnlimits.infinite_depth.mean_field_residual.descent import descended
 from nnlimits.infinite_depth.mean_field_residual.law import ResidualLaw
-from nnlimits.infinite_depth.mean_field_residual.paths import TorusPaths
+from nnlimits.infinite_depth.mean_field_residual.paths import Paths, TorusPaths
 from nnlimits.infinite_depth.mean_field_residual.risk import ResidualRisk
 from nnlimits.nn.fields import as_integer
 from nnlimits.progress import Advance, ignore
@@ -20,6 +20,9 @@ from nnlimits.validation import check_non_negative
 
 _SIDE = 16
 """Labels along each of two angles that stand for infinitely many neurons."""
+
+Draw = Callable[..., Any]
+"""From paths, a key, numbers of layers and of neurons, and a dtype to neurons: `Paths.followed` or `Paths.independent`."""
 
 
 class ResidualErrors(NamedTuple):
@@ -117,7 +120,7 @@ def width_errors(
     key: PRNGKeyArray,
     training: Training = Training(),
     *,
-    followed: bool,
+    draw: Draw = Paths.followed,
     seeds: int = 256,
     advance: Advance = ignore,
 ) -> ResidualErrors:
@@ -128,9 +131,9 @@ def width_errors(
     (Chizat 2025). The mean of the outputs, the mean square error and the expected risk, being smooth in the law, err by
     `1/M` and `1/(L M)`: with depth, the `1/L + 1/M` of the mean-field limit.
 
-    **Arguments:** `risk`, `law`, `training` and `advance` as of `depth_errors`; `paths`; `sizes`, pairs `(L, M)` of which one ascends;
-    `key`, a JAX random key; `followed`, whether neurons are those of `Paths.followed` or of `Paths.independent`; `seeds`, networks of
-    each size.
+    **Arguments:** `risk`, `law`, `training` and `advance` as of `depth_errors`; `paths`; `sizes`, pairs `(L, M)` of which one
+    ascends; `key`, a JAX random key; `draw`, `Paths.followed` or `Paths.independent`;
+    `seeds`, networks of each size.
 
     **Raises:** `ValueError` for numbers out of range.
     """
@@ -140,13 +143,12 @@ def width_errors(
         raise ValueError(f"sizes must be pairs (L, M), and either L or M must be the same in all; received {sizes!r}")
     scales = _checked(risk, ("numbers of layers", "widths")[moving[0]], counts[:, moving[0]], training)
     as_integer("seeds", 2, seeds)
-    draw = paths.followed if followed else paths.independent
     outputs, risks = [], []
     with risk.precision(law):
         for index, (layers, width) in enumerate(counts.tolist()):
             limit = _ends(risk, law, _limit(paths, layers)[None], training)
             keys = jax.random.split(jax.random.fold_in(key, index), seeds)
-            found = _ends(risk, law, _draws(draw, keys, layers, width), training)
+            found = _ends(risk, law, _draws(draw, paths, keys, layers, width), training)
             outputs.append(found[0] - limit[0])
             risks.append(found[1] - limit[1])
             advance(f"{layers} layers of {width} neurons")
@@ -162,8 +164,8 @@ def _ends(
     outputs, risks = (np.asarray(part) for part in found)
     if not np.isfinite(risks).all():
         raise RuntimeError(
-            f"training by steps of {training.step:g} diverges for networks of {particles.shape[1]} layers and {particles.shape[2]} "
-            "neurons; give a smaller step"
+            f"training by steps of {training.step:g} diverges for networks of {particles.shape[1]} layers and "
+            f"{particles.shape[2]} neurons; give a smaller step"
         )
     return outputs.reshape(len(outputs), -1), risks
 
@@ -175,8 +177,8 @@ def _limit(paths: TorusPaths, layers: int) -> Float[Array, "L m p"]:
 
 
 @eqx.filter_jit
-def _draws(draw: Any, keys: PRNGKeyArray, layers: int, width: int) -> Float[Array, "seeds L m p"]:
-    return jax.vmap(lambda key: draw(key, layers, width, np.float64))(keys)
+def _draws(draw: Draw, paths: TorusPaths, keys: PRNGKeyArray, layers: int, width: int) -> Float[Array, "seeds L m p"]:
+    return jax.vmap(lambda key: draw(paths, key, layers, width, np.float64))(keys)
 
 
 @eqx.filter_jit

@@ -25,7 +25,7 @@ def derivative_bounds(activation: nn.Activation) -> DerivativeBounds:
     """
     raise NotImplementedError(
         f"{activation!r} has no known bounds of its value and of two derivatives, which a certificate needs; nn.Tanh(), nn.Erf(), "
-        "nn.Sin() and nn.Sigmoid() have; for an activation of yours register derivative_bounds.register(type(activation))"
+        "nn.Sin(), nn.Cos() and nn.Sigmoid() have; for one of yours register derivative_bounds.register(type(activation))"
     )
 
 

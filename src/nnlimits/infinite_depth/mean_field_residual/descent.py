@@ -47,13 +47,13 @@ def residual_descent(
     It follows the gradient flow of the law to first order in `step`. On the parameters of the finite network it is gradient
     descent at the rate `step L M` (Ding et al. 2022).
 
-    **Arguments:** `risk`; `law`, where it starts; `step`, in the flow's unit of time; `steps`, ascending numbers of steps at which to
-    record; `advance`, told of each record.
+    **Arguments:** `risk`; `law`, where it starts; `step`, in the flow's unit of time; `steps`, ascending numbers of steps at
+    which to record; `advance`, told of each record.
 
     **Returns:** a `ResidualCourse`.
 
-    **Raises:** `ValueError` for a step that is not positive, or steps that do not ascend; `RuntimeError` where the risk rises from
-    one record to the next, or is no longer finite, with its time and the largest stable step.
+    **Raises:** `ValueError` for a step that is not positive, or steps that do not ascend; `RuntimeError` where the risk rises
+    from one record to the next, or is no longer finite, with its time and the largest stable step.
     """
     risk.check(law)
     check_positive("step", step)
@@ -84,13 +84,13 @@ def residual_flow(
     A step that loses less than half of what the flow would dissipate in its time is halved and done again, so that the risk never
     rises; after any other it grows by a quarter.
 
-    **Arguments:** as `residual_descent`; `step`, the first, a tenth of the largest stable one if absent; `until`, a risk below which
-    training ends at the next record.
+    **Arguments:** as `residual_descent`; `step`, the first, a tenth of the largest stable one if absent; `until`, a risk below
+    which training ends at the next record.
 
     **Returns:** a `ResidualCourse`, whose times are those of the flow and differ from record to record.
 
-    **Raises:** `ValueError` for numbers out of range; `RuntimeError` where no step lowers the risk though the gradient is not zero
-    to rounding, with its time.
+    **Raises:** `ValueError` for numbers out of range; `RuntimeError` where no step lowers the risk though the gradient is not
+    zero to rounding, with its time.
     """
     risk.check(law)
     segments = segments_of(steps)
@@ -180,8 +180,8 @@ def _check_finite(risk: ResidualRisk, state: _Moving) -> None:
     lowest = 1e3 * float(jnp.finfo(state.risk.dtype).eps)
     if int(state.refused) > 60 and float(state.velocity.dissipation) > lowest * max(float(state.risk), lowest):
         raise RuntimeError(
-            f"no step lowers the risk of {float(state.risk):.4g} at time {float(state.time):g}, where its gradient has the squared "
-            f"norm {float(state.velocity.dissipation):.3g}: give a smooth activation, or double precision"
+            f"no step lowers the risk of {float(state.risk):.4g} at time {float(state.time):g}, where its gradient has the "
+            f"squared norm {float(state.velocity.dissipation):.3g}: give a smooth activation, or double precision"
         )
 
 

@@ -16,16 +16,16 @@ from nnlimits.infinite_depth.mean_field_residual.unit import ResidualUnit
 from nnlimits.nn.parameterization import Parameterization
 
 _FORM = (
-    "nn.Sequential(nn.Dense(d, b_std=None), nn.Repeat(nn.Residual(nn.Sequential(nn.Dense(M), activation, nn.Dense(d, b_std=None), "
-    "nn.Scale(1 / (L * M**0.5)))), L), nn.Dense(outputs, b_std=None))"
+    "nn.Sequential(nn.Dense(d, b_std=None), nn.Repeat(nn.Residual(nn.Sequential(nn.Dense(M), activation, "
+    "nn.Dense(d, b_std=None), nn.Scale(1 / (L * M**0.5)))), L), nn.Dense(outputs, b_std=None))"
 )
 
 
 def network_of_law(law: ResidualLaw) -> tuple[nn.Sequential, PyTree]:
     """The residual network of L blocks of width M, and its parameters, that computes what the law does.
 
-    In the NTK parameterization the parameters of its blocks are those of the neurons, w, b and a, and gradient descent at the rate
-    `step L M` in them is `residual_descent` by `step`. With `init` it draws each layer's neurons anew, all standard normal.
+    In the NTK parameterization the parameters of its blocks are those of the neurons, w, b and a, and gradient descent at the
+    rate `step L M` in them is `residual_descent` by `step`. With `init` it draws each layer's neurons anew, all standard normal.
 
     **Returns:** the network, an `nn.Sequential` around an `nn.Repeat` of an `nn.Residual`, and the parameters for its `apply`.
 
@@ -56,12 +56,13 @@ def network_of_law(law: ResidualLaw) -> tuple[nn.Sequential, PyTree]:
 def law_of_network(network: nn.Layer, params: PyTree, input_shape: tuple[int, ...]) -> ResidualLaw:
     """The law over depth that a residual network of the language stands for.
 
-    **Arguments:** `network`, as of `network_of_law`, with any scales, any widths, and one `nn.Scale` or more in the blocks, or none,
-    in any parameterization; `params`, of its `init`; `input_shape`, `(inputs,)`.
+    **Arguments:** `network`, as of `network_of_law`, with any scales, any widths, and one `nn.Scale` or more in the blocks, or
+    none, in any parameterization; `params`, of its `init`; `input_shape`, `(inputs,)`.
 
     **Returns:** a `ResidualLaw` of fixed ends with the same outputs, to rounding.
 
-    **Raises:** `NotImplementedError` for other layers; `ValueError` for inputs that are not flat or parameters of another network.
+    **Raises:** `NotImplementedError` for other layers; `ValueError` for inputs that are not flat or parameters of another
+    network.
     """
     if not isinstance(network, nn.Layer):
         raise TypeError(f"network must be an expression of nnlimits.nn; received {type(network).__name__}")
@@ -86,7 +87,7 @@ def law_of_network(network: nn.Layer, params: PyTree, input_shape: tuple[int, ..
             unit.join(one.w, 0.0 if one.bias is None else one.bias, repeat.depth * one.width * one.a) for one in blocks
         ]
         ends = (_matrix(encoder, params[0], places[0], input_shape[0]), _matrix(readout, params[2], places[2], d))
-        return ResidualLaw(unit, np.stack([np.asarray(row) for row in rows]), *map(np.asarray, ends))
+        return ResidualLaw(unit, np.stack([np.asarray(row) for row in rows]), np.asarray(ends[0]), np.asarray(ends[1]))
 
 
 class _Block(NamedTuple):

@@ -26,12 +26,12 @@ class EndRates(NamedTuple):
 class ResidualLaw(eqx.Module):
     """`rho(., s)` constant on each of L intervals of depth, an equal mass at each of M neurons there.
 
-    The network `X_0 = x encoder`, `X_{l+1} = X_l + 1/(L M) sum_m f(X_l, theta_{l,m})`, outputs `X_L readout`, is a residual network
-    of L blocks of width M, and the Euler method for `dX/ds = integral f(X, theta) rho(d theta, s)` (Lu, Ma, Lu, Lu & Ying 2020;
-    Ding, Chen, Li & Wright 2022).
+    The network `X_0 = x encoder`, `X_{l+1} = X_l + 1/(L M) sum_m f(X_l, theta_{l,m})`, outputs `X_L readout`, is a residual
+    network of L blocks of width M, and the Euler method for `dX/ds = integral f(X, theta) rho(d theta, s)` (Lu, Ma, Lu, Lu &
+    Ying 2020; Ding, Chen, Li & Wright 2022).
 
-    **Arguments:** `unit`, f; `particles` (L, M, p), a row for each neuron; `encoder` (inputs, d) and `readout` (d, outputs); `rates`
-    of these two in training.
+    **Arguments:** `unit`, f; `particles` (L, M, p), a row for each neuron; `encoder` (inputs, d) and `readout` (d, outputs);
+    `rates` of these two in training.
 
     **Raises:** `ValueError` for shapes that do not fit or values that are not finite.
     """

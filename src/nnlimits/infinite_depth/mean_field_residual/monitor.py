@@ -1,5 +1,6 @@
 """What theory says of training, measured along the way."""
 
+import itertools
 from typing import NamedTuple
 
 import equinox as eqx
@@ -58,13 +59,10 @@ def monitor(risk: ResidualRisk, course: ResidualCourse, *, advance: Advance = ig
     for law in course.laws:
         rows.append(_look(risk, law, course.laws[0]))
         advance("convergence")
-    gradients, guaranteed, conditions, movements, roughness, certificates = zip(*rows, strict=True)
-    return Monitor(
-        course.times,
-        course.risks,
-        *(np.asarray(part) for part in (gradients, guaranteed, conditions, movements, roughness)),
-        certificates,
-    )
+    columns = list(zip(*rows, strict=True))
+    gradients, guaranteed, conditions, movements, roughness = (np.asarray(part) for part in columns[:-1])
+    times, risks = course.times, course.risks
+    return Monitor(times, risks, gradients, guaranteed, conditions, movements, roughness, columns[-1])
 
 
 def _look(
@@ -116,8 +114,8 @@ def law_movement(first: ResidualLaw, second: ResidualLaw) -> Float[np.ndarray, "
 
 
 def depth_roughness(law: ResidualLaw) -> float:
-    """`(L^2 mean over neighbouring layers and neurons of |theta_{l+1,m} - theta_{l,m}|^2)^(1/2)`: of neurons followed through depth, the
-    norm of their slopes, which has a limit as L grows; of independent ones it grows as L. Zero for one layer.
+    """`(L^2 mean over neighbouring layers and neurons of |theta_{l+1,m} - theta_{l,m}|^2)^(1/2)`: of neurons followed through
+    depth, the norm of their slopes, which has a limit as L grows; of independent ones it grows as L. Zero for one layer.
     """
     check_law(law)
     if law.layers == 1:
@@ -127,7 +125,8 @@ def depth_roughness(law: ResidualLaw) -> float:
 
 
 def law_roughness(law: ResidualLaw) -> float:
-    """As `depth_roughness`, with the Wasserstein distance of order 2 between neighbouring layers in place of that of followed neurons.
+    """As `depth_roughness`, with the Wasserstein distance of order 2 between neighbouring layers in place of that of followed
+    neurons.
 
     Whatever neurons are called; between independent draws of one law it is the distance of M draws times L.
     """
@@ -137,5 +136,5 @@ def law_roughness(law: ResidualLaw) -> float:
     if law.layers == 1:
         return 0.0
     layers = [Neurons(particles) for particles in np.asarray(law.particles)]
-    squares = [wasserstein(a, b) ** 2 for a, b in zip(layers[:-1], layers[1:], strict=True)]
+    squares = [wasserstein(a, b) ** 2 for a, b in itertools.pairwise(layers)]
     return float(law.layers * np.sqrt(np.mean(squares)))

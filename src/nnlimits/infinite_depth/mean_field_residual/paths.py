@@ -60,13 +60,14 @@ def depths(layers: int, dtype: Any = np.float32) -> Float[Array, " layers"]:
 
 
 class GaussianPaths(Paths):
-    """`theta(s) = cos(pi s) theta_1 + sin(pi s) theta_2`, both Gaussian and independent: at any depth the law is the same Gaussian.
+    """`theta(s) = cos(pi s) theta_1 + sin(pi s) theta_2`, both Gaussian and independent: at any depth the law is the same
+    Gaussian.
 
     Its density is positive everywhere, the condition on the start in Lu et al. 2020 and Ding et al. 2022:
     full support in the parameters.
 
-    **Arguments:** `unit`; `w_std`, so that `<w, x>` has the variance `w_std^2 |x|^2 / d`; `b_std`; `a_std`, of each entry; `a_std`
-    of zero starts at the identity, with full support in `w` and `b` only.
+    **Arguments:** `unit`; `w_std`, so that `<w, x>` has the variance `w_std^2 |x|^2 / d`; `b_std`; `a_std`, of each entry;
+    `a_std` of zero starts at the identity, with full support in `w` and `b` only.
 
     **Raises:** `ValueError` for numbers that are negative or not finite.
     """
@@ -82,9 +83,11 @@ class GaussianPaths(Paths):
         self.unit, self.w_std, self.b_std, self.a_std = unit, float(w_std), float(b_std), float(a_std)
 
     def labels(self, key: PRNGKeyArray, count: int, dtype: Any) -> Float[Array, "count k"]:
+        """Pairs of standard normal vectors."""
         return jax.random.normal(key, (count, 2 * self.unit.parameters), dtype)
 
     def at(self, depth: Float[Array, ""], labels: Float[Array, "m k"]) -> Float[Array, "m p"]:
+        """Both vectors, turned into each other by depth."""
         first, second = jnp.split(labels, 2, -1)
         return (jnp.cos(jnp.pi * depth) * first + jnp.sin(jnp.pi * depth) * second) * self._stds(labels.dtype)
 
@@ -107,6 +110,7 @@ class TorusPaths(Paths):
     seed: int = eqx.field(static=True, default=0)
 
     def labels(self, key: PRNGKeyArray, count: int, dtype: Any) -> Float[Array, "count 2"]:
+        """Uniform in the unit square: angles in turns."""
         return jax.random.uniform(key, (count, 2), dtype)
 
     def grid(self, side: int, dtype: Any = np.float64) -> Float[np.ndarray, "m 2"]:
@@ -115,6 +119,7 @@ class TorusPaths(Paths):
         return np.stack(np.meshgrid(ticks, ticks, indexing="ij"), -1).reshape(-1, 2).astype(dtype)
 
     def at(self, depth: Float[Array, ""], labels: Float[Array, "m 2"]) -> Float[Array, "m p"]:
+        """Sums of sines."""
         draw = np.random.default_rng(self.seed)
         p = self.unit.parameters
         phases = draw.uniform(0, 2 * np.pi, (3, p)).astype(labels.dtype)

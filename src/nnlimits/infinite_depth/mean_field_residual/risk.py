@@ -41,9 +41,9 @@ class Velocity(NamedTuple):
 class ResidualRisk(eqx.Module):
     """The loss of a residual network on a set of examples.
 
-    **Arguments:** `x` (n, inputs); `y`, (n,) or (n, outputs), for `"cross_entropy"` class labels or one-hot rows, for `"logistic"`
-    labels -1 and 1; `loss`, `"mse"`, half the mean squared error over all entries, `"cross_entropy"`, `"logistic"`, or a function of
-    outputs and targets to a number.
+    **Arguments:** `x` (n, inputs); `y`, (n,) or (n, outputs), for `"cross_entropy"` class labels or one-hot rows, for
+    `"logistic"` labels -1 and 1; `loss`, `"mse"`, half the mean squared error over all entries, `"cross_entropy"`,
+    `"logistic"`, or a function of outputs and targets to a number.
 
     **Raises:** `ValueError` or `TypeError` for data that do not fit, are empty, or are not finite.
     """

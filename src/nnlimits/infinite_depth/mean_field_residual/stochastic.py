@@ -56,8 +56,8 @@ def residual_sgd(
             )
             if not np.isfinite(float(value)):
                 raise RuntimeError(
-                    f"the risk is {float(value)} after step {done + count}, and was {risks[-1] if risks else 'not known'} after step "
-                    f"{done}: give the optimizer a smaller learning rate, or start at smaller neurons"
+                    f"the risk is {float(value)} after step {done + count}, and was {risks[-1] if risks else 'not known'} after "
+                    f"step {done}: give the optimizer a smaller learning rate, or start at smaller neurons"
                 )
             done += int(count)
             laws.append(jax.tree.map(np.asarray, law))

@@ -22,8 +22,8 @@ class Backward(NamedTuple):
 
 
 def tangent_kernel(law: ResidualLaw, x: Float[Array | np.ndarray, "n inputs"]) -> Float[Array, "k k"]:
-    """`K = integral over s of the mean over neurons of <grad_theta g_i, grad_theta g_j>`, `g_i = <p_i(s), f(X_i(s), theta)>`, for all
-    outputs of all rows of `x`: output o of row i has the place `i outputs + o`.
+    """`K = integral over s of the mean over neurons of <grad_theta g_i, grad_theta g_j>`, `g_i = <p_i(s), f(X_i(s), theta)>`,
+    for all outputs of all rows of `x`: output o of row i has the place `i outputs + o`.
 
     It is L M times the ordinary tangent kernel of the neurons' parameters, and has a limit as both grow. Along the gradient flow
     of the law outputs move at `-K grad loss`. For half the mean squared error over N entries the squared norm of the risk's
@@ -77,7 +77,7 @@ def _kernel(law: ResidualLaw, x: Array) -> Array:
         )
 
     start = jnp.zeros((size, size), found.states.dtype)
-    total, _ = jax.lax.scan(add, start, (jnp.asarray(law.particles), *found))
+    total, _ = jax.lax.scan(add, start, (jnp.asarray(law.particles), found.states, found.adjoints))
     return total / law.layers
 
 
