@@ -99,8 +99,6 @@ class Repeat(Layer):
                     carry: Array, of_block: tuple[PyTree, PRNGKeyArray | None], own=own, layers=layers
                 ) -> tuple[Array, list[Statistics]]:
                     with reporting() as told, surrounded(looped=True):
-                        carry = self.block.forward(block[0], carry, block[1], own)
-                    with reporting() as told:
                         carry = block.forward(of_block[0], carry, of_block[1], own)
                     layers[:] = [one.layer for one in told]
                     return carry, [one.statistics for one in told]
