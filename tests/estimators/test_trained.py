@@ -87,6 +87,17 @@ def test_images():
     assert preset.output_shape((6, 6, 1)) == (3,)
 
 
+@pytest.mark.slow
+def test_the_jacobian_penalty_saves_evaluations(moons):
+    """Both stop at equal numbers of epochs; the penalised cell contracts more."""
+    x, y = moons
+    settings = {"width": 16, "max_epochs": 30, "patience": 30}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        free, penalised = (EquilibriumClassifier(jacobian_weight=w, **settings).fit(x, y) for w in (0.0, 1.0))
+    assert penalised.evaluations_ < 0.8 * free.evaluations_
+
+
 def test_examples_are_held_out_class_by_class():
     labels = np.repeat([0, 1, 2], [60, 30, 10])
     kept, held = _split(labels, 0.2, np.random.RandomState(0))
@@ -107,6 +118,7 @@ def test_examples_are_held_out_class_by_class():
         ({"batch_size": 1.5}, "batch_size must be a whole number"),
         ({"learning_rate": 0.0}, "learning_rate must be"),
         ({"weight_decay": -1.0}, "weight_decay must be"),
+        ({"validation_fraction": -0.5}, "validation_fraction must be"),
         ({"validation_fraction": 1.0}, "validation_fraction must be below 1"),
     ],
 )

@@ -2,9 +2,26 @@
 
 from typing import Any
 
+import equinox as eqx
+from jaxtyping import Array, Float, PRNGKeyArray, PyTree
+
 from nnlimits import nn
 from nnlimits.estimators.candidates import as_activation
 from nnlimits.estimators.trained import TRAINING, TrainedClassifier, stem, width_of
+from nnlimits.infinite_depth import jacobian_penalty
+from nnlimits.training.epochs import Penalty
+from nnlimits.validation import check_non_negative
+
+
+class JacobianPenalty(eqx.Module):
+    """A multiple of `infinite_depth.jacobian_penalty` of a network on a batch."""
+
+    network: nn.Layer
+    weight: float = eqx.field(static=True)
+
+    def __call__(self, params: PyTree, batch: tuple[Array, ...], key: PRNGKeyArray) -> Float[Array, ""]:
+        """The penalty, of one random vector an example."""
+        return self.weight * jacobian_penalty(self.network, params, batch[0], key)
 
 
 class EquilibriumClassifier(TrainedClassifier):
@@ -24,6 +41,11 @@ class EquilibriumClassifier(TrainedClassifier):
     - `activation`: by name ("relu", "tanh", ...) or as a layer of `nnlimits.nn`, with slopes in [0, 1] for `nn.Monotone()`.
     - `constraint`: `nn.Monotone()`, `nn.NormBound()`, or `None`, with which the state may not exist, or not be the only one.
     - `solver`: as of `nn.Equilibrium`.
+
+    Of any network:
+
+    - `jacobian_weight`: how much of the size of the cell's Jacobian, `infinite_depth.jacobian_penalty`, is added to the loss, which
+      keeps the number of evaluations small (Bai, Koltun & Kolter 2021).
     """
 
     def __init__(
@@ -34,6 +56,7 @@ class EquilibriumClassifier(TrainedClassifier):
         activation: Any = "relu",
         constraint: Any = nn.Monotone(),
         solver: Any = "anderson",
+        jacobian_weight: Any = 0.0,
         learning_rate: Any = 3e-3,
         batch_size: Any = 32,
         weight_decay: Any = 1e-4,
@@ -49,6 +72,7 @@ class EquilibriumClassifier(TrainedClassifier):
         self.activation = activation
         self.constraint = constraint
         self.solver = solver
+        self.jacobian_weight = jacobian_weight
         self.learning_rate = learning_rate
         self.batch_size = batch_size
         self.weight_decay = weight_decay
@@ -58,6 +82,14 @@ class EquilibriumClassifier(TrainedClassifier):
         self.standardize = standardize
         self.progress = progress
         self.random_state = random_state
+
+    def _check_parameters(self) -> None:
+        super()._check_parameters()
+        check_non_negative("jacobian_weight", self.jacobian_weight)
+
+    def _penalty(self) -> Penalty | None:
+        weight = float(self.jacobian_weight)
+        return JacobianPenalty(self.network_, weight) if weight > 0 else None
 
     def _preset(self, input_shape: tuple[int, ...], classes: int) -> nn.Layer:
         width, activation = width_of(self.width, input_shape), as_activation(self.activation)
