@@ -44,8 +44,8 @@ class EquilibriumClassifier(TrainedClassifier):
 
     Of any network:
 
-    - `jacobian_weight`: how much of the size of the cell's Jacobian, `infinite_depth.jacobian_penalty`, is added to the loss, which
-      keeps the number of evaluations small (Bai, Koltun & Kolter 2021).
+    - `jacobian_weight`: how much of the size of the cell's Jacobian, `infinite_depth.jacobian_penalty`, is added to the loss,
+      which keeps the number of evaluations small (Bai, Koltun & Kolter 2021).
     """
 
     def __init__(
