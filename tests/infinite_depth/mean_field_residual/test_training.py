@@ -20,7 +20,7 @@ def flowed(law, risk):
 def test_flow_reaches_zero_loss_and_never_rises(flowed, law, risk):
     """Five examples of two outputs, more neurons than these: zero to rounding; all of `course` agrees with itself."""
     assert flowed.risks[-1] < 1e-12 < flowed.risks[1] < flowed.risks[0]
-    np.testing.assert_allclose(risk(flowed.final), flowed.risks[-1], rtol=1e-5, atol=1e-20)
+    np.testing.assert_allclose(risk(flowed.final), flowed.risks[-1], rtol=1e-9)
     assert (np.diff(flowed.times) > 0).all()
     moved = [abs(getattr(flowed.final, end) - getattr(law, end)).max() for end in ("encoder", "readout")]
     assert min(moved) > 1e-3
@@ -40,6 +40,7 @@ def test_fixed_ends_stay(fixed, risk):
     assert residual.movement(fixed, course.final).min() > 0
 
 
+@pytest.mark.slow
 def test_largest_stable_step(fixed, risk, x64):
     """Two over the largest eigenvalue of the Hessian in the neurons, times L M."""
     hessian = jax.hessian(lambda p: risk(fixed.moved(p.reshape(fixed.particles.shape))))(
@@ -50,7 +51,9 @@ def test_largest_stable_step(fixed, risk, x64):
 
 
 def test_divergence_is_named(fixed, risk):
-    with pytest.raises(RuntimeError, match=r"step=100 is too large: between times 0 and 1000 .* about [\d.]+; residual_flow"):
+    with pytest.raises(
+        RuntimeError, match=r"step=100 is too large: between times 0 and 1000 .* about [\d.]+; residual_flow"
+    ):
         residual.residual_descent(risk, fixed, 100.0, [0, 10])
     with pytest.raises(ValueError, match="step must be finite and positive"):
         residual.residual_descent(risk, fixed, 0.0, [1])
@@ -58,10 +61,12 @@ def test_divergence_is_named(fixed, risk):
         residual.residual_flow(risk, fixed, [3, 2])
 
 
+@pytest.mark.slow
 def test_ends_early(law, risk):
     assert len(residual.residual_flow(risk, law, [0, 20, 2000], until=10.0).risks) == 1
 
 
+@pytest.mark.slow
 def test_logistic_loss_goes_on_for_ever(fixed, risk):
     """It has no minimum: steps grow to their limit, and the risk stays finite."""
     course = residual.residual_flow(residual.ResidualRisk(risk.x, np.sign(risk.y), "logistic"), fixed, [3000])
@@ -69,6 +74,7 @@ def test_logistic_loss_goes_on_for_ever(fixed, risk):
     assert course.risks[-1] < 1e-6
 
 
+@pytest.mark.slow
 def test_stochastic_steps(law, risk):
     """All examples drawn many times: plain steps average to descent, whose risk they reach within a tenth of what it loses."""
     batch, steps, step = 4096, 40, 0.05
@@ -77,12 +83,13 @@ def test_stochastic_steps(law, risk):
     lost = expected.risks[0] - expected.risks[-1]
     assert abs(found.risks[-1] - expected.risks[-1]) < 0.1 * lost
     assert np.isnan(found.dissipated).all()
-    with pytest.raises(RuntimeError, match="the risk is nan after step 40.*smaller learning rate"):
+    with pytest.raises(RuntimeError, match=r"the risk is nan after step 40.*smaller learning rate"):
         residual.residual_sgd(risk, law, optax.sgd(1e200), [0, steps], jax.random.key(0), batch_size=batch)
     with pytest.raises(ValueError, match="batch_size must be an integer, at least 1"):
         residual.residual_sgd(risk, law, optax.sgd(step), [1], jax.random.key(0), batch_size=0)
 
 
+@pytest.mark.slow
 def test_adam_leaves_fixed_ends(fixed, risk):
     found = residual.residual_sgd(risk, fixed, optax.adam(1e-2), [200], jax.random.key(0), batch_size=5)
     np.testing.assert_array_equal(found.final.readout, fixed.readout)
@@ -104,6 +111,7 @@ def test_monitor(flowed, law, risk):
     np.testing.assert_allclose(seen.roughness[0], residual.depth_roughness(law))
 
 
+@pytest.mark.slow
 def test_roughness_has_a_limit_for_followed_neurons_only(paths):
     """Followed: slopes of smooth paths, to 1/L^2; independent: in proportion to L, to the noise of 400 neurons' distances, 5 %."""
     ends = residual.padded(2, 3, np.float64), residual.last_features(3, 1)
@@ -112,14 +120,19 @@ def test_roughness_has_a_limit_for_followed_neurons_only(paths):
         particles = draw(paths, jax.random.key(layers), layers, 400, np.float64)
         return residual.depth_roughness(residual.ResidualLaw(paths.unit, np.asarray(particles), *ends))
 
-    followed, independent = ([roughness(d, n) for n in (20, 40)] for d in (type(paths).followed, type(paths).independent))
+    followed, independent = (
+        [roughness(d, n) for n in (20, 40)] for d in (type(paths).followed, type(paths).independent)
+    )
     assert abs(followed[1] / followed[0] - 1) < 0.05
     assert abs(independent[1] / independent[0] - 2) < 0.1
 
 
+@pytest.mark.slow
 def test_roughness_of_laws(fixed):
     """Whatever the order of the neurons of a layer: at most that of followed ones."""
-    mixed = dataclasses.replace(fixed, particles=np.stack([row[[2, 0, 3, 1]] if i % 2 else row for i, row in enumerate(fixed.particles)]))
+    mixed = dataclasses.replace(
+        fixed, particles=np.stack([row[[2, 0, 3, 1]] if i % 2 else row for i, row in enumerate(fixed.particles)])
+    )
     assert residual.depth_roughness(mixed) > 2 * residual.depth_roughness(fixed)
     np.testing.assert_allclose(residual.law_roughness(mixed), residual.law_roughness(fixed))
     assert residual.law_roughness(fixed) <= residual.depth_roughness(fixed) * (1 + 1e-9)
@@ -133,9 +146,12 @@ def test_other_shapes(fixed):
         residual.movement(fixed, other)
 
 
+@pytest.mark.slow
 def test_single_precision(fixed, risk):
     """The same course as in double precision to rounding: 1e-4 after 20 steps."""
-    single = residual.ResidualLaw(fixed.unit, *(part.astype(np.float32) for part in (fixed.particles, fixed.encoder, fixed.readout)))
+    single = residual.ResidualLaw(
+        fixed.unit, *(part.astype(np.float32) for part in (fixed.particles, fixed.encoder, fixed.readout))
+    )
     data = residual.ResidualRisk(risk.x.astype(np.float32), risk.y.astype(np.float32))
     found = residual.residual_descent(data, single, 0.05, [20])
     assert found.final.particles.dtype == np.float32
@@ -144,5 +160,3 @@ def test_single_precision(fixed, risk):
 
 def test_kinks_are_told():
     assert not residual.ResidualUnit(nn.Relu(), 2).smooth
-    with pytest.raises(TypeError, match=r"an activation of nnlimits\.nn"):
-        residual.ResidualUnit(np.tanh, 2)

@@ -106,7 +106,7 @@ class ResidualLaw(eqx.Module):
 
         return jnp.concatenate([start[None], jax.lax.scan(block, start, self._all())[1]])
 
-    def step(self, theta: Float[Array, "m p"], state: Float[Array, "n d"]) -> Float[Array, "n d"]:
+    def step(self, theta: Float[Array | np.ndarray, "m p"], state: Float[Array, "n d"]) -> Float[Array, "n d"]:
         """One block."""
         return state + self.unit.velocity(theta, state) / self.layers
 
