@@ -37,7 +37,7 @@ def test_independent_neurons_average_over_layers():
 @pytest.mark.slow
 def test_rates_before_and_after_training():
     """All slopes with 95 % intervals of at most 0.2 about them; followed neurons after training are short of their limit of -1/2 in
-    the root mean square, as the bias of order 1/M is larger than the deviation at the first widths, and then between -1/2 and -1.
+    the root mean square, as the bias of order 1/M is larger than the deviation at the first widths: between -1/2 and -1.
     """
     found = residual_rates((4, 8, 16, 32), (4, 8, 16, 32, 64), seeds=512)
     assert found.after.risk < 0.1 * found.before.risk
@@ -87,5 +87,5 @@ def test_bad_input(call, message):
 @pytest.mark.slow
 def test_divergence_is_named():
     risk, law = problem()
-    with pytest.raises(RuntimeError, match="steps of 1e[+]200 diverges for networks of 8 layers and 256 neurons"):
+    with pytest.raises(RuntimeError, match=r"steps of 1e\+200 diverges for networks of 8 layers and 256 neurons"):
         residual.depth_errors(risk, law, [residual.TorusPaths(law.unit)], [2, 4], residual.Training(1e200, 4))

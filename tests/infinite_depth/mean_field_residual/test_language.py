@@ -107,7 +107,7 @@ def test_other_networks(net, message):
 
 def test_infinite_depth_and_images():
     endless = nn.Sequential(nn.Dense(4, b_std=None), nn.Repeat(block(), float("inf")), nn.Dense(1, b_std=None))
-    with pytest.raises(NotImplementedError, match="finitely many layers; give nn.Repeat a finite depth"):
+    with pytest.raises(NotImplementedError, match=r"finitely many layers; give nn\.Repeat a finite depth"):
         residual.law_of_network(endless, (), (2,))
     with pytest.raises(ValueError, match=r"one flat example, such as \(2,\); received \(2, 2\)"):
         residual.law_of_network(network(), (), (2, 2))

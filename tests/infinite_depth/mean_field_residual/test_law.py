@@ -38,7 +38,7 @@ def test_depth_without_bias_and_other_activations():
 
 @pytest.mark.slow
 def test_copies_of_intervals_approach_the_flow_as_one_over_their_number(fixed, risk):
-    """Of Euler's method: the slope in the number of copies is -1 up to the next order, 1/L, here 0.01; the reference errs by 1e-9."""
+    """Of Euler's method: the slope in the number of copies is -1 up to the next order, 1/L, here 0.01."""
     exact = np.asarray(residual.ode_trajectories(fixed, risk.x, substeps=16))[-1] @ fixed.readout
     coarser = np.asarray(residual.ode_trajectories(fixed, risk.x, substeps=8))[-1] @ fixed.readout
     np.testing.assert_allclose(coarser, exact, atol=1e-9)

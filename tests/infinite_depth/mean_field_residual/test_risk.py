@@ -12,11 +12,11 @@ from nnlimits.rates import fitted_rate
 
 @pytest.mark.parametrize("loss", ["mse", "logistic"])
 def test_velocity_is_the_gradient(law, risk, loss, x64):
-    """`-L M` times JAX's gradient for neurons, the rates times it for the ends; and what is dissipated, to rounding."""
+    """`-L M` times JAX's gradient for neurons, the rates times it for the ends; and what is lost."""
     risk = residual.ResidualRisk(risk.x, np.sign(risk.y) if loss == "logistic" else risk.y, loss)
     gradient = jax.jit(jax.grad(lambda parts: risk(law.moved(*parts))))((law.particles, law.encoder, law.readout))
     value, found = eqx.filter_jit(risk.velocity)(law)
-    np.testing.assert_allclose(value, risk.loss(law.outputs(jnp.asarray(risk.x)), risk.y), rtol=1e-13)
+    np.testing.assert_allclose(value, risk(law), rtol=1e-13)
     expected = -24 * gradient[0], -0.5 * gradient[1], -0.7 * gradient[2]
     for one, other in zip(found, expected, strict=False):
         np.testing.assert_allclose(one, other, atol=1e-13)

@@ -26,6 +26,7 @@ def test_flow_reaches_zero_loss_and_never_rises(flowed, law, risk):
     assert min(moved) > 1e-3
 
 
+@pytest.mark.slow
 def test_small_steps_follow_the_flow(law, risk):
     """The energy identity errs in proportion to the step: half of it, half as much; 0.1 is a tenth of that ratio."""
     gaps = [residual.residual_descent(risk, law, 1 / n, [0, n]).energy_gap[-1] for n in (100, 200)]
@@ -113,7 +114,7 @@ def test_monitor(flowed, law, risk):
 
 @pytest.mark.slow
 def test_roughness_has_a_limit_for_followed_neurons_only(paths):
-    """Followed: slopes of smooth paths, to 1/L^2; independent: in proportion to L, to the noise of 400 neurons' distances, 5 %."""
+    """Followed: slopes of smooth paths, to 1/L^2; independent: in proportion to L, to the noise of 400 neurons, 5 %."""
     ends = residual.padded(2, 3, np.float64), residual.last_features(3, 1)
 
     def roughness(draw, layers):
