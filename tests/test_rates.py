@@ -27,8 +27,8 @@ def test_problems_that_differ_are_no_noise():
 
 
 def test_intervals_of_means():
-    """Of 300 experiments with Gaussian noise 94 % hold the truth, within 3.5 standard errors of a share, 1.3 % each. Means are more
-    than six of their standard errors.
+    """Of 300 experiments with Gaussian noise 94 % hold the truth, within 3.5 standard errors of a share, 1.3 % each. Means are
+    more than six of their standard errors.
     """
     draw, hits, repeats = np.random.default_rng(0), 0, 300
     for _ in range(repeats):

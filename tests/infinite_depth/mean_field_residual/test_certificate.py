@@ -43,6 +43,7 @@ def lazy():
     return residual.ResidualRisk(x, np.array([1.0, -1.0, 0.5])), residual.ResidualLaw(unit, particles, *ends)
 
 
+@pytest.mark.slow
 def test_a_certified_law_reaches_zero_loss_as_fast_as_promised(lazy):
     """The risk stays below the exponential bound, and no neuron leaves the ball, up to what explicit steps add: 5 %."""
     risk, law = lazy
@@ -72,7 +73,6 @@ def test_threshold_is_linear_in_the_readout(lazy):
     assert residual.residual_certificate(near, small).certified  # the same law, from a smaller loss
 
 
-@pytest.mark.slow
 def test_examples_that_coincide_are_not_certified(lazy):
     """The kernel is singular: no targets are fitted but equal ones."""
     risk, law = lazy

@@ -25,7 +25,7 @@ def test_velocity_is_the_gradient(law, risk, loss, x64):
 
 
 def test_first_variation(fixed, risk, x64):
-    """Moving a share of the mass of one layer to a neuron changes the risk as the first variation says, by central differences."""
+    """Moving a share of the mass of one layer to a neuron changes the risk as the first variation says."""
     theta = jnp.asarray(np.random.default_rng(3).standard_normal((2, 7)))
     variation = eqx.filter_jit(lambda law, rows: risk.first_variation(law)(rows))(fixed, theta)
     assert variation.shape == (6, 2)

@@ -97,6 +97,7 @@ def test_adam_leaves_fixed_ends(fixed, risk):
     assert found.risks[-1] < 0.5 * float(risk(fixed))
 
 
+@pytest.mark.slow
 def test_monitor(flowed, law, risk):
     """Ends learn, so that no certificate is looked for; ratios are at least what the kernel of the neurons guarantees."""
     seen = residual.monitor(risk, flowed)
