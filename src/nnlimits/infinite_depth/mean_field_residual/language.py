@@ -84,7 +84,7 @@ def law_of_network(network: nn.Layer, params: PyTree, input_shape: tuple[int, ..
         unit = _unit(repeat, d)
 
         @jax.jit  # many small products, quicker compiled as one
-        def read(params: PyTree) -> tuple[Array, Array, Array]:
+        def read(params: PyTree) -> tuple[Array, ...]:
             blocks = _blocks(repeat, params[1], places[1], d)
             rows = [
                 unit.join(one.w, jnp.zeros(one.width, one.w.dtype) if one.bias is None else one.bias, one.a)
@@ -93,8 +93,8 @@ def law_of_network(network: nn.Layer, params: PyTree, input_shape: tuple[int, ..
             ends = (_matrix(encoder, params[0], places[0], input_shape[0]), _matrix(readout, params[2], places[2], d))
             return jnp.stack(rows), *ends
 
-        particles, *ends = (np.asarray(part) for part in read(jax.tree.map(jnp.asarray, params)))
-        return ResidualLaw(unit, particles, *ends)
+        particles, first, last = map(np.asarray, read(jax.tree.map(jnp.asarray, params)))
+        return ResidualLaw(unit, particles, first, last)
 
 
 class _Block(NamedTuple):
