@@ -34,6 +34,7 @@ def test_a_law_is_a_network(fixed, risk):
     assert jax.tree.map(np.shape, shapes) == jax.tree.map(np.shape, params)
 
 
+@pytest.mark.slow
 def test_init_draws_standard_normal_neurons(fixed):
     """Deviations of 3,000 rows: to 1.3 %, of which 0.06 is more than four."""
     wide = residual.with_width(residual.with_layers(fixed, 3), 1000, jax.random.key(0))
@@ -42,6 +43,7 @@ def test_init_draws_standard_normal_neurons(fixed):
     np.testing.assert_allclose(drawn.reshape(-1, 7).std(0), np.ones(7), atol=0.06)
 
 
+@pytest.mark.slow
 def test_descent_on_the_network_is_descent_of_the_law(fixed, risk, x64):
     """At the rate `step L M` in the blocks, their ends fixed."""
     net, (encoder, blocks, readout) = residual.network_of_law(fixed)
@@ -56,14 +58,18 @@ def test_descent_on_the_network_is_descent_of_the_law(fixed, risk, x64):
     np.testing.assert_allclose(net.apply((encoder, blocks, readout), risk.x), course.final(risk.x), rtol=1e-11)
 
 
-@pytest.mark.parametrize("parameterization", ["ntk", "standard", "mean_field", "mup"])
+@pytest.mark.parametrize(
+    "parameterization", ["mean_field", *(pytest.param(p, marks=pytest.mark.slow) for p in ("ntk", "standard", "mup"))]
+)
 def test_networks_of_any_scales_are_laws(parameterization):
     net = network(nn.Scale(0.1), nn.Scale(0.5), parameterization=parameterization)
-    params = net.init(jax.random.key(0), (2,), dtype=np.float64)
-    x = np.random.default_rng(0).standard_normal((7, 2))
+    draw, shapes = np.random.default_rng(0), jax.eval_shape(lambda key: net.init(key, (2,)), jax.random.key(0))
+    params = jax.tree.map(lambda leaf: draw.standard_normal(leaf.shape), shapes)
+    x = draw.standard_normal((7, 2))
     np.testing.assert_allclose(residual.law_of_network(net, params, (2,))(x), net.apply(params, x), rtol=1e-12)
 
 
+@pytest.mark.slow
 def test_without_bias_or_scale(risk):
     body = nn.Sequential(nn.Dense(3, b_std=None), nn.Tanh(), nn.Dense(4, b_std=None))
     net = nn.Sequential(nn.Dense(4, b_std=None), nn.Repeat(nn.Residual(body), 2), nn.Dense(2, b_std=None))
@@ -95,14 +101,13 @@ def test_without_bias_or_scale(risk):
     ],
 )
 def test_other_networks(net, message):
-    params = net.init(jax.random.key(0), (2,))
     with pytest.raises(NotImplementedError, match=message):
-        residual.law_of_network(net, params, (2,))
+        residual.law_of_network(net, (), (2,))
 
 
 def test_infinite_depth_and_images():
     endless = nn.Sequential(nn.Dense(4, b_std=None), nn.Repeat(block(), float("inf")), nn.Dense(1, b_std=None))
-    with pytest.raises(NotImplementedError, match="finitely many layers; give nn.Repeat a finite depth"):
+    with pytest.raises(NotImplementedError, match=r"finitely many layers; give nn\.Repeat a finite depth"):
         residual.law_of_network(endless, (), (2,))
     with pytest.raises(ValueError, match=r"one flat example, such as \(2,\); received \(2, 2\)"):
         residual.law_of_network(network(), (), (2, 2))

@@ -36,14 +36,15 @@ def test_depth_without_bias_and_other_activations():
     np.testing.assert_allclose(law(np.array([[1.0, 0.5]])), [[1 + 2 * 3.0, 0.5 + 2 * 3.0]])
 
 
+@pytest.mark.slow
 def test_copies_of_intervals_approach_the_flow_as_one_over_their_number(fixed, risk):
-    """Of Euler's method: the slope in the number of copies is -1 up to the next order, 1/L, here 0.01; the reference errs by 1e-9."""
+    """Of Euler's method: the slope in the number of copies is -1 up to the next order, 1/L, here 0.01."""
     exact = np.asarray(residual.ode_trajectories(fixed, risk.x, substeps=16))[-1] @ fixed.readout
     coarser = np.asarray(residual.ode_trajectories(fixed, risk.x, substeps=8))[-1] @ fixed.readout
     np.testing.assert_allclose(coarser, exact, atol=1e-9)
     layers = np.array([24, 96])
-    errors = [[np.sqrt(np.square(residual.with_copies(fixed, n)(risk.x) - exact).mean())] for n in layers]
-    assert abs(fitted_rate(layers, np.asarray(errors)).slope + 1) < 0.03
+    errors = [[np.sqrt(np.square(residual.with_copies(fixed, int(n))(risk.x) - exact).mean())] for n in layers]
+    assert abs(fitted_rate(layers.astype(float), np.asarray(errors)).slope + 1) < 0.03
 
 
 def test_refinement(fixed, paths, risk):
@@ -59,6 +60,7 @@ def test_refinement(fixed, paths, risk):
     assert residual.with_layers(single, 3).layers == 3
 
 
+@pytest.mark.slow
 def test_draws():
     """The law at each depth is the same Gaussian; 4,000 draws know deviations to 1.1 %, of which 0.05 is four and a half."""
     unit = residual.ResidualUnit(nn.Tanh(), 2)
@@ -86,7 +88,9 @@ def test_draws():
             r"particles contains nan at index \(\d, \d, \d\)",
         ),
         (
-            lambda law: residual.ResidualLaw(law.unit, law.particles, law.encoder, law.readout, (-1.0, 0.0)),
+            lambda law: residual.ResidualLaw(
+                law.unit, law.particles, law.encoder, law.readout, residual.EndRates(-1.0, 0.0)
+            ),
             "rates must be finite and not negative",
         ),
         (lambda law: law(np.ones((2, 3))), "x must have 2 columns, the encoder's inputs; received 3"),
@@ -101,12 +105,5 @@ def test_draws():
     ],
 )
 def test_bad_input(fixed, call, message):
-    from jaxtyping import TypeCheckError
-
-    with pytest.raises((ValueError, TypeCheckError), match=message):
+    with pytest.raises(ValueError, match=message):
         call(fixed)
-
-
-def test_bad_types(fixed):
-    with pytest.raises(TypeError, match="law must be a ResidualLaw; received ndarray"):
-        residual.with_layers.__wrapped__(np.ones(3), 3)

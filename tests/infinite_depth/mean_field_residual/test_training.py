@@ -20,12 +20,13 @@ def flowed(law, risk):
 def test_flow_reaches_zero_loss_and_never_rises(flowed, law, risk):
     """Five examples of two outputs, more neurons than these: zero to rounding; all of `course` agrees with itself."""
     assert flowed.risks[-1] < 1e-12 < flowed.risks[1] < flowed.risks[0]
-    np.testing.assert_allclose(risk(flowed.final), flowed.risks[-1], rtol=1e-5, atol=1e-20)
+    np.testing.assert_allclose(risk(flowed.final), flowed.risks[-1], rtol=1e-9)
     assert (np.diff(flowed.times) > 0).all()
     moved = [abs(getattr(flowed.final, end) - getattr(law, end)).max() for end in ("encoder", "readout")]
     assert min(moved) > 1e-3
 
 
+@pytest.mark.slow
 def test_small_steps_follow_the_flow(law, risk):
     """The energy identity errs in proportion to the step: half of it, half as much; 0.1 is a tenth of that ratio."""
     gaps = [residual.residual_descent(risk, law, 1 / n, [0, n]).energy_gap[-1] for n in (100, 200)]
@@ -40,6 +41,7 @@ def test_fixed_ends_stay(fixed, risk):
     assert residual.movement(fixed, course.final).min() > 0
 
 
+@pytest.mark.slow
 def test_largest_stable_step(fixed, risk, x64):
     """Two over the largest eigenvalue of the Hessian in the neurons, times L M."""
     hessian = jax.hessian(lambda p: risk(fixed.moved(p.reshape(fixed.particles.shape))))(
@@ -60,10 +62,12 @@ def test_divergence_is_named(fixed, risk):
         residual.residual_flow(risk, fixed, [3, 2])
 
 
+@pytest.mark.slow
 def test_ends_early(law, risk):
     assert len(residual.residual_flow(risk, law, [0, 20, 2000], until=10.0).risks) == 1
 
 
+@pytest.mark.slow
 def test_logistic_loss_goes_on_for_ever(fixed, risk):
     """It has no minimum: steps grow to their limit, and the risk stays finite."""
     course = residual.residual_flow(residual.ResidualRisk(risk.x, np.sign(risk.y), "logistic"), fixed, [3000])
@@ -71,6 +75,7 @@ def test_logistic_loss_goes_on_for_ever(fixed, risk):
     assert course.risks[-1] < 1e-6
 
 
+@pytest.mark.slow
 def test_stochastic_steps(law, risk):
     """All examples drawn many times: plain steps average to descent, whose risk they reach within a tenth of what it loses."""
     batch, steps, step = 4096, 40, 0.05
@@ -79,18 +84,20 @@ def test_stochastic_steps(law, risk):
     lost = expected.risks[0] - expected.risks[-1]
     assert abs(found.risks[-1] - expected.risks[-1]) < 0.1 * lost
     assert np.isnan(found.dissipated).all()
-    with pytest.raises(RuntimeError, match="the risk is nan after step 40.*smaller learning rate"):
+    with pytest.raises(RuntimeError, match=r"the risk is nan after step 40.*smaller learning rate"):
         residual.residual_sgd(risk, law, optax.sgd(1e200), [0, steps], jax.random.key(0), batch_size=batch)
     with pytest.raises(ValueError, match="batch_size must be an integer, at least 1"):
         residual.residual_sgd(risk, law, optax.sgd(step), [1], jax.random.key(0), batch_size=0)
 
 
+@pytest.mark.slow
 def test_adam_leaves_fixed_ends(fixed, risk):
     found = residual.residual_sgd(risk, fixed, optax.adam(1e-2), [200], jax.random.key(0), batch_size=5)
     np.testing.assert_array_equal(found.final.readout, fixed.readout)
     assert found.risks[-1] < 0.5 * float(risk(fixed))
 
 
+@pytest.mark.slow
 def test_monitor(flowed, law, risk):
     """Ends learn, so that no certificate is looked for; ratios are at least what the kernel of the neurons guarantees."""
     seen = residual.monitor(risk, flowed)
@@ -106,8 +113,9 @@ def test_monitor(flowed, law, risk):
     np.testing.assert_allclose(seen.roughness[0], residual.depth_roughness(law))
 
 
+@pytest.mark.slow
 def test_roughness_has_a_limit_for_followed_neurons_only(paths):
-    """Followed: slopes of smooth paths, to 1/L^2; independent: in proportion to L, to the noise of 400 neurons' distances, 5 %."""
+    """Followed: slopes of smooth paths, to 1/L^2; independent: in proportion to L, to the noise of 400 neurons, 5 %."""
     ends = residual.padded(2, 3, np.float64), residual.last_features(3, 1)
 
     def roughness(draw, layers):
@@ -121,6 +129,7 @@ def test_roughness_has_a_limit_for_followed_neurons_only(paths):
     assert abs(independent[1] / independent[0] - 2) < 0.1
 
 
+@pytest.mark.slow
 def test_roughness_of_laws(fixed):
     """Whatever the order of the neurons of a layer: at most that of followed ones."""
     mixed = dataclasses.replace(
@@ -139,6 +148,7 @@ def test_other_shapes(fixed):
         residual.movement(fixed, other)
 
 
+@pytest.mark.slow
 def test_single_precision(fixed, risk):
     """The same course as in double precision to rounding: 1e-4 after 20 steps."""
     single = residual.ResidualLaw(
@@ -152,5 +162,3 @@ def test_single_precision(fixed, risk):
 
 def test_kinks_are_told():
     assert not residual.ResidualUnit(nn.Relu(), 2).smooth
-    with pytest.raises(TypeError, match=r"an activation of nnlimits\.nn"):
-        residual.ResidualUnit(np.tanh, 2)

@@ -177,7 +177,7 @@ def _limit(paths: TorusPaths, layers: int) -> Float[Array, "L m p"]:
 
 
 @eqx.filter_jit
-def _draws(draw: Draw, paths: TorusPaths, keys: PRNGKeyArray, layers: int, width: int) -> Float[Array, "seeds L m p"]:
+def _draws(draw: Draw, paths: TorusPaths, keys: Any, layers: int, width: int) -> Float[Array, "seeds L m p"]:
     return jax.vmap(lambda key: draw(paths, key, layers, width, np.float64))(keys)
 
 

@@ -24,8 +24,8 @@ def derivative_bounds(activation: nn.Activation) -> DerivativeBounds:
     **Raises:** `NotImplementedError` for an activation without a rule, such as those that are unbounded or kinked.
     """
     raise NotImplementedError(
-        f"{activation!r} has no known bounds of its value and of two derivatives, which a certificate needs; nn.Tanh(), nn.Erf(), "
-        "nn.Sin(), nn.Cos() and nn.Sigmoid() have; for one of yours register derivative_bounds.register(type(activation))"
+        f"{activation!r} has no known bounds of its value and of two derivatives, which a certificate needs; nn.Tanh(), "
+        "nn.Erf(), nn.Sin(), nn.Cos() and nn.Sigmoid() have; for one of yours use derivative_bounds.register"
     )
 
 

@@ -81,22 +81,41 @@ def law_of_network(network: nn.Layer, params: PyTree, input_shape: tuple[int, ..
         raise NotImplementedError("a law has finitely many layers; give nn.Repeat a finite depth, e.g. 64")
     d = encoder.width
     with precision_of(*jax.tree.leaves(params)):
-        blocks = _blocks(repeat, params[1], places[1], d)
-        unit = ResidualUnit(blocks[0].activation, d, blocks[0].bias is not None)
-        rows = [
-            unit.join(one.w, 0.0 if one.bias is None else one.bias, repeat.depth * one.width * one.a) for one in blocks
-        ]
-        ends = (_matrix(encoder, params[0], places[0], input_shape[0]), _matrix(readout, params[2], places[2], d))
-        return ResidualLaw(unit, np.stack([np.asarray(row) for row in rows]), np.asarray(ends[0]), np.asarray(ends[1]))
+        unit = _unit(repeat, d)
+
+        @jax.jit  # many small products, quicker compiled as one
+        def read(params: PyTree) -> tuple[Array, ...]:
+            blocks = _blocks(repeat, params[1], places[1], d)
+            rows = [
+                unit.join(one.w, jnp.zeros(one.width, one.w.dtype) if one.bias is None else one.bias, one.a)
+                for one in blocks
+            ]
+            ends = (_matrix(encoder, params[0], places[0], input_shape[0]), _matrix(readout, params[2], places[2], d))
+            return jnp.stack(rows), *ends
+
+        particles, first, last = map(np.asarray, read(jax.tree.map(jnp.asarray, params)))
+        return ResidualLaw(unit, particles, first, last)
 
 
 class _Block(NamedTuple):
     w: Float[Array, "m d"]
     bias: Float[Array, " m"] | None
     a: Float[Array, "m d"]
-    """With all factors behind the neurons."""
+    """With all factors behind the neurons, times L M."""
     width: int
-    activation: nn.Activation
+
+
+def _unit(repeat: nn.Repeat, d: int) -> ResidualUnit:
+    """What neurons of a block compute, whose form is checked here."""
+    block: Any = repeat.block
+    if not isinstance(block, nn.Residual) or not isinstance(block.shortcut, nn.Identity):
+        raise NotImplementedError(f"{block!r} is no residual block around a shortcut that is the identity: {_FORM}")
+    match block.body:
+        case nn.Sequential(layers=(nn.Dense() as first, nn.Activation() as activation, nn.Dense(b_std=None), *scales)):
+            for scale in scales:
+                branch_factor(scale, 1)
+            return ResidualUnit(activation, d, first.b_std is not None)
+    raise NotImplementedError(f"{block.body!r} is no body of this form: {_FORM}")
 
 
 def _blocks(repeat: nn.Repeat, params: PyTree, place: Parameterization, d: int) -> list[_Block]:
@@ -104,30 +123,20 @@ def _blocks(repeat: nn.Repeat, params: PyTree, place: Parameterization, d: int) 
         raise ValueError("params must have all blocks of nn.Repeat in its tail; received blocks that change the shape")
     found = []
     for index, (residual, own) in enumerate(repeat.placed(place)):
-        if not isinstance(residual, nn.Residual) or not isinstance(residual.shortcut, nn.Identity):
-            raise NotImplementedError(
-                f"{residual!r} is no residual block around a shortcut that is the identity: {_FORM}"
-            )
         block = jax.tree.map(lambda leaf, i=index: leaf[i], params["tail"])
         (body, at_body), _ = residual.placed(own)
-        found.append(_block(body, block["body"], at_body, d, repeat.depth))  # pyright: ignore[reportArgumentType]
+        found.append(_block(body, block["body"], at_body, d, int(repeat.depth)))
     return found
 
 
-def _block(body: nn.Layer, params: PyTree, place: Parameterization, d: int, depth: int) -> _Block:
-    match body:
-        case nn.Sequential(
-            layers=(nn.Dense() as first, nn.Activation() as activation, nn.Dense(b_std=None) as last, *scales)
-        ):
-            places = [own for _, own in body.placed(place)]
-        case _:
-            raise NotImplementedError(f"{body!r} is no body of this form: {_FORM}")
-    factor = math.prod(branch_factor(scale, depth) for scale in scales)
+def _block(body: Any, params: PyTree, place: Parameterization, d: int, depth: int) -> _Block:
+    first, _, last, *scales = body.layers
+    places = [own for _, own in body.placed(place)]
+    factor = depth * first.width * math.prod(branch_factor(scale, depth) for scale in scales)
     zero = jnp.zeros((1, d), params[0]["weight"].dtype)
     bias = None if first.b_std is None else first.forward(params[0], zero, None, places[0])[0]
-    w = _matrix(first, params[0], places[0], d)
     a = factor * _matrix(last, params[2], places[2], first.width)
-    return _Block(w.T, bias, a, first.width, activation)
+    return _Block(_matrix(first, params[0], places[0], d).T, bias, a, first.width)
 
 
 @functools.singledispatch

@@ -93,12 +93,12 @@ class ResidualLaw(eqx.Module):
 
     def outputs(self, x: Float[Array, "n inputs"]) -> Float[Array, "n outputs"]:
         """As `__call__`, of inputs that are known to fit, without a look at the precision."""
-        last, _ = jax.lax.scan(lambda state, theta: (self.step(theta, state), None), x @ self.encoder, self._all())
+        last, _ = jax.lax.scan(lambda state, theta: (self.step(theta, state), None), self._start(x), self._all())
         return last @ self.readout
 
     def states(self, x: Float[Array, "n inputs"]) -> Float[Array, "nodes n d"]:
         """As `trajectories`, of inputs that are known to fit."""
-        start = x @ self.encoder
+        start = self._start(x)
 
         def block(state: Array, theta: Array) -> tuple[Array, Array]:
             state = self.step(theta, state)
@@ -106,7 +106,7 @@ class ResidualLaw(eqx.Module):
 
         return jnp.concatenate([start[None], jax.lax.scan(block, start, self._all())[1]])
 
-    def step(self, theta: Float[Array, "m p"], state: Float[Array, "n d"]) -> Float[Array, "n d"]:
+    def step(self, theta: Float[Array | np.ndarray, "m p"], state: Float[Array, "n d"]) -> Float[Array, "n d"]:
         """One block."""
         return state + self.unit.velocity(theta, state) / self.layers
 
@@ -123,6 +123,11 @@ class ResidualLaw(eqx.Module):
                 f"x must have {self.encoder.shape[0]} columns, the encoder's inputs; received {x.shape[1]}"
             )
         return x
+
+    def _start(self, x: Array) -> Array:
+        """The first states, in the precision that the blocks give them."""
+        state = x @ self.encoder
+        return state.astype(jnp.result_type(state, self.particles))
 
     def _all(self) -> Array:
         return jnp.asarray(self.particles)

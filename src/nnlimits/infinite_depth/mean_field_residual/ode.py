@@ -56,7 +56,7 @@ def _states(law: ResidualLaw, x: Array, substeps: int) -> Array:
         state = _integrate(lambda x: law.unit.velocity(theta, x), state, 1 / law.layers, substeps)
         return state, state
 
-    start = x @ law.encoder
+    start = law.states(x)[0]
     return jnp.concatenate([start[None], jax.lax.scan(interval, start, jnp.asarray(law.particles))[1]])
 
 

@@ -68,13 +68,18 @@ class ResidualRisk(eqx.Module):
 
     def __call__(self, law: ResidualLaw) -> Float[Array, ""]:
         """The risk."""
-        return self.loss(law.outputs(jnp.asarray(self.x)), jnp.asarray(self.y))
+        with self.precision(law):
+            return self.loss(law.outputs(jnp.asarray(self.x)), jnp.asarray(self.y))
 
     def adjoint(self, law: ResidualLaw) -> Adjoint:
         """Forward through the blocks and back: the exact adjoint of the finite network.
 
         In the limit of depth it solves `dp/ds = -(grad_x velocity)^T p` (Lu et al. 2020), with an error of order 1/L.
         """
+        with self.precision(law):
+            return self._adjoint(law)
+
+    def _adjoint(self, law: ResidualLaw) -> Adjoint:
         states = law.states(jnp.asarray(self.x))
         last = self._last(law, states[-1]) @ jnp.asarray(law.readout).T
 
@@ -92,13 +97,22 @@ class ResidualRisk(eqx.Module):
         A change `rho(., s) + epsilon nu(., s)` changes the risk by the mean over layers of `epsilon integral of it d nu`.
         """
         states, adjoints = self.adjoint(law)
-        return lambda theta: jax.vmap(lambda x, p: law.unit.correlate(theta, x, p))(states[:-1], adjoints[1:])
+
+        def variation(theta: Any) -> Array:
+            with precision_of(states):
+                return jax.vmap(lambda x, p: law.unit.correlate(theta, x, p))(states[:-1], adjoints[1:])
+
+        return variation
 
     def velocity(self, law: ResidualLaw) -> tuple[Float[Array, ""], Velocity]:
         """The risk, and the velocity of its gradient flow: `-grad_theta delta E / delta rho = -L M grad E` for each neuron.
 
         Encoder and readout move at minus their `rates` times the gradient.
         """
+        with self.precision(law):
+            return self._velocity(law)
+
+    def _velocity(self, law: ResidualLaw) -> tuple[Array, Velocity]:
         states = law.states(jnp.asarray(self.x))
         risk, pull = jax.value_and_grad(lambda last: self.loss(last @ law.readout, jnp.asarray(self.y)))(states[-1])
 

@@ -10,7 +10,7 @@ from jaxtyping import Array
 from nnlimits.infinite_depth.mean_field_residual.law import ResidualLaw
 from nnlimits.infinite_depth.mean_field_residual.risk import ResidualRisk
 
-_ITERATIONS = 60
+_ITERATIONS = 100
 
 
 def largest_stable_step(risk: ResidualRisk, law: ResidualLaw) -> float:
@@ -32,7 +32,7 @@ def _largest(risk: ResidualRisk, law: ResidualLaw) -> Array:
     def grown(vector: Array) -> Array:
         return -jax.jvp(lambda places: risk.velocity(law.moved(places))[1].particles, (particles,), (vector,))[1]
 
-    def rayleigh(shift: Any, vector: Array) -> Array:
+    def rayleigh(shift: Any) -> Array:
         """The eigenvalue of largest size of the shifted map."""
 
         def body(_: Any, state: tuple[Array, Array]) -> tuple[Array, Array]:
@@ -41,8 +41,9 @@ def _largest(risk: ResidualRisk, law: ResidualLaw) -> Array:
             size = jnp.linalg.norm(image)
             return image / jnp.where(size > 0, size, 1), (vector * image).sum()
 
-        return jax.lax.fori_loop(0, _ITERATIONS, body, (vector, jnp.zeros((), vector.dtype)))[1] - shift
+        return jax.lax.fori_loop(0, _ITERATIONS, body, (start, jnp.zeros((), start.dtype)))[1] - shift
 
     start = jax.random.normal(jax.random.key(0), particles.shape, particles.dtype)
     start /= jnp.linalg.norm(start)
-    return rayleigh(jnp.abs(rayleigh(0.0, start)), start)  # those below zero come last
+    first = rayleigh(jnp.zeros((), start.dtype))
+    return jax.lax.cond(first > 0, lambda: first, lambda: rayleigh(-first))  # those below zero come last
