@@ -27,9 +27,7 @@ def test_images(run, tmp_path, images):
 def test_bad_files_and_options(run, tmp_path, images):
     arrays = np.load(images)
     np.savez(tmp_path / "train.npz", Xtrain=arrays["Xtrain"], ytrain=arrays["ytrain"])
-    np.savez(
-        tmp_path / "flat.npz", **{name: a.reshape(len(a), -1) if a.ndim > 1 else a for name, a in arrays.items()}
-    )
+    np.savez(tmp_path / "flat.npz", **{name: a.reshape(len(a), -1) if a.ndim > 1 else a for name, a in arrays.items()})
     for arguments, message in (
         (["train.npz"], "must hold images and their labels, named Xtest and ytest; x_test and y_test"),
         (["flat.npz"], "images must have shape (n, height, width)"),
