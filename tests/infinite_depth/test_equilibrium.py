@@ -64,6 +64,7 @@ def test_well_posedness_says_why_and_finds_the_spectral_radius(w_std, constraint
         assert np.isinf(found.contraction_bound)
 
 
+@pytest.mark.slow
 def test_well_posedness_of_repeated_blocks_and_under_transformations():
     network = nn.Sequential(nn.Dense(8), nn.Repeat(nn.Residual(layer(0.4)), 2), nn.Dense(1))
     params, x = network.init(KEY, (3,)), data().astype(jnp.float32)
