@@ -215,6 +215,12 @@ def test_a_cell_with_several_fixed_points_is_solved_and_flagged(x64):
     np.testing.assert_allclose(jnp.tanh(3 * z + x), z, atol=1e-10)
     assert not reports[0].statistics["unique"]
     assert reports[0].statistics["contraction_bound"] == pytest.approx(3)
+
+
+@pytest.mark.slow
+def test_a_constraint_makes_the_fixed_point_unique(x64):
+    """`z = tanh(0.9 z + x)` has one solution."""
+    x = jnp.array([[0.1], [-0.2], [0.0]])
     bounded = nn.Equilibrium(nn.Cell(nn.Scale(3.0), nn.Identity(), constraint=nn.NormBound(0.9)))
     with nn.reporting() as reports:
         z = bounded.apply(bounded.init(KEY, (1,)), x)
