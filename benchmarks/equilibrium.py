@@ -1,9 +1,9 @@
 """An equilibrium network against torchdeq: `python benchmarks/equilibrium.py [--examples 128 --width 64]`.
 
-One dense cell `tanh(W z + U x + b)` with the same weights in single precision, solved by Anderson acceleration of the same memory to
-the same relative residual, and the gradients of the sum of squares of the fixed points by implicit differentiation. Each side runs
-in a process of its own that stays alive, and they take turns, call by call, on the same cores. Compilation is timed apart. Fixed
-points and gradients are compared with those of double precision.
+One dense cell `tanh(W z + U x + b)` with the same weights in single precision, solved by Anderson acceleration of the same
+memory to the same relative residual, and the gradients of the sum of squares of the fixed points by implicit differentiation.
+Each side runs in a process of its own that stays alive, and they take turns, call by call, on the same cores. Compilation is
+timed apart. Fixed points and gradients are compared with those of double precision.
 PyTorch and torchdeq are expected in this interpreter, or in the one that `NNLIMITS_TORCH_PYTHON` names.
 """
 

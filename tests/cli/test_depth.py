@@ -85,3 +85,15 @@ def test_files_without_test_images(run, tmp_path, images):
     assert "leaves no images of both classes to test on; give fewer --examples" in " ".join(output.split())
     np.savez(tmp_path / "other.npz", a=np.ones((3, 2)))
     assert "must hold images and their labels" in " ".join(run("depth", "digits", "other.npz", code=2).output.split())
+
+
+def test_solvers_prints_a_table_and_saves_a_figure(run, tmp_path):
+    arguments = "--width", "8", "--examples", "32", "--steps", "20", "--folder", "seen"
+    output = run("depth", "solvers", *arguments).output
+    assert "Evaluations of the cell until all examples are solved" in " ".join(output.split())
+    assert "plain iteration" in output
+    assert (tmp_path / "seen" / "solvers.png").stat().st_size > 10_000
+
+
+def test_options_are_refused_with_a_message(run):
+    assert "--width" in run("depth", "solvers", "--width", "0", code=2).output

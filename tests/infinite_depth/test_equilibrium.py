@@ -38,10 +38,10 @@ def test_solutions_are_outputs_and_reports(x64):
 @pytest.mark.parametrize(
     ("w_std", "constraint", "guarantee"),
     [
-        (0.3, None, "norm"),
         (1.2, None, "none"),
-        (1.2, nn.NormBound(0.8), "constraint"),
-        (1.2, nn.Monotone(0.5), "constraint"),
+        pytest.param(0.3, None, "norm", marks=pytest.mark.slow),
+        pytest.param(1.2, nn.NormBound(0.8), "constraint", marks=pytest.mark.slow),
+        pytest.param(1.2, nn.Monotone(0.5), "constraint", marks=pytest.mark.slow),
     ],
     ids=str,
 )
@@ -64,6 +64,7 @@ def test_well_posedness_says_why_and_finds_the_spectral_radius(w_std, constraint
         assert np.isinf(found.contraction_bound)
 
 
+@pytest.mark.slow
 def test_well_posedness_of_repeated_blocks_and_under_transformations():
     network = nn.Sequential(nn.Dense(8), nn.Repeat(nn.Residual(layer(0.4)), 2), nn.Dense(1))
     params, x = network.init(KEY, (3,)), data().astype(jnp.float32)
@@ -84,6 +85,7 @@ def test_the_jacobian_penalty_is_an_unbiased_estimate_of_the_frobenius_norm(x64)
     assert estimate == pytest.approx(exact, rel=4 * np.sqrt(2 / 4000))
 
 
+@pytest.mark.slow
 def test_the_jacobian_penalty_can_be_differentiated(x64):
     """Against a central difference with the same probes, in a network with two equilibrium layers."""
     network = nn.Sequential(layer(0.6), layer(0.5), nn.Dense(1))

@@ -25,9 +25,7 @@ def _residuals(axis: Axes, found: FixedPointSolvers) -> None:
             shown = int(np.argmax(values <= least)) + 1 if (values <= least).any() else len(values)
             axis.plot(np.arange(1, shown + 1), values[:shown], style, color=COLORS[color], label=label)
     axis.plot([], [], ":", color=COLORS["theory"], label="worst example")
-    axis.set(
-        xscale="log", yscale="log", xlabel="evaluations of the cell", ylabel=r"$|f(z) - z| \,/\, |f(z)|$, least so far"
-    )
+    axis.set(yscale="log", xlabel="evaluations of the cell", ylabel=r"$|f(z) - z| \,/\, |f(z)|$, least so far")
     axis.set_ylim(0.3 * least, 3)
     title(axis, "Residual of the fixed point")
     legend(axis, loc="upper right")
