@@ -47,7 +47,8 @@ def fitted_paired_rate(
     confidence: float = 0.95,
     resamples: int = 2000,
 ) -> FittedRate:
-    """As `fitted_rate`, of the same problems at all scales: intervals draw whole problems anew, so that how hard they are is no noise.
+    """As `fitted_rate`, of the same problems at all scales: intervals draw whole problems anew, so that how hard they are is no
+    noise.
 
     **Arguments:** and **Raises:** as `fitted_rate`.
     """

@@ -26,7 +26,7 @@ class Density(NamedTuple):
 
 
 class ContinuousFlow(eqx.Module):
-    """The law of `x(end)` where `dx/ds = field(x, s)` and `x(start)` is standard normal (Chen et al. 2018; Grathwohl et al. 2019).
+    """The law of `x(end)` where `dx/ds = field(x, s)` and `x(start)` is standard normal (Grathwohl et al. 2019).
 
     The log density along a path falls at the rate of the field's divergence (Chen et al. 2018, theorem 1), so
 
@@ -138,7 +138,9 @@ class _WithDivergence(eqx.Module):
 
     slope: Slope
 
-    def __call__(self, s: Array, state: tuple[Array, Array], args: tuple[Arguments, Array | None]) -> tuple[Array, Array]:
+    def __call__(
+        self, s: Array, state: tuple[Array, Array], args: tuple[Arguments, Array | None]
+    ) -> tuple[Array, Array]:
         own, probes = args
         velocity, along = jax.linearize(lambda x: self.slope(s, x, own), state[0])
         axes = tuple(range(1, velocity.ndim))

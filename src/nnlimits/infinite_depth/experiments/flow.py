@@ -44,7 +44,7 @@ class Flow(NamedTuple):
 
 
 def two_moons(key: PRNGKeyArray, n: int) -> Float[Array, "n 2"]:
-    """Points near two half circles that interlock, with normal noise of deviation 0.1, centred and scaled to about unit variance."""
+    """Points near two half circles that interlock, with normal noise of deviation 0.1; then scaled to unit variance, about."""
     angle_key, side_key, noise_key = jax.random.split(key, 3)
     angle = jnp.pi * jax.random.uniform(angle_key, (n,))
     lower = jax.random.bernoulli(side_key, 0.5, (n,))
@@ -55,11 +55,11 @@ def two_moons(key: PRNGKeyArray, n: int) -> Float[Array, "n 2"]:
 
 
 def flow(
-    steps: int = 1000,
+    steps: int = 1500,
     *,
     width: int = 64,
     examples: int = 4096,
-    learning_rate: float = 3e-3,
+    learning_rate: float = 1e-2,
     cells: int = 120,
     seed: int = 0,
     advance: Advance = ignore,
