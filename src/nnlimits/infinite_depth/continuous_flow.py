@@ -40,13 +40,14 @@ class ContinuousFlow(eqx.Module):
 
     ode: nn.NeuralODE
 
-    def __check_init__(self) -> None:
-        if not isinstance(self.ode, nn.NeuralODE):
-            raise TypeError(f"ode must be an nn.NeuralODE; received {self.ode!r}")
-        if self.ode.augment:
-            raise ValueError(f"ode must have augment=0, as densities keep their dimension; received {self.ode!r}")
-        if self.ode.solver in IMPLICIT:
-            raise ValueError(f"ode must have an explicit solver, such as 'tsit5'; received solver={self.ode.solver!r}")
+    def __init__(self, ode: Any) -> None:
+        if not isinstance(ode, nn.NeuralODE):
+            raise TypeError(f"ode must be an nn.NeuralODE; received {ode!r}")
+        if ode.augment:
+            raise ValueError(f"ode must have augment=0, as densities keep their dimension; received {ode!r}")
+        if ode.solver in IMPLICIT:
+            raise ValueError(f"ode must have an explicit solver, such as 'tsit5'; received solver={ode.solver!r}")
+        self.ode = ode
 
     def init(self, key: PRNGKeyArray, shape: tuple[int, ...], *, dtype: Any = None) -> PyTree:
         """Draw the parameters for points of `shape`, as `ode.init` does."""

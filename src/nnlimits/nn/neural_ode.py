@@ -48,6 +48,8 @@ class NeuralODE(Layer):
       backwards, in constant memory, to the tolerance of the solver (Chen et al. 2018, section 2).
     - `checkpoints`: as above.
 
+    Derivatives in float64 are to be taken within `jax.enable_x64(True)`, as the solver is differentiated when they are.
+
     Its reports have "steps", "accepted" and "rejected" and, of explicit solvers, "evaluations" of the field; of implicit ones
     the largest of all examples. Random keys (for dropout) are the same along the whole path.
 

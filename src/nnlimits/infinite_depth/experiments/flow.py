@@ -75,10 +75,8 @@ def flow(
 
     **Raises:** `ValueError` for numbers out of range.
     """
-    steps, examples, cells = (
+    for name, least, value in (("steps", 1, steps), ("examples", _BATCH, examples), ("cells", 2, cells)):
         as_integer(name, least, value)
-        for name, least, value in (("steps", 1, steps), ("examples", _BATCH, examples), ("cells", 2, cells))
-    )
     check_positive("learning_rate", learning_rate)
     field = nn.Sequential(nn.Dense(width, b_std=1.0), nn.Tanh(), nn.Dense(width, b_std=1.0), nn.Tanh(), nn.Dense(2))
     adaptive = nn.NeuralODE(field, time_dependent=True)
