@@ -24,6 +24,7 @@ def test_experiments(run, tmp_path, arguments, figure, text):
         (["euler", "--depths", "4"], "depths must be two or more numbers of blocks that ascend"),
         (["euler", "--depths", "8,x"], "--depths must be whole numbers of at least 1 that ascend"),
         (["adjoints", "--tolerances", "2"], "tolerances must be between 1e-12 and 1"),
+        (["adjoints", "--processes", "x"], "--processes must be whole numbers of at least 1 that ascend"),
         (["adjoints", "--steps", "16"], "steps must be two or more whole numbers that ascend"),
         (["flow", "--learning-rate", "-1"], "learning_rate must be finite and positive; received -1"),
     ],

@@ -125,7 +125,7 @@ class NeuralODE(Layer):
 
         **Raises:** as `apply`.
         """
-        backward = Backward(dataclasses.replace(self, augment=0))
+        backward = _Backward(dataclasses.replace(self, augment=0))
         return backward.apply(params, y, key=key)
 
     def keeps_width(self) -> bool:
@@ -201,7 +201,7 @@ class Slope(eqx.Module):
             return self.field.forward(jax.tree.unflatten(self.structure, leaves), x, key, self.parameterization)
 
 
-class Backward(Layer):
+class _Backward(Layer):
     """A `NeuralODE` from the end of its span to the start."""
 
     ode: NeuralODE
