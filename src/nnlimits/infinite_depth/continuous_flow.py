@@ -1,7 +1,7 @@
 """Continuous normalizing flows: densities carried along a differential equation."""
 
 import math
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -14,8 +14,6 @@ from nnlimits.nn.fields import as_integer
 from nnlimits.nn.neural_ode import Arguments, Slope
 from nnlimits.nn.ode_failure import found_or_raise
 from nnlimits.nn.ode_solver import IMPLICIT, Method, Path, integrate
-
-Probes = Literal["rademacher", "gaussian"]
 
 
 class Density(NamedTuple):
@@ -81,7 +79,7 @@ class ContinuousFlow(eqx.Module):
         key: PRNGKeyArray,
         *,
         samples: int = 1,
-        probes: Probes = "rademacher",
+        probes: str = "rademacher",
     ) -> Float[Array, " n"]:
         """Unbiased estimates of log densities, with one derivative of the field in a random direction for each sample.
 

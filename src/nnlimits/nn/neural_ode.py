@@ -168,7 +168,8 @@ class NeuralODE(Layer):
         around = surroundings()
         known = dataclasses.replace(around, mask=None, adjacency=None)
         leaves, structure = jax.tree.flatten(params)
-        return Slope(field, self.time_dependent, own, known, structure), (leaves, key, around.mask, around.adjacency)
+        arrays = list(map(jnp.asarray, leaves))
+        return Slope(field, self.time_dependent, own, known, structure), (arrays, key, around.mask, around.adjacency)
 
 
 Arguments = tuple[list[Array], PRNGKeyArray | None, Any, Any]

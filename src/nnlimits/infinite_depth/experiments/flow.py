@@ -121,7 +121,7 @@ def _trained(
         return (optax.apply_updates(params, updates), state), loss
 
     @jax.jit
-    def chunk(carry: tuple[PyTree, Any], keys: PRNGKeyArray) -> tuple[tuple[PyTree, Any], Array]:
+    def chunk(carry: tuple[PyTree, Any], keys: Any) -> tuple[tuple[PyTree, Any], Array]:
         return jax.lax.scan(step, carry, keys)
 
     carry, losses = (params, optimizer.init(params)), []
