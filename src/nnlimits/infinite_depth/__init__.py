@@ -1,7 +1,18 @@
 """Depth to infinity: networks that are differential equations, fixed points, or flows of distributions of layers."""
 
+from nnlimits.infinite_depth.continuous_flow import ContinuousFlow, Density
+from nnlimits.infinite_depth.discretization import residual_network
 from nnlimits.infinite_depth.jacobian_penalty import jacobian_penalty
 from nnlimits.infinite_depth.solutions import Solutions, solutions
 from nnlimits.infinite_depth.well_posedness import WellPosedness, well_posedness
 
-__all__ = ["Solutions", "WellPosedness", "jacobian_penalty", "solutions", "well_posedness"]
+__all__ = [
+    "ContinuousFlow",
+    "Density",
+    "Solutions",
+    "WellPosedness",
+    "jacobian_penalty",
+    "residual_network",
+    "solutions",
+    "well_posedness",
+]

@@ -1,7 +1,7 @@
 """Continuous normalizing flows: densities carried along a differential equation."""
 
 import math
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -15,8 +15,6 @@ from nnlimits.nn.neural_ode import Arguments, Slope
 from nnlimits.nn.ode_failure import found_or_raise
 from nnlimits.nn.ode_solver import IMPLICIT, Method, Path, integrate
 
-Probes = Literal["rademacher", "gaussian"]
-
 
 class Density(NamedTuple):
     """Log densities of points, and the standard normal points that the flow carries to them."""
@@ -26,7 +24,7 @@ class Density(NamedTuple):
 
 
 class ContinuousFlow(eqx.Module):
-    """The law of `x(end)` where `dx/ds = field(x, s)` and `x(start)` is standard normal (Chen et al. 2018; Grathwohl et al. 2019).
+    """The law of `x(end)` where `dx/ds = field(x, s)` and `x(start)` is standard normal (Grathwohl et al. 2019).
 
     The log density along a path falls at the rate of the field's divergence (Chen et al. 2018, theorem 1), so
 
@@ -40,13 +38,14 @@ class ContinuousFlow(eqx.Module):
 
     ode: nn.NeuralODE
 
-    def __check_init__(self) -> None:
-        if not isinstance(self.ode, nn.NeuralODE):
-            raise TypeError(f"ode must be an nn.NeuralODE; received {self.ode!r}")
-        if self.ode.augment:
-            raise ValueError(f"ode must have augment=0, as densities keep their dimension; received {self.ode!r}")
-        if self.ode.solver in IMPLICIT:
-            raise ValueError(f"ode must have an explicit solver, such as 'tsit5'; received solver={self.ode.solver!r}")
+    def __init__(self, ode: Any) -> None:
+        if not isinstance(ode, nn.NeuralODE):
+            raise TypeError(f"ode must be an nn.NeuralODE; received {ode!r}")
+        if ode.augment:
+            raise ValueError(f"ode must have augment=0, as densities keep their dimension; received {ode!r}")
+        if ode.solver in IMPLICIT:
+            raise ValueError(f"ode must have an explicit solver, such as 'tsit5'; received solver={ode.solver!r}")
+        self.ode = ode
 
     def init(self, key: PRNGKeyArray, shape: tuple[int, ...], *, dtype: Any = None) -> PyTree:
         """Draw the parameters for points of `shape`, as `ode.init` does."""
@@ -80,7 +79,7 @@ class ContinuousFlow(eqx.Module):
         key: PRNGKeyArray,
         *,
         samples: int = 1,
-        probes: Probes = "rademacher",
+        probes: str = "rademacher",
     ) -> Float[Array, " n"]:
         """Unbiased estimates of log densities, with one derivative of the field in a random direction for each sample.
 

@@ -48,6 +48,8 @@ class NeuralODE(Layer):
       backwards, in constant memory, to the tolerance of the solver (Chen et al. 2018, section 2).
     - `checkpoints`: as above.
 
+    Derivatives in float64 are to be taken within `jax.enable_x64(True)`, as the solver is differentiated when they are.
+
     Its reports have "steps", "accepted" and "rejected" and, of explicit solvers, "evaluations" of the field; of implicit ones
     the largest of all examples. Random keys (for dropout) are the same along the whole path.
 
@@ -123,7 +125,7 @@ class NeuralODE(Layer):
 
         **Raises:** as `apply`.
         """
-        backward = Backward(dataclasses.replace(self, augment=0))
+        backward = _Backward(dataclasses.replace(self, augment=0))
         return backward.apply(params, y, key=key)
 
     def keeps_width(self) -> bool:
@@ -166,7 +168,8 @@ class NeuralODE(Layer):
         around = surroundings()
         known = dataclasses.replace(around, mask=None, adjacency=None, looped=True)
         leaves, structure = jax.tree.flatten(params)
-        return Slope(field, self.time_dependent, own, known, structure), (leaves, key, around.mask, around.adjacency)
+        arrays = list(map(jnp.asarray, leaves))
+        return Slope(field, self.time_dependent, own, known, structure), (arrays, key, around.mask, around.adjacency)
 
 
 Arguments = tuple[list[Array], PRNGKeyArray | None, Any, Any]
@@ -199,7 +202,7 @@ class Slope(eqx.Module):
             return self.field.forward(jax.tree.unflatten(self.structure, leaves), x, key, self.parameterization)
 
 
-class Backward(Layer):
+class _Backward(Layer):
     """A `NeuralODE` from the end of its span to the start."""
 
     ode: NeuralODE

@@ -71,11 +71,11 @@ def found_or_raise(
 
 def _not_finite(values: Array) -> str | None:
     """The first entry that is not finite, in words."""
-    values = np.asarray(values)
-    if np.isfinite(values).all():
+    numbers = np.asarray(values)
+    if np.isfinite(numbers).all():
         return None
-    place = tuple(int(i) for i in np.argwhere(~np.isfinite(values))[0])
-    return f"{values[place]} in example {place[0]}, at index {place[1:]}"
+    place = tuple(int(i) for i in np.argwhere(~np.isfinite(numbers))[0])
+    return f"{numbers[place]} in example {place[0]}, at index {place[1:]}"
 
 
 def _stopped(method: Method, slope: Any, x: Array, args: PyTree, y: Array, s: float, stop: float) -> str:

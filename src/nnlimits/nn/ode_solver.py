@@ -1,7 +1,7 @@
 """The solution of an ordinary differential equation by a named method of diffrax (Kidger 2022), for a batch of examples."""
 
 import dataclasses
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -10,7 +10,6 @@ from jaxtyping import Array, Float, Int, PyTree
 
 from nnlimits.nn.reports import Statistics
 
-Adjoint = Literal["recursive_checkpoint", "backsolve", "direct"]
 ADJOINTS = ("recursive_checkpoint", "backsolve", "direct")
 
 EXPLICIT = {

@@ -2,7 +2,7 @@
 
 import typer
 
-from nnlimits.cli.depth import digits, images, residual_rates, solvers, spiral
+from nnlimits.cli.depth import adjoints, digits, euler, flow, images, residual_rates, solvers, spiral
 
 app = typer.Typer(no_args_is_help=True, help="Networks of infinite depth: experiments, with their figures.")
 app.command("images")(images.images)
@@ -10,3 +10,6 @@ app.command("solvers")(solvers.solvers)
 app.command("residual-rates")(residual_rates.residual_rates)
 app.command("spiral")(spiral.spiral)
 app.command("digits")(digits.digits)
+app.command("euler")(euler.euler)
+app.command("adjoints")(adjoints.adjoints)
+app.command("flow")(flow.flow)

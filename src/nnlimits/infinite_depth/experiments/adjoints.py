@@ -70,20 +70,28 @@ def adjoints(
         errors = _errors(tolerances, seed, advance)
         differences = _differences(min(steps), seed, advance)
     memory: dict[str, Any] = {}
-    params, x = _problem(seed, np.float32, _MEMORY_EXAMPLES)
-    for name, program in {STORED: _blocks, **{name: _ode(options) for name, options in METHODS.items()}}.items():
+    params, x = problem(seed, np.float32, _MEMORY_EXAMPLES)
+    for name, program in programs().items():
         sizes = []
         for count in steps:
-            compiled = jax.jit(jax.grad(program(count))).lower(params, x).compile()
-            sizes.append(compiled.memory_analysis().temp_size_in_bytes)
+            analysis = jax.jit(jax.grad(program(count))).lower(params, x).compile().memory_analysis()
+            if analysis is None:
+                raise NotImplementedError(f"XLA tells nothing of the memory of programs for {jax.default_backend()}")
+            sizes.append(analysis.temp_size_in_bytes)
             advance(f"{name}, {count} steps")
         memory[name] = np.asarray(sizes)
     return Adjoints(np.asarray(tolerances), errors, np.asarray(steps), differences, memory, x.nbytes)
 
 
-def _problem(seed: int, dtype: Any, examples: int) -> tuple[PyTree, Array]:
+def problem(seed: int, dtype: Any, examples: int) -> tuple[PyTree, Array]:
+    """Parameters of the field, and inputs."""
     key, draw = jax.random.split(jax.random.key(seed))
     return _FIELD.init(key, (_CHANNELS,), dtype=dtype), jax.random.normal(draw, (examples, _CHANNELS), dtype)
+
+
+def programs() -> dict[str, Callable[[int], Callable[[PyTree, Array], Array]]]:
+    """The loss after so many steps or blocks, by the name of what differentiates it."""
+    return {STORED: _blocks, **{name: _ode(options) for name, options in METHODS.items()}}
 
 
 def _loss(outputs: Array) -> Array:
@@ -109,7 +117,7 @@ def _blocks(count: int) -> Callable[[PyTree, Array], Array]:
 
 
 def _errors(tolerances: Sequence[float], seed: int, advance: Advance) -> dict[str, np.ndarray]:
-    params, x = _problem(seed, np.float64, _EXAMPLES)
+    params, x = problem(seed, np.float64, _EXAMPLES)
 
     def gradient(tolerance: float, adjoint: str) -> np.ndarray:
         ode = nn.NeuralODE(_FIELD, solver="dopri8", rtol=tolerance, atol=tolerance, adjoint=adjoint)
@@ -126,7 +134,7 @@ def _errors(tolerances: Sequence[float], seed: int, advance: Advance) -> dict[st
 
 
 def _differences(count: int, seed: int, advance: Advance) -> dict[str, float]:
-    params, x = _problem(seed, np.float64, _EXAMPLES)
+    params, x = problem(seed, np.float64, _EXAMPLES)
     exact = _flat(jax.jit(jax.grad(_blocks(count)))(params, x))
     advance(f"{STORED}, {count} blocks")
     found = {}

@@ -44,7 +44,7 @@ class Flow(NamedTuple):
 
 
 def two_moons(key: PRNGKeyArray, n: int) -> Float[Array, "n 2"]:
-    """Points near two half circles that interlock, with normal noise of deviation 0.1, centred and scaled to about unit variance."""
+    """Points near two half circles that interlock, with normal noise of deviation 0.1; then scaled to unit variance, about."""
     angle_key, side_key, noise_key = jax.random.split(key, 3)
     angle = jnp.pi * jax.random.uniform(angle_key, (n,))
     lower = jax.random.bernoulli(side_key, 0.5, (n,))
@@ -55,11 +55,11 @@ def two_moons(key: PRNGKeyArray, n: int) -> Float[Array, "n 2"]:
 
 
 def flow(
-    steps: int = 1000,
+    steps: int = 1500,
     *,
     width: int = 64,
     examples: int = 4096,
-    learning_rate: float = 3e-3,
+    learning_rate: float = 1e-2,
     cells: int = 120,
     seed: int = 0,
     advance: Advance = ignore,
@@ -75,10 +75,8 @@ def flow(
 
     **Raises:** `ValueError` for numbers out of range.
     """
-    steps, examples, cells = (
+    for name, least, value in (("steps", 1, steps), ("examples", _BATCH, examples), ("cells", 2, cells)):
         as_integer(name, least, value)
-        for name, least, value in (("steps", 1, steps), ("examples", _BATCH, examples), ("cells", 2, cells))
-    )
     check_positive("learning_rate", learning_rate)
     field = nn.Sequential(nn.Dense(width, b_std=1.0), nn.Tanh(), nn.Dense(width, b_std=1.0), nn.Tanh(), nn.Dense(2))
     adaptive = nn.NeuralODE(field, time_dependent=True)
@@ -123,7 +121,7 @@ def _trained(
         return (optax.apply_updates(params, updates), state), loss
 
     @jax.jit
-    def chunk(carry: tuple[PyTree, Any], keys: PRNGKeyArray) -> tuple[tuple[PyTree, Any], Array]:
+    def chunk(carry: tuple[PyTree, Any], keys: Any) -> tuple[tuple[PyTree, Any], Array]:
         return jax.lax.scan(step, carry, keys)
 
     carry, losses = (params, optimizer.init(params)), []
