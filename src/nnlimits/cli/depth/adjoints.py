@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from nnlimits.cli.errors import reported
-from nnlimits.cli.mean_field.common import Folder, Seed, numbers_of, print_saved, whole_numbers
+from nnlimits.cli.experiments import Folder, Seed, numbers_of, print_saved, whole_numbers
 
 
 @reported()

@@ -5,10 +5,10 @@ from typing import Annotated
 
 import typer
 
-from nnlimits.cli.depth.common import Layers, Loss, Readout, Spread, Steps, Width, check_loss, print_training
+from nnlimits.cli.depth.residual_training import Layers, Loss, Readout, Spread, Steps, Width, check_loss, print_training
 from nnlimits.cli.errors import reported
-from nnlimits.cli.images import labelled_images, pair_of_labels
-from nnlimits.cli.mean_field.common import Folder, Seed, positive, print_saved
+from nnlimits.cli.experiments import Folder, Seed, positive, print_saved
+from nnlimits.cli.images import images_of_two_classes, pair_of_labels
 
 
 @reported()
@@ -46,7 +46,7 @@ def digits(
     check_loss(loss)
     positive(readout=readout)
     pair = pair_of_labels(classes)
-    train, test = labelled_images(file, pair, examples)
+    train, test = images_of_two_classes(file, pair, examples)
     out, stages = console.output(), console.Stages()
     with stages.stage("training", work(steps)) as advance:
         found = experiments.residual_digits(

@@ -6,8 +6,8 @@ from typing import Annotated, Any
 import typer
 
 from nnlimits.cli.errors import reported
-from nnlimits.cli.labelled_images import TEST, TRAINING, labelled_images, with_channels
-from nnlimits.cli.mean_field.common import Folder, Seed, positive, print_saved
+from nnlimits.cli.experiments import Folder, Seed, positive, print_saved
+from nnlimits.cli.images import TEST, TRAINING, labelled_images, with_channels
 
 
 @reported()

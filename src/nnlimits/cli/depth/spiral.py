@@ -5,9 +5,9 @@ from typing import Annotated
 
 import typer
 
-from nnlimits.cli.depth.common import Layers, Loss, Readout, Spread, Steps, Width, check_loss, print_training
+from nnlimits.cli.depth.residual_training import Layers, Loss, Readout, Spread, Steps, Width, check_loss, print_training
 from nnlimits.cli.errors import reported
-from nnlimits.cli.mean_field.common import Folder, Seed, positive, print_saved
+from nnlimits.cli.experiments import Folder, Seed, positive, print_saved
 
 
 @reported()

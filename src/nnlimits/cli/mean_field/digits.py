@@ -6,8 +6,8 @@ from typing import Annotated, Any
 import typer
 
 from nnlimits.cli.errors import reported
-from nnlimits.cli.labelled_images import TRAINING, labelled_images
-from nnlimits.cli.mean_field.common import Folder, Seed, print_saved, whole_numbers
+from nnlimits.cli.experiments import Folder, Seed, print_saved, whole_numbers
+from nnlimits.cli.images import TRAINING, labelled_images, pair_of_labels
 
 
 @reported()
@@ -38,21 +38,13 @@ def digits(
     if len(counts) < 2:
         raise ValueError(f"--widths must be two or more, to fit a slope; received {widths!r}")
     images, labels = labelled_images(file, TRAINING)
-    x, y = experiments.two_classes(images, labels, _pair(classes), examples)
+    x, y = experiments.two_classes(images, labels, pair_of_labels(classes), examples)
     out, stages = console.output(), console.Stages()
     with stages.stage("training", 2 * len(counts)) as advance:
         found = experiments.feature_learning(x, y, counts, seeds=seeds, seed=seed, advance=advance)
     _print_learned(out, "mean-field scaling", found, found.mean_field)
     _print_learned(out, "NTK scaling", found, found.ntk)
     print_saved(out, [save(plots.feature_learning(found), folder / "digits.png")])
-
-
-def _pair(text: str) -> tuple[int, int]:
-    try:
-        first, second = (int(part) for part in text.split(","))
-    except ValueError:
-        raise ValueError(f"--classes must be two whole numbers, such as 4,9; received {text!r}") from None
-    return first, second
 
 
 def _print_learned(out: Any, scaling: str, found: Any, learned: Any) -> None:
