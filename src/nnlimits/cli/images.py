@@ -1,9 +1,10 @@
 """Images with their labels, from an NPZ file: to train on, and to test on."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
+if TYPE_CHECKING:
+    import numpy as np
 
 Names = tuple[tuple[str, str], ...]
 
@@ -13,8 +14,8 @@ TRAINING: Names = (("Xtrain", "ytrain"), ("x_train", "y_train"), ("X", "y"), ("i
 TEST: Names = (("Xtest", "ytest"), ("x_test", "y_test"))
 """Names of those to test on."""
 
-Labelled = tuple[np.ndarray, np.ndarray]
-"""Images and labels."""
+Labelled = tuple[Any, Any]
+"""Images and labels, arrays."""
 
 
 def labelled_images(file: Path, names: Names) -> Labelled:
@@ -39,6 +40,8 @@ def images_of_two_classes(file: Path, classes: tuple[int, int], examples: int) -
 
     **Raises:** `ValueError` for a file without them, or one that leaves nothing to test.
     """
+    import numpy as np
+
     from nnlimits import datasets
 
     train = labelled_images(file, TRAINING)
@@ -63,7 +66,7 @@ def pair_of_labels(text: str) -> tuple[int, int]:
     return first, second
 
 
-def with_channels(images: np.ndarray) -> np.ndarray:
+def with_channels(images: "np.ndarray") -> "np.ndarray":
     """Images (n, height, width, channels) of numbers, with one channel if they came without.
 
     **Raises:** `ValueError` for arrays of another rank.
@@ -72,7 +75,7 @@ def with_channels(images: np.ndarray) -> np.ndarray:
         raise ValueError(
             f"images must have shape (n, height, width) or (n, height, width, channels); received {images.shape}"
         )
-    return (images[..., None] if images.ndim == 3 else images).astype(np.float32)
+    return (images[..., None] if images.ndim == 3 else images).astype("float32")
 
 
 def _named(file: Path, arrays: dict[str, Any], names: Names) -> Labelled | None:
