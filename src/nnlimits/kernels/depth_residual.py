@@ -64,7 +64,9 @@ def residual_limit(
     return dataclasses.replace(_covariance(end, sound, covariance), fresh=covariance.fresh)
 
 
-def _begin(bodies: tuple[nn.Layer, ...], covariance: Covariance, parameterization: str) -> tuple[_State, tuple[Array, Array]]:
+def _begin(
+    bodies: tuple[nn.Layer, ...], covariance: Covariance, parameterization: str
+) -> tuple[_State, tuple[Array, Array]]:
     """The state at the start, and which inputs are sound."""
     added = _added(bodies, covariance, parameterization)
     q1 = jnp.broadcast_to(covariance.q1, jnp.broadcast_shapes(covariance.q1.shape, *(a.q1.shape for a in added)))
@@ -96,8 +98,8 @@ def _added(bodies: tuple[nn.Layer, ...], covariance: Covariance, parameterizatio
         after = covariance_rule(body, start, parameterization)
         if not (after.fresh and after.gaussian):
             raise NotImplementedError(
-                f"{body!r} in a residual block of infinite depth must end in a layer with weights, such as nn.Dense, so that what "
-                "the blocks add has mean zero and is independent"
+                f"{body!r} in a residual block of infinite depth must end in a layer with weights, such as nn.Dense, so that "
+                "what the blocks add has mean zero and is independent"
             )
         added.append(after)
     return added
