@@ -40,7 +40,7 @@ def test_linear_fields_have_bessel_functions(end, x64):
 
 
 def test_solver_of_a_kinked_field(x64, monkeypatch):
-    """Against more nodes and iterations: to 1e-8 for all pairs, opposite inputs and multiples among them."""
+    """Against more nodes and iterations: to 1e-8 of the diagonal for all pairs, opposite inputs and multiples among them."""
     found = nl.kernel(network(FIELD))(X)
     diagonal = nl.kernel(network(FIELD)).diagonal(X)
     jax.clear_caches()
@@ -49,7 +49,7 @@ def test_solver_of_a_kinked_field(x64, monkeypatch):
     finer = nl.kernel(network(FIELD))(X)
     jax.clear_caches()
     for one, other, alone in zip(found, finer, diagonal, strict=True):
-        np.testing.assert_allclose(one, other, rtol=2e-8)
+        np.testing.assert_array_less(abs(relative(one - other, other)), 1e-8)
         np.testing.assert_allclose(one, one.T, rtol=1e-14)
         np.testing.assert_allclose(np.diag(one), alone, rtol=1e-13)
         assert np.linalg.eigvalsh(one)[0] > -1e-8 * np.trace(one)
@@ -62,7 +62,7 @@ def test_single_precision_and_gradients(x64):
 
     @jax.jit
     def total(w_std):
-        return nl.kernel(network(nn.Sequential(nn.Erf(), nn.Dense(1, w_std)))).ntk(jnp.asarray(X[[0, 4]])).sum()
+        return nl.kernel(network(nn.Sequential(nn.Relu(), nn.Dense(1, w_std)))).ntk(jnp.asarray(X[[0, 4]])).sum()
 
     np.testing.assert_allclose(jax.grad(total)(1.3), (total(1.3001) - total(1.2999)) / 2e-4, rtol=1e-6)
 

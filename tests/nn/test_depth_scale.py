@@ -3,6 +3,7 @@
 import math
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -40,7 +41,7 @@ def test_interpreters_that_know_repeat_see_the_constant(x64):
         row = nn.Sequential(nn.Tanh(), nn.Dense(8), scale)
         return nn.Sequential(nn.Dense(8), nn.Repeat(row, 4), nn.Tanh(), nn.Dense(1))
 
-    one, other = (read(plain(scale), X).steps for scale in (nn.DepthScale(0.5), nn.Scale(0.5)))
+    one, other = (read(plain(scale), jnp.asarray(X)).steps for scale in (nn.DepthScale(0.5), nn.Scale(0.5)))
     assert len(one) == 5
     assert jax.tree.leaves(one) == jax.tree.leaves(other)
 
