@@ -24,6 +24,8 @@ _PUBLIC = {
     "InfiniteNetClassifier": "nnlimits.estimators",
     "MeanFieldRegressor": "nnlimits.estimators",
     "MeanFieldClassifier": "nnlimits.estimators",
+    "NeuralODEClassifier": "nnlimits.estimators",
+    "EquilibriumClassifier": "nnlimits.estimators",
 }
 _PACKAGES = (
     "compute",
@@ -65,10 +67,12 @@ if TYPE_CHECKING:
     )
     from nnlimits.compute import gram
     from nnlimits.estimators import (
+        EquilibriumClassifier,
         InfiniteNetClassifier,
         InfiniteNetRegressor,
         MeanFieldClassifier,
         MeanFieldRegressor,
+        NeuralODEClassifier,
     )
     from nnlimits.kernels import Kernel, kernel
     from nnlimits.predict import (

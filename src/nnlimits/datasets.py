@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Shaped
 
 MAX_LISTED = 12
 """Names that an error message lists before it says how many more there are."""
@@ -40,6 +40,40 @@ def digits(n_train: int, *, seed: int = 0) -> tuple[Digits, Digits]:
     x = (x - x.mean(1, keepdims=True)) / x.std(1, keepdims=True)
     parts = train_test_split(x.astype(np.float32), labels, train_size=n_train, random_state=seed, stratify=labels)
     return Digits(parts[0], parts[2]), Digits(parts[1], parts[3])
+
+
+def spirals(points: int, *, turns: float = 1.25) -> tuple[Float[np.ndarray, "n 2"], Float[np.ndarray, " n"]]:
+    """Two interleaved spirals of Archimedes in the plane, of radius 0.15 to 1, the second the first turned by half a circle;
+    and their labels, -1 and 1.
+
+    **Arguments:** `points`, of both, an even number; `turns`, of each around the origin.
+
+    **Raises:** `ValueError` for an odd number, fewer than four points, or turns that are not positive.
+    """
+    if points < 4 or points % 2:
+        raise ValueError(f"points must be an even number of at least 4; received {points}")
+    if not 0 < turns < float("inf"):
+        raise ValueError(f"turns must be finite and positive; received {turns}")
+    radii = np.linspace(0.15, 1, points // 2)
+    angles = 2 * np.pi * turns * radii
+    first = radii[:, None] * np.stack([np.cos(angles), np.sin(angles)], 1)
+    return np.concatenate([first, -first]).astype(np.float32), np.repeat(np.asarray([1, -1], np.float32), points // 2)
+
+
+def pair_of_classes(
+    images: Shaped[np.ndarray, "n ..."], labels: Shaped[np.ndarray, " n"], classes: tuple[Any, Any], examples: int
+) -> tuple[Float[np.ndarray, "k d"], Float[np.ndarray, "k 1"]]:
+    """The first examples of two classes as they are, each a row, with labels -1 and 1.
+
+    **Raises:** `ValueError` for fewer examples than asked for, or none of one class.
+    """
+    rows = np.flatnonzero(np.isin(labels, classes))[:examples]
+    y = np.where(labels[rows] == classes[1], 1.0, -1.0).astype(np.float32)
+    if examples < 2 or len(rows) < examples or len(np.unique(y)) < 2:
+        raise ValueError(
+            f"labels must hold {examples} examples of the classes {classes[0]} and {classes[1]}, of both; received {len(rows)}"
+        )
+    return images[rows].reshape(len(rows), -1).astype(np.float32), y[:, None]
 
 
 def read_table(path: str | Path) -> Any:

@@ -122,3 +122,30 @@ def test_refuses_parameters_of_other_inputs():
         layer.apply(layer.init(KEY, (5, 3)), jnp.ones((1, 5, 4)))
     with pytest.raises(nn.ShapeError, match="Conv expects parameters weight and bias"):
         layer.apply((), jnp.ones((1, 5, 4)))
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape"),
+    [
+        (nn.Conv(3, 3), (6, 5, 2)),
+        (nn.Conv(3, (3, 2), stride=(2, 1), padding="valid"), (7, 5, 2)),
+        (nn.Conv(2, 3, padding="circular", dilation=2), (6, 7, 1)),
+        (nn.Conv(4, 2, padding=1), (5, 3)),
+    ],
+    ids=repr,
+)
+def test_by_taps_is_the_convolution_with_the_same_derivatives(layer, shape):
+    from nnlimits.nn.context import surrounded
+
+    x = jax.random.normal(jax.random.key(0), (2, *shape))
+    weight = jax.random.normal(jax.random.key(1), layer.weight_shape(shape))
+
+    def looped(weight, x):
+        with surrounded(looped=True):
+            return layer.linear(weight, x)
+
+    np.testing.assert_allclose(looped(weight, x), layer.linear(weight, x), atol=1e-5)
+    gradients = (jax.grad(lambda w, x, f=f: jnp.sum(f(w, x) ** 3), (0, 1))(weight, x) for f in (looped, layer.linear))
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-4, rtol=1e-4), *gradients)
+    tangents = (jax.jvp(f, (weight, x), (weight, x))[1] for f in (looped, layer.linear))
+    jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, atol=1e-5, rtol=1e-5), *tangents)

@@ -72,6 +72,18 @@ SPELLINGS = [
     "nn.Parallel(nn.Relu(), nn.Abs(), merge=nn.Concatenate())",
     "nn.Repeat(nn.Sequential(nn.Dense(4), nn.Relu()), 3)",
     "nn.Repeat(nn.Dense(4), math.inf)",
+    "nn.Cell(nn.Dense(4), nn.Dense(4))",
+    "nn.Cell(nn.Dense(4, b_std=None), nn.Dense(4), activation=nn.Relu(), constraint=nn.Monotone(margin=0.5))",
+    "nn.NormBound()",
+    "nn.NormBound(bound=0.5)",
+    "nn.Monotone()",
+    "nn.Equilibrium(nn.Cell(nn.Conv(4, 3), nn.Conv(4, 3), constraint=nn.NormBound()))",
+    "nn.Equilibrium(nn.Cell(nn.Dense(4), nn.Dense(4)), solver='broyden', tolerance=0.001, max_steps=50, memory=9)",
+    "nn.Equilibrium(nn.Cell(nn.Dense(4), nn.Dense(4)), solver='iteration', adjoint='unrolled')",
+    "nn.Augment(2)",
+    "nn.NeuralODE(nn.Dense(4))",
+    "nn.NeuralODE(nn.Dense(5, w_std=1.5), time_dependent=True, augment=1, span=(0.0, 2.0), solver='kvaerno5', rtol=0.001)",
+    "nn.NeuralODE(nn.Dense(4), solver='euler', steps=8, adjoint='backsolve')",
 ]
 
 

@@ -25,9 +25,10 @@ def ntk_operator(f: Any, params: PyTree, x: Any) -> "lineax.FunctionLinearOperat
     **Arguments:** `f`, `params`, `x` as of `ntk`. Where parameters are float64, use the operator within
     `jax.enable_x64(True)`, as any float64 computation in JAX.
 
-    **Raises:** as `ntk`; `ImportError` without `lineax`.
+    **Raises:** as `ntk`.
     """
-    lx = _lineax()
+    import lineax as lx
+
     if isinstance(f, TorchFunction):
         raise TypeError("f is a PyTorch module; ntk_operator is for functions of JAX arrays")
     with precision_of_parameters(params):
@@ -46,13 +47,3 @@ def ntk_operator(f: Any, params: PyTree, x: Any) -> "lineax.FunctionLinearOperat
 
         structure = jax.ShapeDtypeStruct((len(x) * n_outputs,), jnp.result_type(values))
         return lx.FunctionLinearOperator(product, structure, (lx.symmetric_tag, lx.positive_semidefinite_tag))
-
-
-def _lineax() -> Any:
-    try:
-        import lineax
-    except ImportError:
-        raise ImportError(
-            'operators need lineax; install it with: pip install "nnlimits[empirical]"', name="lineax"
-        ) from None
-    return lineax

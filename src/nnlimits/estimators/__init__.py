@@ -1,6 +1,6 @@
-"""Infinitely wide networks as scikit-learn estimators.
+"""Infinitely wide and infinitely deep networks as scikit-learn estimators.
 
-Those of the mean-field limit are imported when they are first used, with the solvers that they need.
+Those that train particles or a finite network are imported when they are first used, with the solvers that they need.
 """
 
 import importlib
@@ -10,12 +10,28 @@ from nnlimits.estimators.classifier import InfiniteNetClassifier
 from nnlimits.estimators.regressor import InfiniteNetRegressor
 
 if TYPE_CHECKING:
+    from nnlimits.estimators.equilibrium import EquilibriumClassifier
     from nnlimits.estimators.mean_field import MeanFieldClassifier, MeanFieldRegressor
+    from nnlimits.estimators.neural_ode import NeuralODEClassifier
 
-__all__ = ["InfiniteNetClassifier", "InfiniteNetRegressor", "MeanFieldClassifier", "MeanFieldRegressor"]
+__all__ = [
+    "EquilibriumClassifier",
+    "InfiniteNetClassifier",
+    "InfiniteNetRegressor",
+    "MeanFieldClassifier",
+    "MeanFieldRegressor",
+    "NeuralODEClassifier",
+]
+
+_MODULES = {
+    "EquilibriumClassifier": "equilibrium",
+    "MeanFieldClassifier": "mean_field",
+    "MeanFieldRegressor": "mean_field",
+    "NeuralODEClassifier": "neural_ode",
+}
 
 
 def __getattr__(name: str) -> Any:
-    if name in __all__:
-        return getattr(importlib.import_module("nnlimits.estimators.mean_field"), name)
+    if name in _MODULES:
+        return getattr(importlib.import_module(f"nnlimits.estimators.{_MODULES[name]}"), name)
     raise AttributeError(f"module 'nnlimits.estimators' has no attribute {name!r}")

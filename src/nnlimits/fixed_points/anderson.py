@@ -44,6 +44,7 @@ class Anderson(BatchSolver[AndersonState], optimistix.AbstractFixedPointSolver):
     regularization: float | None = None
 
     def first_state(self, point: Float[Array, "n d"], progress: Progress) -> AndersonState:
+        """The state at the start."""
         n, d = point.shape
         columns = jnp.zeros((n, self.memory, d), point.dtype)
         gram = jnp.zeros((n, self.memory, self.memory), point.dtype)
@@ -52,6 +53,7 @@ class Anderson(BatchSolver[AndersonState], optimistix.AbstractFixedPointSolver):
     def next_point(
         self, point: Float[Array, "n d"], residual: Float[Array, "n d"], state: AndersonState, progress: Progress
     ) -> tuple[Float[Array, "n d"], AndersonState]:
+        """The next point of each example."""
         now = judged(progress, state.trial, point, residual)
         slot = progress.evaluations % self.memory
         steps = lax.dynamic_update_index_in_dim(state.steps, now.step[:, None], slot, 1)
@@ -68,4 +70,5 @@ class Anderson(BatchSolver[AndersonState], optimistix.AbstractFixedPointSolver):
         return now.trial.unless_stuck(following), AndersonState(progress, now.trial, steps, changes, gram)
 
     def residual_of(self, point: Array, output: Array) -> Any:
+        """`f(point) - point`."""
         return output - point

@@ -22,9 +22,9 @@ class BroydenState(SolverState):
 class Broyden(BatchSolver[BroydenState], optimistix.AbstractRootFinder):
     """Broyden's (first, good) method (Broyden 1965) for the roots of `F(z) = f(z) - z`, for each example by itself.
 
-    The inverse of the Jacobian starts as -I, that of a constant f, so that the first step is one of plain iteration; each evaluation
-    adds a term of rank one, `H <- H + (s - H y) s^T H / (s^T H y)` for a step s and the change y of F along it. After `memory` terms H
-    starts as -I again.
+    The inverse of the Jacobian starts as -I, that of a constant f, so that the first step is one of plain iteration; each
+    evaluation adds a term of rank one, `H <- H + (s - H y) s^T H / (s^T H y)` for a step s and the change y of F along it. After
+    `memory` terms H starts as -I again.
 
     A point with a larger residual is taken back: the next step starts from the last accepted point again, with H corrected by the
     secant to the refused one, and is halved as often as points were refused there.
@@ -41,6 +41,7 @@ class Broyden(BatchSolver[BroydenState], optimistix.AbstractRootFinder):
     least_cosine: float = 1e-3
 
     def first_state(self, point: Float[Array, "n d"], progress: Progress) -> BroydenState:
+        """The state at the start."""
         n, d = point.shape
         rows = jnp.zeros((n, self.memory, d), point.dtype)
         return BroydenState(progress, no_trial(point), rows, rows)
@@ -48,6 +49,7 @@ class Broyden(BatchSolver[BroydenState], optimistix.AbstractRootFinder):
     def next_point(
         self, point: Float[Array, "n d"], residual: Float[Array, "n d"], state: BroydenState, progress: Progress
     ) -> tuple[Float[Array, "n d"], BroydenState]:
+        """The next point of each example."""
         now = judged(progress, state.trial, point, residual)
         slot = progress.evaluations % self.memory
         left = jnp.where(slot == 0, 0.0, state.left)
@@ -64,6 +66,7 @@ class Broyden(BatchSolver[BroydenState], optimistix.AbstractRootFinder):
         return now.trial.unless_stuck(following), BroydenState(progress, now.trial, left, right)
 
     def residual_of(self, point: Array, output: Array) -> Any:
+        """`f(point) - point`."""
         del point
         return output
 

@@ -31,7 +31,8 @@ class ConjugateResiduals(lineax.AbstractLinearSolver):
     section 3). After `restart` steps the true residual is computed, and a new space begins unless all examples are solved.
 
     **Arguments:** an example is solved where `|b - A x| <= atol + rtol |b|`, in the Euclidean norm; `restart`, the dimension of
-    the space; `max_steps`, the products with A, but for one a cycle; `failure`, the message of the error that an unsolved system raises.
+    the space; `max_steps`, the products with A, but for one a cycle; `failure`, the message of the error that an unsolved system
+    raises.
     """
 
     rtol: float

@@ -25,13 +25,16 @@ class Iteration(BatchSolver[SolverState], optimistix.AbstractFixedPointSolver):
     mixing: float = 1.0
 
     def first_state(self, point: Float[Array, "n d"], progress: Progress) -> SolverState:
+        """The state at the start."""
         del point
         return SolverState(progress)
 
     def next_point(
         self, point: Float[Array, "n d"], residual: Float[Array, "n d"], state: SolverState, progress: Progress
     ) -> tuple[Float[Array, "n d"], SolverState]:
+        """The next point of each example."""
         return point + self.mixing * residual, SolverState(progress)
 
     def residual_of(self, point: Array, output: Array) -> Any:
+        """`f(point) - point`."""
         return output - point

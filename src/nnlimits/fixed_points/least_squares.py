@@ -8,8 +8,8 @@ from jaxtyping import Array, Float
 def positive_solve(matrices: Float[Array, "n m m"], right: Float[Array, "n m"]) -> Float[Array, "n m"]:
     """The solutions of symmetric positive definite systems, by elimination of all columns of all systems side by side.
 
-    No pivots are needed where the matrix is positive definite. LAPACK goes through the systems one by one, which for small ones takes
-    an order of magnitude longer on a CPU.
+    No pivots are needed where the matrix is positive definite. LAPACK goes through the systems one by one, which for small ones
+    takes an order of magnitude longer on a CPU.
     """
     size = matrices.shape[-1]
     table = jnp.moveaxis(jnp.concatenate([matrices, right[..., None]], -1), 0, -1)
@@ -29,8 +29,8 @@ def coefficients(
 ) -> Float[Array, "n m"]:
     """The c with least `|r - sum_i c_i a_i|^2`, given the products `<a_i, a_j>` and `<a_i, r>`.
 
-    The columns are scaled to length one, so that `regularization`, which is added to the diagonal, is a relative one, and old and new
-    columns of very different length weigh alike. Columns that are zero have coefficient zero.
+    The columns are scaled to length one, so that `regularization`, which is added to the diagonal, is a relative one, and old and
+    new columns of very different length weigh alike. Columns that are zero have coefficient zero.
     """
     square = jnp.diagonal(gram, axis1=-2, axis2=-1)
     scale = jnp.where(square > 0, 1 / jnp.sqrt(jnp.where(square > 0, square, 1.0)), 0.0)

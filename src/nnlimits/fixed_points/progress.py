@@ -24,8 +24,8 @@ class Tolerance(eqx.Module):
 class Progress(eqx.Module):
     """What is known of each example's solution after `evaluations` evaluations of the whole batch.
 
-    `size` is the norm of its residual `f(z) - z` at the last evaluation, `best` the least so far, `relative` the best one as a part
-    of the norm of `f(z)`, `ratio` the last size by the one before, `steps` the evaluations until it was solved (or so far),
+    `size` is the norm of its residual `f(z) - z` at the last evaluation, `best` the least so far, `relative` the best one as a
+    part of the norm of `f(z)`, `ratio` the last size by the one before, `steps` the evaluations until it was solved (or so far),
     `nonfinite` whether it is lost: a value that is not finite, with nowhere to go back to.
     """
 

@@ -17,7 +17,8 @@ class FixedPoints(NamedTuple):
 
     `evaluations`: how often the function was evaluated for the whole batch; of each example: `steps`, the evaluations until it
     was solved (or in all), `residual`, `|f(z) - z| / |f(z)|` at its solution (or the least reached), `ratio`, by which the last
-    evaluation changed `|f(z) - z|`, `converged`, and `nonfinite`, whether f was NaN or infinite at the start or where plain iteration led.
+    evaluation changed `|f(z) - z|`, `converged`, and `nonfinite`, whether f was NaN or infinite at the start or where plain
+    iteration led.
     """
 
     value: Float[Array, "n ..."]
@@ -63,8 +64,8 @@ def fixed_points(
 def implicit(tolerance: float, failure: str) -> optimistix.ImplicitAdjoint:
     """Derivatives by the implicit function theorem: `dz = (I - df/dz)^-1 df/dargs dargs`, one linear system an example.
 
-    It is solved to the relative residual `tolerance` without forming a matrix, transposed for reverse mode. If it is not, an error
-    with the message `failure` is raised.
+    It is solved to the relative residual `tolerance` without forming a matrix, transposed for reverse mode. If it is not, an
+    error with the message `failure` is raised.
 
     The default of `optimistix.ImplicitAdjoint` writes the Jacobian of the whole batch out as one matrix, and its GMRES
     takes the batch for one system, whose accuracy is that of the examples together.

@@ -56,9 +56,9 @@ def no_trial(point: Float[Array, "n d"]) -> Trial:
 def judged(progress: Progress, trial: Trial, point: Float[Array, "n d"], residual: Float[Array, "n d"]) -> Judged:
     """Accept a point if its residual is no larger than that of the last accepted one; the first point is accepted.
 
-    A point that is not accepted still tells a secant, and the next step from the last accepted one is half as long for each refusal.
-    After eight of them the residual may have a local minimum there, which only a point with a larger one leaves: the next
-    one, of plain iteration, is accepted.
+    A point that is not accepted still tells a secant, and the next step from the last accepted one is half as long for each
+    refusal. After eight of them the residual may have a local minimum there, which only a point with a larger one leaves: the
+    next one, of plain iteration, is accepted.
     """
     first = progress.evaluations == 1
     finite = jnp.isfinite(progress.size)

@@ -25,11 +25,11 @@ from nnlimits.mean_field.log_sobolev import LogSobolev, data_oscillation, log_so
 from nnlimits.mean_field.neurons import Neurons
 from nnlimits.mean_field.potential import Confined
 from nnlimits.mean_field.radial import Radial, radial_classes
-from nnlimits.mean_field.rates import FittedRate, fitted_rate
 from nnlimits.mean_field.risk import EmpiricalRisk, Risk
 from nnlimits.mean_field.stability import largest_stable_step
 from nnlimits.mean_field.two_layer import TwoLayer
 from nnlimits.mean_field.units import Units
+from nnlimits.rates import FittedRate, fitted_rate
 
 __all__ = [
     "Certificate",

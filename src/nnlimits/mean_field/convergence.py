@@ -12,9 +12,9 @@ from nnlimits.mean_field.descent import Sampler, sgd
 from nnlimits.mean_field.flow import Times, flow
 from nnlimits.mean_field.laws import Law
 from nnlimits.mean_field.neurons import Neurons
-from nnlimits.mean_field.rates import FittedRate, fitted_rate
 from nnlimits.mean_field.risk import Risk
 from nnlimits.progress import Advance, ignore
+from nnlimits.rates import FittedRate, fitted_rate
 from nnlimits.validation import check_positive
 
 Distance = Callable[[Neurons, Neurons], float]

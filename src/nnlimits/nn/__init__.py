@@ -7,6 +7,7 @@ it can be traced and differentiated; `init` and `apply` are pure functions of it
 from nnlimits.nn.abc_parameterization import ABC, Exponents
 from nnlimits.nn.activation import Activation
 from nnlimits.nn.aggregate import Aggregate
+from nnlimits.nn.augment import Augment
 from nnlimits.nn.cell import Cell
 from nnlimits.nn.channel_affine import ChannelAffine
 from nnlimits.nn.constraints import Monotone, NormBound
@@ -63,6 +64,7 @@ __all__ = [
     "Abs",
     "Activation",
     "Aggregate",
+    "Augment",
     "AvgPool",
     "Cell",
     "ChannelAffine",

@@ -22,13 +22,15 @@ class Context:
     """What the wrappers round a layer tell it.
 
     `positions` (the position axes of the masked input) and `nodes` (the size of the graph) are known inside a wrapper at
-    any time, `mask` (True where masked) and `adjacency` (row p receives) only while it computes.
+    any time, `mask` (True where masked) and `adjacency` (row p receives) only while it computes. `looped`: whether the layer runs
+    in a compiled loop, as within `Repeat`, `NeuralODE` and `Equilibrium`.
     """
 
     positions: tuple[int, ...] | None = None
     nodes: int | None = None
     mask: Bool[Array, "n *positions"] | None = None
     adjacency: Float[Array, "n nodes nodes"] | None = None
+    looped: bool = False
 
 
 _NOTHING = Context()

@@ -4,6 +4,8 @@ import contextlib
 from collections.abc import Iterator
 from typing import Any
 
+import equinox as eqx
+
 
 class ShapeError(ValueError):
     """A layer received a shape it cannot take. The message reads `<layer> <place> <problem>`.
@@ -37,3 +39,13 @@ class SolveError(RuntimeError):
 
     Under `jax.jit` it is an `equinox.EquinoxRuntimeError` with the same message, as all errors that depend on values.
     """
+
+
+@contextlib.contextmanager
+def solve_errors() -> Iterator[None]:
+    """Raise what a compiled function of `equinox.filter_jit` raises while it runs as a `SolveError` with the message alone."""
+    try:
+        yield
+    except eqx.EquinoxRuntimeError as error:
+        told = str(error).partition("EquinoxRuntimeError: ")[2].partition("\n\n---")[0]
+        raise SolveError(told or str(error)) from None

@@ -15,7 +15,7 @@ from nnlimits.nn.identity import Identity
 from nnlimits.nn.layer import Layer
 from nnlimits.nn.members import as_member
 from nnlimits.nn.merge import Sum
-from nnlimits.nn.ode_failure import raise_failure
+from nnlimits.nn.ode_failure import found_or_raise
 from nnlimits.nn.ode_solver import ADJOINTS, IMPLICIT, SOLVERS, Method, Path, integrate
 from nnlimits.nn.parallel import placed_side_by_side
 from nnlimits.nn.parameterization import Parameterization
@@ -23,7 +23,7 @@ from nnlimits.nn.reports import report, reporting
 
 
 class NeuralODE(Layer):
-    """`x(end)` of `dx/ds = field(x)`, `x(start)` being the input: a residual network of infinite depth (E 2017; Chen et al. 2018).
+    """`x(end)` of `dx/ds = field(x)` from `x(start)`, the input: a residual network of infinite depth (E 2017; Chen et al. 2018).
 
     It is the limit of `nn.Repeat(nn.Residual(...), L)` with branches `field / L` and the same parameters in all blocks. With
     `augment` the paths run in more dimensions than the input has, where they need not avoid each other (Dupont, Doucet &
@@ -52,7 +52,7 @@ class NeuralODE(Layer):
     the largest of all examples. Random keys (for dropout) are the same along the whole path.
 
     **Raises:** `SolveError` where the solution is not found, with what stopped the solver: stiffness, a field that is not
-    finite, too few steps. Under `jit` it is an `equinox.EquinoxRuntimeError`.
+    finite, too few steps. Under `jit` the error is that of `equinox.error_if`, and shorter.
     """
 
     field: Layer = eqx.field(converter=lambda value: as_member("NeuralODE's field", value))
@@ -72,8 +72,12 @@ class NeuralODE(Layer):
     def __check_init__(self) -> None:
         if self.solver == "euler" and self.steps is None:
             raise ValueError(
-                "solver='euler' does not estimate its error, so it cannot choose its steps; give their number, such as steps=100, "
-                "or take an adaptive solver, such as solver='tsit5'"
+                "solver='euler' does not estimate its error, so it cannot choose its steps; give their number, such as "
+                "steps=100, or take an adaptive solver, such as solver='tsit5'"
+            )
+        if self.checkpoints is not None and self.adjoint != "recursive_checkpoint":
+            raise ValueError(
+                f"checkpoints={self.checkpoints} belongs to adjoint='recursive_checkpoint'; received adjoint={self.adjoint!r}"
             )
 
     def method(self) -> Method:
@@ -151,8 +155,8 @@ class NeuralODE(Layer):
                 path = _each_by_itself(self.method(), slope, x, args, start, stop)
             else:
                 path = integrate(self.method(), slope, x, args, start, stop)
-        report(self, path.statistics)
-        return raise_failure(self.method(), slope, x, args, path, start, stop)
+        report(self, {name: jnp.max(values) for name, values in path.statistics.items()})
+        return found_or_raise(self.method(), slope, x, args, path, start, stop)
 
     def slope(
         self, params: PyTree, key: PRNGKeyArray | None, parameterization: Parameterization
@@ -160,7 +164,7 @@ class NeuralODE(Layer):
         """The right-hand side `slope(s, x, args)` of the equation, and its `args`; `parameterization` is that of the layer."""
         ((field, own),) = self.placed(parameterization)
         around = surroundings()
-        known = dataclasses.replace(around, mask=None, adjacency=None)
+        known = dataclasses.replace(around, mask=None, adjacency=None, looped=True)
         leaves, structure = jax.tree.flatten(params)
         return Slope(field, self.time_dependent, own, known, structure), (leaves, key, around.mask, around.adjacency)
 
@@ -221,9 +225,7 @@ def _each_by_itself(method: Method, slope: Slope, x: Array, args: Arguments, sta
         return path._replace(y=path.y[0])
 
     path = jax.vmap(one)(x, keys, mask, adjacency)
-    worst = jnp.argmax(path.outcome)
-    statistics = {name: jnp.max(values) for name, values in path.statistics.items()}
-    return Path(path.y, path.s[worst], path.outcome[worst], statistics)
+    return path
 
 
 def _as_span(value: Any) -> tuple[float, float]:

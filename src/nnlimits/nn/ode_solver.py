@@ -3,6 +3,7 @@
 import dataclasses
 from typing import Any, Literal, NamedTuple
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, PyTree
@@ -68,25 +69,32 @@ def integrate(method: Method, field: Any, y: PyTree, args: PyTree, start: float,
 
     An adaptive method takes steps whose error is within the tolerances for every one of the examples.
     """
+    dtype = jnp.result_type(*jax.tree.leaves(y))
+    return _integrate(method, field, y, args, jnp.asarray(start, dtype), jnp.asarray(stop, dtype))
+
+
+@eqx.filter_jit
+def _integrate(method: Method, field: Any, y: PyTree, args: PyTree, t0: Array, t1: Array) -> Path:
     import diffrax
 
-    dtype = jnp.result_type(*jax.tree.leaves(y))
+    dtype = t0.dtype
     rtol, atol = (tolerance(value, dtype) for value in (method.rtol, method.atol))
-    t0, t1 = jnp.asarray(start, dtype), jnp.asarray(stop, dtype)
+    solver = _solver(method, rtol, atol)
     if method.steps is None:
-        smallest = 10 * float(jnp.finfo(dtype).eps) * max(abs(start), abs(stop))
+        smallest = jnp.finfo(dtype).eps ** 2 * jnp.abs(t1 - t0)  # so that failures end soon
         controller = diffrax.PIDController(rtol=rtol, atol=atol, norm=worst_example, dtmin=smallest, force_dtmin=False)
         backward = diffrax.PIDController(rtol=rtol, atol=atol, norm=_worst_of_adjoint)
-        max_steps = method.max_steps
+        first, max_steps = _first_step(solver, field, y, args, t0, t1, rtol, atol), method.max_steps
     else:
         grid = jnp.linspace(t0, t1, method.steps + 1, dtype=dtype)
-        controller, backward, max_steps = diffrax.StepTo(grid), diffrax.StepTo(grid[::-1]), method.steps
+        controller, backward = diffrax.StepTo(grid), diffrax.StepTo(grid[::-1])
+        first, max_steps = None, method.steps
     solution = diffrax.diffeqsolve(
         diffrax.ODETerm(field),
-        _solver(method, rtol, atol),
+        solver,
         t0=t0,
         t1=t1,
-        dt0=None,
+        dt0=first,
         y0=y,
         args=args,
         stepsize_controller=controller,
@@ -96,6 +104,33 @@ def integrate(method: Method, field: Any, y: PyTree, args: PyTree, start: float,
     )
     y, s = jax.tree.map(lambda leaf: leaf[-1], (solution.ys, solution.ts))
     return Path(y, s, _outcome(solution.result, y, s, t1), _statistics(method, solution.stats))
+
+
+def _first_step(
+    solver: Any, field: Any, y: PyTree, args: PyTree, t0: Array, t1: Array, rtol: float, atol: float
+) -> Array:
+    """The length of the first step, by two evaluations (Hairer, Norsett & Wanner 1993, section II.4).
+
+    diffrax has the same, but does not come to it in the versions that wrap the terms: its first step is then 0.01.
+    """
+    y, args = jax.lax.stop_gradient((y, args))
+    field = jax.tree.map(lambda leaf: jax.lax.stop_gradient(leaf) if eqx.is_array(leaf) else leaf, field)
+    scale = jax.tree.map(lambda leaf: atol + rtol * jnp.abs(leaf), y)
+
+    def size(values: PyTree) -> Array:
+        return worst_example(jax.tree.map(jnp.divide, values, scale))
+
+    slope = field(t0, y, args)
+    state, speed = size(y), size(slope)
+    trial = jnp.where((state < 1e-5) | (speed < 1e-5), 1e-6, 0.01 * state / speed)
+    ahead = jax.tree.map(lambda leaf, rate: leaf + jnp.sign(t1 - t0) * trial * rate, y, slope)
+    change = jax.tree.map(jnp.subtract, field(t0 + jnp.sign(t1 - t0) * trial, ahead, args), slope)
+    largest = jnp.maximum(speed, size(change) / trial)
+    short = jnp.maximum(1e-6, 1e-3 * trial)
+    length = jnp.where(largest <= 1e-15, short, (0.01 / largest) ** (1 / (solver.order(None) + 1)))
+    length = jnp.minimum(jnp.minimum(100 * trial, length), jnp.abs(t1 - t0))
+    length = jnp.where(jnp.isfinite(length) & (length > 0), length, 0.01 * jnp.abs(t1 - t0))
+    return jnp.sign(t1 - t0) * length
 
 
 def tolerance(value: float | None, dtype: Any) -> float:
@@ -137,7 +172,7 @@ def _adjoint(method: Method, backward: Any) -> Any:
     import diffrax
 
     if method.adjoint == "backsolve":
-        return diffrax.BacksolveAdjoint(stepsize_controller=backward, throw=True)
+        return diffrax.BacksolveAdjoint(stepsize_controller=backward, dt0=None, throw=True)
     if method.adjoint == "direct":
         return diffrax.DirectAdjoint()
     return diffrax.RecursiveCheckpointAdjoint(checkpoints=method.checkpoints)

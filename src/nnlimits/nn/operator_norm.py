@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, Complex, Float, Inexact, PyTree
 
 from nnlimits.nn.affine import scaled
 from nnlimits.nn.conv import Conv
@@ -18,7 +18,7 @@ _MOST = 2048
 """Entries of the largest state whose map is written out as a matrix."""
 
 
-def schatten_bound(matrices: Float[Array, "... rows columns"]) -> Float[Array, ""]:
+def schatten_bound(matrices: Inexact[Array, "... rows columns"]) -> Float[Array, ""]:
     """An upper bound of the largest singular value of all `matrices`, within `rank^(1/512)` of it: 1.1% for rank 256.
 
     It is the Schatten norm `(sum_i sigma_i^p)^(1/p)` with p = 512, by squaring the Gram matrix seven times (Delattre, Barthelemy,
@@ -40,7 +40,8 @@ def schatten_bound(matrices: Float[Array, "... rows columns"]) -> Float[Array, "
         gram = gram / scale
         if power < _SQUARINGS - 1:
             gram = gram @ gram
-    return jnp.exp(0.5 * jnp.max(logarithm))
+    rounding = (16 + max(matrices.shape[-2:])) * float(jnp.finfo(logarithm.dtype).eps)
+    return jnp.exp(0.5 * jnp.max(logarithm)) * (1 + rounding)
 
 
 def norm_bound(
@@ -75,7 +76,7 @@ def matrix_of(affine: Callable[[Array], Array], shape: tuple[int, ...], dtype: A
 
 def _spectrum(
     layer: Conv, params: PyTree, shape: tuple[int, ...], parameterization: Parameterization
-) -> Float[Array, "..."]:
+) -> Complex[Array, "..."]:
     """The matrix over channels at each frequency of the ring, those below the Nyquist frequency of the last axis."""
     weight = scaled(params["weight"], layer._scales(shape)["weight"], parameterization)
     window = layer.windows(shape)

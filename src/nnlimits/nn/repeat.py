@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
+from nnlimits.nn.context import surrounded
 from nnlimits.nn.errors import located
 from nnlimits.nn.fields import as_integer
 from nnlimits.nn.layer import Layer
@@ -97,7 +98,7 @@ class Repeat(Layer):
                 def step(
                     carry: Array, of_block: tuple[PyTree, PRNGKeyArray | None], own=own, layers=layers
                 ) -> tuple[Array, list[Statistics]]:
-                    with reporting() as told:
+                    with reporting() as told, surrounded(looped=True):
                         carry = block.forward(of_block[0], carry, of_block[1], own)
                     layers[:] = [one.layer for one in told]
                     return carry, [one.statistics for one in told]

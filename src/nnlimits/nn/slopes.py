@@ -51,7 +51,7 @@ _between(0.0, 0.25, Sigmoid)
 _SELU_SCALE, _SELU_ALPHA = 1.0507009873554804934193349852946, 1.6732632423543772848170429916717
 _between(0.0, _SELU_SCALE * _SELU_ALPHA, Selu)
 # The extremes of smooth functions with a dip, to the next digit outwards
-_between(-0.0998391, 1.0998394, Silu)
+_between(-0.0998394, 1.0998394, Silu)
 _between(-0.1128, 1.0894, Mish)
 _between(-0.1299, 1.1299, Gelu)
 

@@ -8,6 +8,7 @@ from nnlimits.training.complementarity import semidefinite_complementarity
 from nnlimits.training.coordinate_check import CoordinateCheck, PowerLaw, coordinate_check
 from nnlimits.training.curvature import gauss_newton_operator, hessian_operator
 from nnlimits.training.descent import descent, momentum
+from nnlimits.training.epochs import DivergenceError, Epochs, train_in_epochs
 from nnlimits.training.first_step import LayerChange, first_step
 from nnlimits.training.flow import flow, inertial_flow, modified_flow
 from nnlimits.training.gradient_descent import Training, train_ensemble, train_linearized_ensemble
@@ -27,6 +28,8 @@ __all__ = [
     "CentralFlow",
     "Classification",
     "CoordinateCheck",
+    "DivergenceError",
+    "Epochs",
     "LayerChange",
     "LearningRateAdvice",
     "LinearCatapult",
@@ -68,6 +71,7 @@ __all__ = [
     "sgd_flow",
     "track_sharpness",
     "train_ensemble",
+    "train_in_epochs",
     "train_linearized_ensemble",
     "width_exponents",
 ]

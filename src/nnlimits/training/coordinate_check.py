@@ -78,7 +78,7 @@ def coordinate_check(
 
     **Returns:** `CoordinateCheck`.
 
-    **Raises:** `ValueError` for bad data, widths that do not ascend, or training that diverges; `ImportError` without Optax.
+    **Raises:** `ValueError` for bad data, widths that do not ascend, or training that diverges.
     """
     x = check_inputs("x", x, rank=np.ndim(x))
     y = y if isinstance(y, jax.Array) else np.asarray(y)

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
-from nnlimits.training.extras import lineax_module, matfree_decompositions
+from nnlimits.training.extras import matfree_decompositions
 from nnlimits.training.problem import Problem
 
 if TYPE_CHECKING:
@@ -45,10 +45,10 @@ def hessian_operator(problem: Problem) -> "lineax.FunctionLinearOperator":
 
     `nnlimits.empirical.top_eigenpairs` finds its largest eigenvalues, the first of which is the *sharpness*. Where parameters
     are float64, use it within `jax.enable_x64(True)`.
-
-    **Raises:** `ImportError` without `lineax`.
     """
-    return _operator(problem, hessian_product, lineax_module().symmetric_tag)
+    import lineax as lx
+
+    return _operator(problem, hessian_product, lx.symmetric_tag)
 
 
 def gauss_newton_operator(problem: Problem) -> "lineax.FunctionLinearOperator":
@@ -56,20 +56,19 @@ def gauss_newton_operator(problem: Problem) -> "lineax.FunctionLinearOperator":
 
     Its positive eigenvalues are those of `H^{1/2} Theta H^{1/2}` with the empirical NTK `Theta`; for half the mean squared
     error over N entries, of `Theta / N`. It is what the linearized network's loss has as its Hessian.
-
-    **Raises:** `ImportError` without `lineax`.
     """
-    lx = lineax_module()
+    import lineax as lx
+
     return _operator(problem, gauss_newton_product, (lx.symmetric_tag, lx.positive_semidefinite_tag))
 
 
 def _operator(problem: Problem, product: Product, tags: Any) -> "lineax.FunctionLinearOperator":
+    import lineax as lx
+
     with problem.precision():
         theta = problem.objective().theta
         structure = jax.ShapeDtypeStruct(theta.shape, theta.dtype)
-        return lineax_module().FunctionLinearOperator(
-            partial(_compiled_product, problem, product, theta), structure, tags
-        )
+        return lx.FunctionLinearOperator(partial(_compiled_product, problem, product, theta), structure, tags)
 
 
 @eqx.filter_jit

@@ -55,10 +55,11 @@ def optimizer(
     an Optax schedule; `options`, those of `optax.sgd` or `optax.adam`. Adam's `eps` is 1e-12 unless given, as gradients
     shrink with the width.
 
-    **Raises:** `ValueError` for an unknown name; `ImportError` without Optax.
+    **Raises:** `ValueError` for an unknown name.
     """
     rates = learning_rates(network, input_shape, name)
-    optax = _optax()
+    import optax
+
     base = (
         optax.sgd(learning_rate, **options)
         if name == "sgd"
@@ -87,13 +88,3 @@ def _check(network: Any, optimizer: Any) -> None:
         raise TypeError(f"network must be an expression of nnlimits.nn; received {network!r}")
     if optimizer not in OPTIMIZERS:
         raise ValueError(f"optimizer must be one of {', '.join(map(repr, OPTIMIZERS))}; received {optimizer!r}")
-
-
-def _optax() -> Any:
-    try:
-        import optax
-    except ImportError:
-        raise ImportError(
-            'optimizers need optax; install it with: pip install "nnlimits[empirical]"', name="optax"
-        ) from None
-    return optax

@@ -6,10 +6,8 @@ from typing import Annotated, Any
 import typer
 
 from nnlimits.cli.errors import reported
+from nnlimits.cli.labelled_images import TRAINING, labelled_images
 from nnlimits.cli.mean_field.common import Folder, Seed, print_saved, whole_numbers
-
-_NAMES = (("Xtrain", "ytrain"), ("x_train", "y_train"), ("X", "y"), ("images", "labels"))
-"""Names that the arrays of images and labels may have."""
 
 
 @reported()
@@ -39,7 +37,7 @@ def digits(
     counts = whole_numbers("--widths", widths)
     if len(counts) < 2:
         raise ValueError(f"--widths must be two or more, to fit a slope; received {widths!r}")
-    images, labels = _images(file)
+    images, labels = labelled_images(file, TRAINING)
     x, y = experiments.two_classes(images, labels, _pair(classes), examples)
     out, stages = console.output(), console.Stages()
     with stages.stage("training", 2 * len(counts)) as advance:
@@ -47,21 +45,6 @@ def digits(
     _print_learned(out, "mean-field scaling", found, found.mean_field)
     _print_learned(out, "NTK scaling", found, found.ntk)
     print_saved(out, [save(plots.feature_learning(found), folder / "digits.png")])
-
-
-def _images(file: Path) -> Any:
-    from nnlimits import datasets
-
-    arrays = datasets.read_arrays(file)
-    for images, labels in _NAMES:
-        if images in arrays and labels in arrays:
-            if arrays[labels].shape != arrays[images].shape[:1]:
-                raise ValueError(
-                    f"{labels} must hold one label for each of {images}; {file} holds {datasets.described(arrays)}"
-                )
-            return arrays[images], arrays[labels]
-    names = "; ".join(" and ".join(pair) for pair in _NAMES)
-    raise ValueError(f"{file} must hold images and their labels, named {names}; it holds {datasets.described(arrays)}")
 
 
 def _pair(text: str) -> tuple[int, int]:

@@ -13,8 +13,8 @@ from nnlimits import nn
 from nnlimits.mean_field.embedding import Embedding
 from nnlimits.mean_field.laws import gaussian
 from nnlimits.mean_field.layered_flow import layered_descent
-from nnlimits.mean_field.rates import FittedRate, fitted_rate
 from nnlimits.progress import Advance, ignore
+from nnlimits.rates import FittedRate, fitted_rate
 from nnlimits.training.descent import descent
 from nnlimits.training.problem import Problem
 from nnlimits.validation import check_inputs

@@ -11,10 +11,10 @@ from nnlimits import nn
 from nnlimits.mean_field.laws import gaussian
 from nnlimits.mean_field.lazy import lazy_training
 from nnlimits.mean_field.neurons import Neurons
-from nnlimits.mean_field.rates import FittedRate, fitted_rate
 from nnlimits.mean_field.risk import EmpiricalRisk
 from nnlimits.mean_field.two_layer import TwoLayer
 from nnlimits.progress import Advance, ignore
+from nnlimits.rates import FittedRate, fitted_rate
 from nnlimits.validation import check_positive
 
 _LAZY = 4.0

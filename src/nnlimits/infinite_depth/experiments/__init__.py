@@ -1,0 +1,24 @@
+"""Experiments on networks of infinite depth, one file each: they return what `plots` draws."""
+
+from nnlimits.infinite_depth.experiments.euler import Euler, euler
+from nnlimits.infinite_depth.experiments.fixed_point_solvers import FixedPointSolvers, SolverCurve, fixed_point_solvers
+from nnlimits.infinite_depth.experiments.images import Images, Trained, compare_on_images
+from nnlimits.infinite_depth.experiments.residual_rates import RatesAtTime, ResidualRates, residual_rates
+from nnlimits.infinite_depth.experiments.residual_training import ResidualTraining, residual_digits, residual_spiral
+
+__all__ = [
+    "Euler",
+    "FixedPointSolvers",
+    "Images",
+    "RatesAtTime",
+    "ResidualRates",
+    "ResidualTraining",
+    "SolverCurve",
+    "Trained",
+    "compare_on_images",
+    "euler",
+    "fixed_point_solvers",
+    "residual_digits",
+    "residual_rates",
+    "residual_spiral",
+]

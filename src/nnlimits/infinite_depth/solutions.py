@@ -1,0 +1,31 @@
+"""What the layers that solve an equation found, and how."""
+
+from typing import NamedTuple
+
+from jaxtyping import Array, Float, PRNGKeyArray, PyTree
+
+from nnlimits import nn
+
+
+class Solutions(NamedTuple):
+    """The outputs of a network, (n, *output_shape), and the reports of its layers in the order in which they ran."""
+
+    outputs: Float[Array, "n ..."]
+    reports: list[nn.Report]
+
+
+def solutions(
+    network: nn.Layer, params: PyTree, x: Float[Array, "n ..."], *, key: PRNGKeyArray | None = None
+) -> Solutions:
+    """Run a network, and collect what the layers that solve an equation tell: evaluations, steps, residuals.
+
+    **Arguments:** those of `network.apply`.
+
+    **Returns:** `Solutions`; the statistics of each report are those named in the documentation of its layer (`nn.Equilibrium`).
+    The reports of blocks of `nn.Repeat` have the blocks along a leading axis.
+
+    **Raises:** `SolveError` if an equation is not solved; `ValueError` if a layer cannot take the shape that it receives.
+    """
+    with nn.reporting() as reports:
+        outputs = network.apply(params, x, key=key)
+    return Solutions(outputs, reports)

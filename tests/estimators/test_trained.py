@@ -1,0 +1,156 @@
+"""Classifiers that train an ODE network or an equilibrium network."""
+
+import pickle
+import warnings
+
+import numpy as np
+import pytest
+from sklearn.datasets import make_moons
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.utils.estimator_checks import check_estimator
+
+from nnlimits import EquilibriumClassifier, NeuralODEClassifier, nn
+from nnlimits.estimators.trained import _split
+
+BOTH = [NeuralODEClassifier, EquilibriumClassifier]
+
+
+@pytest.fixture(scope="module")
+def moons():
+    x, y = make_moons(200, noise=0.15, random_state=0)
+    return x, np.array(["lower", "upper"])[y]
+
+
+@pytest.fixture(scope="module")
+def fitted(moons):
+    x, y = moons
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return {kind: kind(width=16, max_epochs=60).fit(x[:150], y[:150]) for kind in BOTH}
+
+
+@pytest.mark.parametrize("kind", BOTH)
+def test_two_moons_are_told_apart_with_probabilities(kind, fitted, moons):
+    """A linear boundary is right for 87 %; the noise is so small that 98 % can be."""
+    x, y = moons
+    model = fitted[kind]
+    assert model.score(x[150:], y[150:]) >= 0.96
+    probability = model.predict_proba(x[150:])
+    np.testing.assert_allclose(probability.sum(1), 1)
+    assert (model.predict(x[150:]) == model.classes_[probability.argmax(1)]).all()
+    np.testing.assert_allclose(np.exp(model.predict_log_proba(x[150:])), probability)
+    assert model.evaluations_ > 5
+    assert model.n_parameters_ == nn.count_parameters(model.network_, (2,))
+
+
+@pytest.mark.parametrize("kind", BOTH)
+def test_early_stopping_keeps_the_best_epoch(kind, fitted):
+    model = fitted[kind]
+    assert model.best_epoch_ == int(model.validation_losses_.argmin())
+    assert model.n_iter_ == len(model.losses_) <= 60
+    assert model.temperature_ >= 1
+
+
+@pytest.mark.parametrize("kind", BOTH)
+def test_pickles_and_is_not_fitted_before(kind, fitted, moons):
+    model = fitted[kind]
+    copy = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(copy.predict_proba(moons[0][:7]), model.predict_proba(moons[0][:7]))
+    with pytest.raises(NotFittedError):
+        kind().predict(moons[0])
+
+
+def test_a_network_of_ones_own_and_the_warning_of_too_few_epochs(moons):
+    x, y = moons
+    field = nn.Sequential(nn.Dense(4), nn.Tanh(), nn.Dense(3))
+    network = nn.Sequential(nn.NeuralODE(field, augment=1, solver="heun", steps=3), nn.Dense(2))
+    with pytest.warns(ConvergenceWarning, match="increase max_epochs"):
+        model = NeuralODEClassifier(network, max_epochs=2).fit(x, y)
+    assert model.network_ == network
+    with pytest.raises(ValueError, match="one output a class, 2; it has 3"):
+        NeuralODEClassifier(nn.Sequential(nn.Dense(3))).fit(x, y)
+    with pytest.raises(ValueError, match="network must be an expression"):
+        EquilibriumClassifier("mlp").fit(x, y)
+
+
+@pytest.mark.slow
+def test_images():
+    """Bars that stand or lie, at any of six places."""
+    rng = np.random.default_rng(0)
+    x, y = 0.3 * rng.standard_normal((120, 6, 6, 1)), rng.integers(2, size=120)
+    for image, upright, place in zip(x, y, rng.integers(6, size=120), strict=True):
+        image[(slice(None), place) if upright else (place, slice(None))] += 1.0
+    model = EquilibriumClassifier(width=8, max_epochs=40, batch_size=16).fit(x[:90], y[:90])
+    assert model.score(x[90:], y[90:]) > 0.85
+    assert model.input_shape_ == (6, 6, 1)
+    preset = NeuralODEClassifier(width=8, time_dependent=False, augment=2)._preset((6, 6, 1), 3)
+    assert preset.output_shape((6, 6, 1)) == (3,)
+
+
+@pytest.mark.slow
+def test_the_jacobian_penalty_saves_evaluations(moons):
+    """Both stop at equal numbers of epochs; the penalised cell contracts more."""
+    x, y = moons
+    settings = {"width": 16, "max_epochs": 30, "patience": 30}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        free, penalised = (EquilibriumClassifier(jacobian_weight=w, **settings).fit(x, y) for w in (0.0, 1.0))
+    assert penalised.evaluations_ < 0.8 * free.evaluations_
+
+
+def test_examples_are_held_out_class_by_class():
+    labels = np.repeat([0, 1, 2], [60, 30, 10])
+    kept, held = _split(labels, 0.2, np.random.RandomState(0))
+    assert sorted([*kept, *held]) == list(range(100))
+    np.testing.assert_array_equal(np.bincount(labels[held]), [12, 6, 2])
+    for few, fraction in ((np.array([0, 0, 0, 0, 1]), 0.2), (np.array([0, 1, 0, 1]), 0.2), (labels, 0.0)):
+        kept, held = _split(few, fraction, np.random.RandomState(0))
+        assert len(kept) == len(few)
+        assert len(held) == 0
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"width": 0}, 'width must be "auto" or a whole number'),
+        ({"activation": "step"}, "activation must be"),
+        ({"max_epochs": 0}, "max_epochs must be a whole number"),
+        ({"batch_size": 1.5}, "batch_size must be a whole number"),
+        ({"learning_rate": 0.0}, "learning_rate must be"),
+        ({"weight_decay": -1.0}, "weight_decay must be"),
+        ({"validation_fraction": -0.5}, "validation_fraction must be"),
+        ({"validation_fraction": 1.0}, "validation_fraction must be below 1"),
+    ],
+)
+@pytest.mark.parametrize("kind", BOTH)
+def test_parameters_out_of_range(kind, parameters, message, moons):
+    with pytest.raises(ValueError, match=message):
+        kind(**parameters).fit(*moons)
+
+
+def test_parameters_of_the_equations():
+    x, y = np.eye(6), np.arange(6) % 2
+    with pytest.raises(ValueError, match="solver must be one of"):
+        NeuralODEClassifier(solver="guess").fit(x, y)
+    with pytest.raises(TypeError, match="constraint must be"):
+        EquilibriumClassifier(constraint="norm").fit(x, y)
+    with pytest.raises(ValueError, match=r"slopes in \[0, 1\]"):
+        EquilibriumClassifier(activation="sin").fit(x, y)
+
+
+def test_a_state_that_is_not_found_is_an_error_of_its_own(moons):
+    """Without a constraint the map doubles the state in every step."""
+    cell = nn.Cell(nn.Dense(4, w_std=30.0), nn.Dense(4), nn.Relu())
+    network = nn.Sequential(nn.Equilibrium(cell, solver="iteration"), nn.Dense(2))
+    with pytest.raises(nn.SolveError):
+        EquilibriumClassifier(network, max_epochs=3).fit(*moons)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", BOTH)
+def test_check_estimator(kind):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        results = check_estimator(kind(width=8, max_epochs=40, learning_rate=0.02), on_fail="raise")
+    assert {r["check_name"] for r in results if r["status"] != "passed"} <= {"check_array_api_input"}
+    assert len(results) > 40
