@@ -88,8 +88,12 @@ def test_cells_that_do_not_contract_are_refused():
         nl.kernel(network(w_std=1.5))(X)
     with pytest.raises(ValueError, match="does not contract"):
         nl.kernel(network(w_std=1.5)).diagonal(X)
-    net = network(w_std=1.3, activation=nn.Erf())  # saturates at these inputs
+    net = network(
+        w_std=1.3, activation=nn.Erf()
+    )  # saturates at these inputs, not at zeros with which tiles are filled up
     assert np.isfinite(nl.kernel(net).nngp(X[:2])).all()
+    with pytest.raises(ValueError, match="does not contract at input 2"):
+        nl.kernel(net).nngp(np.concatenate([X[:2], np.zeros((1, 4))]))
 
 
 def test_constraints_are_refused_where_they_act():

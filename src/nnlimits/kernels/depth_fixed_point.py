@@ -16,7 +16,7 @@ _LAST = 100
 def fixed_point(function: Callable[[Any], Any], start: Any) -> Any:
     """`x = function(x)` of a PyTree of arrays, by iteration from `start` until no number changes by more than its rounding.
 
-    NaN where the iteration does not settle. Differentiable in what `function` closes over, any number of times and both ways.
+    A number that does not settle is NaN. Differentiable in what `function` closes over, any number of times and both ways.
     """
 
     def residual(x: Any) -> Any:
@@ -48,9 +48,12 @@ def _iterate(function: Callable[[Any], Any], start: Any) -> Any:
 
     start = jax.tree.map(lambda v, like: jnp.broadcast_to(v, like.shape), start, jax.eval_shape(function, start))
     none = jnp.zeros((), jnp.int32)
-    _, settled, x, moves = lax.while_loop(goes_on, advance, (none, none, start, jnp.ones((), bool)))
-    found = ~moves | (settled > 0)
-    return jax.tree.map(lambda v: jnp.where(found & jnp.isfinite(v), v, jnp.nan), x)
+    _, settled, x, _ = lax.while_loop(goes_on, advance, (none, none, start, jnp.ones((), bool)))
+
+    def found(one: Any, after: Any) -> Any:
+        return jnp.where(((settled > 0) | _rests(one, after)) & jnp.isfinite(one), one, jnp.nan)
+
+    return jax.tree.map(found, x, function(x))
 
 
 def _any_moves(rests: Callable[[Any, Any], Any], before: Any, after: Any) -> Any:
@@ -59,11 +62,15 @@ def _any_moves(rests: Callable[[Any, Any], Any], before: Any, after: Any) -> Any
 
 
 def _rests(old: Any, new: Any) -> Any:
-    """Where no number has changed by more than its rounding."""
+    """Where a number has not changed by more than its rounding; NaN, as of inputs at which the map has no fixed point, stays."""
     eps, size = jnp.finfo(old.dtype).eps, jnp.abs(new)
-    return jnp.abs(new - old) <= 8 * eps * (size + eps * size.max())
+    return ~(jnp.abs(new - old) > 8 * eps * (size + eps * _largest(size)))
 
 
 def _rests_as_a_whole(old: Any, new: Any) -> Any:
-    """Where no number has changed by more than the rounding of the largest: small deficits may never settle by themselves."""
-    return jnp.abs(new - old) <= 8 * jnp.finfo(old.dtype).eps * jnp.maximum(jnp.abs(new).max(), 1.0)
+    """Where a number has not changed by more than the rounding of the largest: small deficits may never settle by themselves."""
+    return ~(jnp.abs(new - old) > 8 * jnp.finfo(old.dtype).eps * jnp.maximum(_largest(jnp.abs(new)), 1.0))
+
+
+def _largest(size: Any) -> Any:
+    return jnp.where(jnp.isfinite(size), size, 0.0).max()
