@@ -75,8 +75,8 @@ def image_network(depth):
     ("make", "x"),
     [
         (network, X[[0, 1, 4, 5]]),
-        (lambda depth: network(depth, parameterization="standard"), X[[0, 4]]),
-        (image_network, np.random.default_rng(1).standard_normal((3, 4, 4, 2))),
+        pytest.param(lambda depth: network(depth, parameterization="standard"), X[[0, 4]], marks=pytest.mark.slow),
+        pytest.param(image_network, np.random.default_rng(1).standard_normal((3, 4, 4, 2)), marks=pytest.mark.slow),
     ],
     ids=["dense", "standard", "convolution"],
 )
@@ -87,6 +87,7 @@ def test_is_the_limit_of_deep_networks_with_error_one_over_depth(make, x, x64):
     np.testing.assert_allclose(np.divide(*errors), 2, rtol=0.03)
 
 
+@pytest.mark.slow
 def test_several_blocks_in_one_and_exponents_above_a_half(x64):
     body, other = nn.Sequential(nn.Relu(), nn.Dense(8)), nn.Sequential(nn.Erf(), nn.Dense(8, 0.7, 0.2))
     scaled = [nn.Residual(nn.Sequential(one, nn.DepthScale())) for one in (body, other)]

@@ -66,6 +66,7 @@ def test_gradients_are_those_of_the_fixed_point(x64):
     assert np.isfinite(in_inputs).all()
 
 
+@pytest.mark.slow
 def test_convolutional_cell_is_that_of_many_layers(x64):
     """Of a linear cell: the sum of the kernels of networks of 0, 1, 2, ... convolutions, of which four leave 0.25^4 and less."""
     x = np.random.default_rng(1).standard_normal((2, 4, 4, 2))

@@ -55,10 +55,15 @@ def test_solver_of_a_kinked_field(x64, monkeypatch):
         assert np.linalg.eigvalsh(one)[0] > -1e-8 * np.trace(one)
 
 
-def test_single_precision_and_gradients(x64):
+def test_single_precision(x64):
     """Seven nodes leave 1e-5; angles of near-duplicates are known to the root of the rounding, 1e-3."""
     single, double = (nl.kernel(network(FIELD)).ntk(x) for x in (X.astype(np.float32), X))
     np.testing.assert_array_less(abs(relative(np.asarray(single, float) - double, double)), 1e-3)
+
+
+@pytest.mark.slow
+def test_gradients(x64):
+    """Against central differences of step 1e-4, whose own error is of order 1e-8."""
 
     @jax.jit
     def total(w_std):
