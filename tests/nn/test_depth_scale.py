@@ -71,3 +71,8 @@ def test_widths_are_found_through_it():
     net = nn.Sequential(nn.Dense(8), nn.Repeat(nn.Sequential(nn.Dense(8), nn.DepthScale()), 3), nn.Dense(1))
     expected = nn.Sequential(nn.Dense(16), nn.Repeat(nn.Sequential(nn.Dense(16), nn.DepthScale()), 3), nn.Dense(1))
     assert nn.with_width(net, 16) == expected
+
+
+def test_signal_of_infinitely_many_blocks_that_do_nothing_each():
+    with pytest.raises(NotImplementedError, match="change with the depth"):
+        signal.repeated_block(nn.Sequential(nn.Dense(4), nn.Repeat(block(nn.DepthScale()), math.inf)))
