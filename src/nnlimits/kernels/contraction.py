@@ -17,7 +17,7 @@ from nnlimits.kernels.inputs import input_variance
 from nnlimits.kernels.needs import needs
 from nnlimits.kernels.per_input import record
 from nnlimits.kernels.rules import covariance_rule
-from nnlimits.nn.slopes import slopes
+from nnlimits.nn.slopes import Slopes, slopes
 from nnlimits.validation import is_traced
 
 _AT_ONCE = 512
@@ -26,8 +26,8 @@ _SLACK = 1.05
 
 
 def check_equilibria(network: nn.Layer, x: Any) -> None:
-    """Raise `NotImplementedError` for a constrained cell whose limit is not known, and `ValueError` where a cell does not contract
-    at one of the inputs `x`, if they are not traced.
+    """Raise `NotImplementedError` for a constrained cell whose limit is not known, and `ValueError` where a cell does not
+    contract at one of the inputs `x`, if they are not traced.
     """
     found = [word for word in jax.tree.leaves(network, is_leaf=_is_equilibrium) if _is_equilibrium(word)]
     for layer in found:
@@ -46,19 +46,24 @@ def _is_equilibrium(word: Any) -> bool:
 
 def _check_constraint(cell: nn.Cell) -> None:
     """A bound of the norm that never binds changes nothing: Gaussian weights of n units have the norm `2 w_std` for large n."""
-    constraint = cell.constraint
+    constraint, recurrent, bounds = cell.constraint, cell.recurrent, slopes(cell.activation)
     if constraint is None:
         return
-    if isinstance(constraint, nn.NormBound) and isinstance(cell.recurrent, nn.Dense):
-        bounds = slopes(cell.activation)
-        if not is_traced(cell, bounds) and bounds is not None:
-            if 2 * float(cell.recurrent.w_std) * _SLACK * float(bounds.lipschitz) <= constraint.bound:
-                return
+    if isinstance(constraint, nn.NormBound) and isinstance(recurrent, nn.Dense) and bounds is not None:
+        small = not is_traced(cell, bounds) and _norm(recurrent, bounds) <= constraint.bound
+        if small:
+            return
     raise NotImplementedError(
         f"nn.Cell with constraint={constraint!r} has no kernel rule at infinite width: the constraint changes the law of its "
         "recurrent weights. A cell without one has a kernel where w_std^2 E[phi'^2] < 1; nn.NormBound changes nothing, and is "
-        "taken, where the recurrent layer is an nn.Dense whose norm 2 w_std, times the slope of the activation, is below the bound by 5%"
+        "taken, where the recurrent layer is an nn.Dense whose norm 2 w_std, times the largest slope of the activation, is below "
+        "the bound by 5%"
     )
+
+
+def _norm(recurrent: nn.Dense, bounds: Slopes) -> float:
+    """What the bound of the norm may be at large widths, times the Lipschitz constant of the activation."""
+    return 2 * float(recurrent.w_std) * float(bounds.lipschitz) * _SLACK
 
 
 def _check_growth(network: nn.Layer, before: tuple[nn.Layer, ...], layer: nn.Equilibrium, x: Any) -> None:
@@ -71,15 +76,12 @@ def _check_growth(network: nn.Layer, before: tuple[nn.Layer, ...], layer: nn.Equ
             chi = np.asarray(_growth(evaluate.prepare(nn.Sequential(*before, layer), part.dtype), jnp.asarray(part)))
         if not (chi < 1).all():
             worst = int(np.argmax(np.where(np.isnan(chi), np.inf, chi)))
-            factor = (
-                "is not finite, as the variance of its state grows without bound"
-                if np.isnan(chi[worst])
-                else f"is {chi[worst]:.4g}"
-            )
+            infinite = "is not finite, as the variance of its state grows without bound"
+            factor = infinite if np.isnan(chi[worst]) else f"is {chi[worst]:.4g}"
             raise ValueError(
-                f"the cell of nn.Equilibrium does not contract at input {min(start + worst, len(x) - 1)}: chi = w_std^2 E[phi'^2], by which a "
-                f"small change of the state grows from layer to layer, {factor}, where its kernel needs less than 1. Take a "
-                f"smaller w_std in the recurrent layer {layer.cell.recurrent!r}"
+                f"the cell of nn.Equilibrium does not contract at input {min(start + worst, len(x) - 1)}: "
+                f"chi = w_std^2 E[phi'^2], by which a small change of the state grows from layer to layer, {factor}, where its "
+                f"kernel needs less than 1. Take a smaller w_std in the recurrent layer {layer.cell.recurrent!r}"
             )
 
 

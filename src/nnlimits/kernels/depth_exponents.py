@@ -31,8 +31,8 @@ def residual_branches(block: nn.Layer) -> tuple[Branch, ...] | None:
     if not row or any(body is None for body in bodies):
         if any(isinstance(layer, nn.Residual | nn.Parallel) or _holds_depth(layer) for layer in row):
             raise NotImplementedError(
-                f"a block of an infinitely deep nn.Repeat is a row of nn.Residual(body) whose shortcuts are the identity, or holds "
-                f"none and no nn.DepthScale; received {block!r}"
+                "a block of an infinitely deep nn.Repeat is a row of nn.Residual(body) whose shortcuts are the identity, or "
+                f"holds none and no nn.DepthScale; received {block!r}"
             )
         return None
     return tuple(_branch(body) for body in bodies if body is not None)
@@ -55,8 +55,8 @@ def _branch(body: nn.Layer) -> Branch:
             exponent += layer.exponent
         elif _holds_depth(layer):
             raise NotImplementedError(
-                f"nn.DepthScale inside {type(layer).__name__}, within the body of a residual block of infinite depth; put it at the "
-                "end of the body: nn.Residual(nn.Sequential(..., nn.DepthScale(0.5)))"
+                f"nn.DepthScale inside {type(layer).__name__}, within the body of a residual block of infinite depth; put it at "
+                "the end of the body: nn.Residual(nn.Sequential(..., nn.DepthScale(0.5)))"
             )
         elif exponent and not isinstance(layer, _HOMOGENEOUS) and getattr(layer, "b_std", layer) is not None:
             raise NotImplementedError(

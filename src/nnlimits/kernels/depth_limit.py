@@ -39,11 +39,11 @@ def depth_limit(layer: nn.Repeat, covariance: Covariance, parameterization: str)
     branches = residual_branches(layer.block)
     if branches is None:
         raise NotImplementedError(
-            f"nn.Repeat({layer.block!r}, math.inf) has no kernel of use: blocks with weights of their own and no shortcut forget "
-            "their inputs. Where chi = w_std^2 E[phi'^2] < 1 all pairs come to have one and the same covariance; where chi >= 1 the "
-            "NTK grows like chi^depth, at chi = 1 like depth (see nnlimits.signal for the fixed point, chi and depth scales of "
-            "such a block). With a limit: nn.Repeat(nn.Residual(nn.Sequential(..., nn.DepthScale(0.5))), math.inf), or tied weights "
-            "that see the input in every layer, nn.Equilibrium(nn.Cell(...))"
+            f"{layer!r} of infinite depth has no kernel of use: blocks with weights of their own and no shortcut forget "
+            "their inputs. Where chi = w_std^2 E[phi'^2] < 1 all pairs come to have one and the same covariance; where chi >= 1 "
+            "the NTK grows like chi^depth, at chi = 1 like depth (see nnlimits.signal for the fixed point and chi of "
+            "such a block). With a limit: nn.Repeat(nn.Residual(nn.Sequential(..., nn.DepthScale(0.5))), math.inf), or tied "
+            "weights that see the input in every layer, nn.Equilibrium(nn.Cell(...))"
         )
     for branch in branches:
         if branch.exponent < 0.5:
@@ -70,8 +70,8 @@ def refinement(block: nn.Layer) -> int:
     if found > _MOST:
         raise ValueError(
             f"the weights of {block!r} are too large for an infinite depth: its covariance grows by a factor of up to "
-            f"exp(w_std^2), with w_std^2 = {found * _STRENGTH:.3g}, and this is computed up to {_MOST * _STRENGTH:g}. Take smaller w_std, "
-            "or nn.Scale within the body"
+            f"exp(w_std^2), with w_std^2 = {found * _STRENGTH:.3g}, and this is computed up to {_MOST * _STRENGTH:g}. Take "
+            "smaller w_std, or nn.Scale within the body"
         )
     return found
 

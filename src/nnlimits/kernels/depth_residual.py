@@ -98,8 +98,8 @@ def _added(bodies: tuple[nn.Layer, ...], covariance: Covariance, parameterizatio
         after = covariance_rule(body, start, parameterization)
         if not (after.fresh and after.gaussian):
             raise NotImplementedError(
-                f"{body!r} in a residual block of infinite depth must end in a layer with weights, such as nn.Dense, so that what "
-                "the blocks add has mean zero and is independent"
+                f"{body!r} in a residual block of infinite depth must end in a layer with weights, such as nn.Dense, so that "
+                "what the blocks add has mean zero and is independent"
             )
         added.append(after)
     return added

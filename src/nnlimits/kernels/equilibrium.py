@@ -4,8 +4,8 @@ Of `z = phi(W z + U x + b)` the preactivations are Gaussian at infinite width, w
 
     K = w_std^2 E[phi phi]_K + K_injection,    Theta = w_std^2 E[phi phi]_K + Theta_injection + w_std^2 E[phi' phi']_K Theta,
 
-fixed points of the cell's rules; the outputs have those after the activation. The iteration contracts, and the gradients of infinitely
-many layers can be summed up, where `chi = w_std^2 E[phi'^2] < 1` for every input: the same factor by which a small
+fixed points of the cell's rules; the outputs have those after the activation. The iteration contracts, and the gradients of
+infinitely many layers can be summed up, where `chi = w_std^2 E[phi'^2] < 1` for every input: the same factor by which a small
 perturbation of the state grows from layer to layer. (A finite network of any width has a fixed point for certain only
 where `2 w_std` times the activation's largest slope is below one.)
 """

@@ -100,9 +100,9 @@ def first_grid(network: nn.Layer, alive: Sizes) -> Sizes:
 def _repeat(layer: nn.Repeat, source: Field, parameterization: str) -> State:
     if not isinstance(layer.depth, int):
         raise NotImplementedError(
-            "an infinitely deep nn.Repeat whose block mixes positions of different displacement, as pooling and attention do, has no "
-            "kernel rule before a global pooling; leave such layers out of the block, end the network in nn.Flatten(), or give a "
-            "finite depth"
+            "an infinitely deep nn.Repeat whose block mixes positions of different displacement, as pooling and attention do, "
+            "has no kernel rule before a global pooling; leave such layers out of the block, end the network in "
+            "nn.Flatten(), or give a finite depth"
         )
     return run((layer.resolved_block(),) * layer.depth, source, parameterization)
 

@@ -9,13 +9,12 @@ another at depth t, and the NTK between them, obey
 where the field's rules see the pair of depths as a pair of inputs, and `C = K_0`, `T = Theta_0` where s or t is at the start:
 a Goursat problem (as of neural signature kernels: Cirone, Lemercier & Salvi 2023, theorem 3.2).
 
-It is solved by collocation at Gauss-Legendre nodes and Picard iteration, which converges like `a^m / (m!)^2` in m iterations.
-Every iterate is a sum of positive semi-definite matrices, with positive weights.
+It is solved by collocation (`goursat.py`) and Picard iteration, which converges like `a^m / (m!)^2` in m iterations.
 """
 
 import dataclasses
 from collections.abc import Callable
-from functools import cache, partial
+from functools import partial
 from typing import NamedTuple
 
 import jax
@@ -26,12 +25,13 @@ from jaxtyping import Array
 
 from nnlimits import nn
 from nnlimits.kernels.covariance import Covariance, between
+from nnlimits.kernels.goursat import Collocation, collocation
 from nnlimits.kernels.per_input import again, per_input, without_record
 from nnlimits.kernels.rules import covariance_rule
 from nnlimits.kernels.semivariance import root_and_inverse
 
-NODES = {"float64": 10, "float32": 6}
-"""Depths at which the covariances are known, for each of two inputs."""
+_NODES = {"float64": 10, "float32": 7}
+"""For each of two coordinates, in either triangle of depths."""
 _ITERATIONS = {"float64": 16, "float32": 10}
 _ROUNDING = 32
 """In units of the last place: deficits up to this are those of an input and itself, at one depth."""
@@ -40,44 +40,24 @@ Kernels = tuple[Array, Array | None]
 """Covariance and NTK."""
 
 
-class _Rule(NamedTuple):
-    """Collocation in `s = u^2` on [0, 1]: of inputs opposite to each other, the covariance is smooth in the root of s."""
-
-    integrals: np.ndarray
-    """(nodes, nodes): from values at nodes to the integral from 0 to each node."""
-    weights: np.ndarray
-    """(1, nodes): to the integral up to 1."""
-
-
-@cache
-def _rule(count: int) -> _Rule:
-    z, w = np.polynomial.legendre.leggauss(count)
-    u, w = (z + 1) / 2, w / 2
-    # integrals of the Lagrange polynomials: by the same rule on [0, u_i], which is exact for their degree
-    inner = u[:, None] * u[None, :]
-    above = inner[:, :, None, None] - u[None, None, None, :]
-    below = u[:, None] - u[None, :] + np.eye(count)
-    factors = np.where(np.eye(count, dtype=bool), 1.0, above / below)
-    lagrange = factors.prod(-1)  # (node, inner node, polynomial)
-    return _Rule(u[:, None] * np.einsum("ijk,j->ik", lagrange, w) * 2 * u, (2 * u * w)[None])
-
-
 @covariance_rule.register
 def _neural_ode(layer: nn.NeuralODE, covariance: Covariance, parameterization: str) -> Covariance:
     _check(layer, covariance)
     flow = _Flow(layer, covariance, parameterization)
-    first, second = per_input(partial(_variances, flow), covariance.q1, covariance.q2)
-    q1, q2 = first[1], second[1]
-    after = dataclasses.replace(covariance, q1=q1, q2=q2, seen=None)
     nngp = covariance.nngp
-    if covariance.q1.ndim == flow.axes + 1:  # inputs paired with themselves: record what pairs will ask
-        q = first[0].reshape(*first[0].shape[: flow.axes], -1)
-        again(lambda: _field(flow, q, q, q, None if covariance.ntk is None else q), flow.count)
+    first, second = per_input(partial(_variances, flow), covariance.q1, covariance.q2)
+    q1, q2, nodes1, nodes2 = first.end, second.end, first.nodes, flow.swapped(second.nodes)
+    rules = again(lambda: _field(flow, nodes1, nodes1, nodes1, covariance.ntk), flow.swapped)
+    if covariance.q1.ndim == flow.axes + 1:  # inputs paired with themselves
+        ntk = without_record(lambda: _alone(flow, covariance.q1, covariance.ntk)[1])
         _deficit(q1, q1, q2)
-        ntk = without_record(lambda: _alone(flow, covariance.q1, covariance.ntk)[2])
-        return dataclasses.replace(after, deficit=jnp.zeros_like(q1), ntk=ntk)
-    nngp, ntk = _pairs(flow, (nngp, covariance.ntk), first[0], second[0])
-    return dataclasses.replace(after, deficit=_deficit(nngp, q1, q2), ntk=ntk)
+        return dataclasses.replace(covariance, q1=q1, q2=q2, deficit=jnp.zeros_like(q1), ntk=ntk, seen=None)
+
+    def kernels(now: Kernels) -> Kernels:
+        return rules(lambda: _field(flow, nodes1, nodes2, *now))
+
+    nngp, ntk = flow.picard(kernels, (nngp, covariance.ntk))[1]
+    return dataclasses.replace(covariance, q1=q1, q2=q2, deficit=_deficit(nngp, q1, q2), ntk=ntk, seen=None)
 
 
 def _check(layer: nn.NeuralODE, covariance: Covariance) -> None:
@@ -98,7 +78,14 @@ def _check(layer: nn.NeuralODE, covariance: Covariance) -> None:
         )
 
 
+def pairs_of_depths(dtype: str) -> int:
+    """How many covariances are computed for each pair of inputs."""
+    return collocation(_NODES.get(dtype, _NODES["float32"])).pairs
+
+
 class _Flow(NamedTuple):
+    """The equation of one layer for given inputs."""
+
     layer: nn.NeuralODE
     like: Covariance
     parameterization: str
@@ -111,40 +98,50 @@ class _Flow(NamedTuple):
     @property
     def dtype(self) -> str:
         name = str(self.like.q1.dtype)
-        return name if name in NODES else "float32"
+        return name if name in _NODES else "float32"
 
     @property
-    def count(self) -> int:
-        """Nodes."""
-        return NODES[self.dtype]
+    def rule(self) -> Collocation:
+        """The pairs of depths."""
+        return collocation(_NODES[self.dtype])
 
-    def integrated(self, values: Array, axes: tuple[int, int], *, whole: bool = False) -> Array:
-        """The double integral up to each node, or up to the end, along two axes of nodes."""
+    def swapped(self, values: Array) -> Array:
+        """What belongs to the first depth of each pair of depths, for the second."""
+        if values.ndim == 0:
+            return values
+        axis = [i for i, size in enumerate(values.shape) if size == self.rule.pairs][-1]
+        return jnp.roll(values, self.rule.pairs // 2, axis)
+
+    def integrated(self, values: Array, matrix: np.ndarray) -> Array:
+        """Double integrals of values at the pairs of depths."""
         start, end = self.layer.span
-        rule = _rule(self.count)
-        matrix = jnp.asarray((end - start) * (rule.weights if whole else rule.integrals), values.dtype)
-        for axis in axes:
-            values = jnp.moveaxis(jnp.tensordot(matrix, values, (1, axis), precision=lax.Precision.HIGHEST), 0, axis)
-        return values
+        matrix = (end - start) ** 2 * matrix
+        found = jnp.tensordot(
+            jnp.asarray(matrix, values.dtype), values, (1, self.axes), precision=lax.Precision.HIGHEST
+        )
+        return jnp.moveaxis(found, 0, self.axes)
 
-    def picard(
-        self, kernels: Callable[[Kernels], Kernels], start: Kernels, axes: tuple[int, int]
-    ) -> tuple[Kernels, Kernels]:
-        """The solution at all pairs of nodes, and at the end (one node), from that at the start."""
+    def picard(self, kernels: Callable[[Kernels], Kernels], start: Kernels) -> tuple[Kernels, Kernels]:
+        """What the field makes at all pairs of depths, and the solution at the end, from that at the start."""
+        start = jax.tree.map(lambda v: jnp.expand_dims(v, self.axes), start)
 
-        def plus(now: Kernels, *, whole: bool = False) -> Kernels:
-            found = kernels(now)
-            return jax.tree.map(lambda a, b: a + self.integrated(b, axes, whole=whole), start, found)
+        def plus(found: Kernels, matrix: np.ndarray) -> Kernels:
+            return jax.tree.map(lambda a, b: a + self.integrated(b, matrix), start, found)
 
-        shapes = jax.eval_shape(kernels, start)
-        begin = jax.tree.map(lambda v, like: jnp.broadcast_to(v, like.shape), start, shapes)
-        solution, _ = lax.scan(lambda now, _: (plus(now), None), begin, length=_ITERATIONS[self.dtype])
-        return solution, plus(solution, whole=True)
+        def step(found: Kernels, _: None) -> tuple[Kernels, None]:
+            return kernels(plus(found, self.rule.rectangles)), None
+
+        shapes = jax.eval_shape(kernels, jax.tree.map(lambda v: jnp.repeat(v, self.rule.pairs, self.axes), start))
+        nothing = jax.tree.map(lambda like: jnp.zeros(like.shape, like.dtype), shapes)
+        found, _ = lax.scan(step, nothing, length=_ITERATIONS[self.dtype])
+        return found, jax.tree.map(lambda v: v.squeeze(self.axes), plus(found, self.rule.whole))
 
 
 def _field(flow: _Flow, q1: Array, q2: Array, nngp: Array, ntk: Array | None) -> Kernels:
     """What the field makes of states with these variances and covariances."""
-    deficit = jnp.broadcast_to(_deficit(nngp, q1, q2), nngp.shape)
+    shape = jnp.broadcast_shapes(q1.shape, q2.shape, nngp.shape)
+    deficit = jnp.broadcast_to(_deficit(nngp, q1, q2), shape)
+    ntk = None if ntk is None else jnp.broadcast_to(ntk, shape)
     state = dataclasses.replace(flow.like, q1=q1, q2=q2, deficit=deficit, ntk=ntk, fresh=False, seen=None)
     after = covariance_rule(flow.layer.field, state, flow.parameterization)
     if not (after.fresh and after.gaussian):
@@ -163,49 +160,33 @@ def _deficit(nngp: Array, q1: Array, q2: Array) -> Array:
     return between(jnp.where(deficit < _ROUNDING * jnp.finfo(deficit.dtype).eps, 0.0, deficit), 0.0, 2.0)
 
 
-def _alone(flow: _Flow, q: Array, ntk: Array | None) -> tuple[Array, Array, Array | None]:
-    """Of single inputs with themselves: variances at the nodes (*positions, nodes, n), variance and NTK at the end."""
-    axis = flow.axes
-    axes = (axis, axis + 1)
+class _Variances(NamedTuple):
+    """Of single inputs."""
 
-    def across(values: Array) -> Array:
-        return jnp.moveaxis(jnp.diagonal(values, axis1=axis, axis2=axis + 1), -1, axis)
-
-    def kernels(now: Kernels) -> Kernels:
-        variances = across(jnp.broadcast_to(now[0], shape))
-        q1, q2 = jnp.expand_dims(variances, axis + 1), jnp.expand_dims(variances, axis)
-        nngp, ntk = jax.tree.map(lambda v: jnp.broadcast_to(v, shape), now)
-        return _field(flow, q1, q2, nngp, ntk)
-
-    start = jax.tree.map(lambda v: jnp.expand_dims(v, axes), (q, ntk))
-    shape = (*q.shape[:axis], flow.count, flow.count, *q.shape[axis:])
-    (nngp, _), end = flow.picard(kernels, start, axes)
-    q_end, ntk_end = jax.tree.map(lambda v: v.squeeze(axes), end)
-    return across(nngp), q_end, ntk_end
+    nodes: Array
+    """At the first depth of every pair of depths, (*positions, pairs, n)."""
+    end: Array
 
 
-def _variances(flow: _Flow, q: Array) -> tuple[Array, Array]:
-    return _alone(flow, q, None)[:2]
+def _alone(flow: _Flow, q: Array, ntk: Array | None) -> tuple[_Variances, Array | None]:
+    """Variances of single inputs, and their NTK at the end."""
+
+    def at_nodes(added: Array) -> Array:
+        return jnp.expand_dims(q, flow.axes) + flow.integrated(added, flow.rule.squares)
+
+    nothing = jnp.zeros((*q.shape[: flow.axes], flow.rule.pairs, *q.shape[flow.axes :]), q.dtype)
+    found: Kernels = (nothing, None if ntk is None else nothing)
+    begin = jax.tree.map(lambda v: jnp.expand_dims(v, flow.axes), (q, ntk))
+
+    def step(found: Kernels, _: None) -> tuple[Kernels, None]:
+        variances = at_nodes(found[0])
+        now = jax.tree.map(lambda a, b: a + flow.integrated(b, flow.rule.rectangles), begin, found)
+        return _field(flow, variances, flow.swapped(variances), *now), None
+
+    found, _ = lax.scan(step, found, length=_ITERATIONS[flow.dtype])
+    end = jax.tree.map(lambda a, b: (a + flow.integrated(b, flow.rule.whole)).squeeze(flow.axes), begin, found)
+    return _Variances(at_nodes(found[0]), end[0]), end[1]
 
 
-def _pairs(flow: _Flow, begin: Kernels, nodes1: Array, nodes2: Array) -> Kernels:
-    """The covariance and the NTK at the end, for all pairs of two batches.
-
-    The nodes of an input are inputs side by side to the field's rules: rows and columns of (nodes n1, nodes n2).
-    """
-    lead = nodes1.shape[: flow.axes]
-    n1, n2 = nodes1.shape[-2], nodes2.shape[-1]
-    q1, q2 = nodes1.reshape(*lead, -1, 1), nodes2.reshape(*lead, 1, -1)
-    apart = (*lead, flow.count, n1, flow.count, n2)
-    rules = again(lambda: None, flow.count)
-
-    def kernels(now: Kernels) -> Kernels:
-        nngp, ntk = jax.tree.map(lambda v: jnp.broadcast_to(v, apart).reshape(*lead, flow.count * n1, -1), now)
-        found = rules(lambda: _field(flow, q1, q2, nngp, ntk))
-        return jax.tree.map(lambda v: v.reshape(apart), found)
-
-    shape = (*lead, 1, n1, 1, n2)
-    axes = (flow.axes, flow.axes + 2)
-    start = jax.tree.map(lambda v: jnp.broadcast_to(v, (*lead, n1, n2)).reshape(shape), begin)
-    end = flow.picard(kernels, start, axes)[1]
-    return jax.tree.map(lambda v: v.squeeze(axes), end)
+def _variances(flow: _Flow, q: Array) -> _Variances:
+    return _alone(flow, q, None)[0]

@@ -10,7 +10,6 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from functools import partial
 from typing import Any, TypeVar
 
 import jax
@@ -52,16 +51,15 @@ def of_examples(find: Callable[[], Any]) -> tuple[Any, Any]:
     return _present().of_examples(find)
 
 
-def again(rules: Callable[[], Any], count: int = 1) -> Callable[[Callable[[], Any]], Any]:
+def again(rules: Callable[[], Any], second: Place | None = None) -> Callable[[Callable[[], Any]], Any]:
     """What evaluates rules that ask of single inputs what `rules` asks, any number of times, inside of loops as well.
 
-    **Arguments:** `rules`, called once while a batch is recorded, with arrays of its inputs paired with themselves; `count`,
-    how many quantities of an input lie side by side along the last axis of those arrays, that of the inputs, which is the
-    inner one: every pair of inputs then is `count` times `count` pairs.
+    **Arguments:** `rules`, called once while a batch is recorded, with arrays of its inputs paired with themselves; `second`, by
+    which what is known of the second input of a pair is rearranged, where an input stands for several.
 
     **Returns:** a function that evaluates such rules, and may be called in a function that JAX transforms.
     """
-    return _present().again(rules, count)
+    return _present().again(rules, _as_it_is if second is None else second)
 
 
 class _Compute:
@@ -83,7 +81,7 @@ class _Compute:
     def of_examples(self, find: Callable[[], Any]) -> tuple[Any, Any]:
         raise RuntimeError("what belongs to examples is recorded first")
 
-    def again(self, rules: Callable[[], Any], count: int) -> Callable[[Callable[[], Any]], Any]:
+    def again(self, rules: Callable[[], Any], second: Place) -> Callable[[Callable[[], Any]], Any]:
         return lambda now: _under(_Compute(), now)
 
 
@@ -132,11 +130,11 @@ class _Record:
         self.known.append(found)
         return found, found
 
-    def again(self, rules: Callable[[], Any], count: int) -> Callable[[Callable[[], Any]], Any]:
+    def again(self, rules: Callable[[], Any], second: Place) -> Callable[[Callable[[], Any]], Any]:
         with _mode(_Record()) as inner:
             rules()
-        self.known.append(jax.tree.map(partial(_apart, count), inner.known))
-        return lambda now: _under(_Read(inner.known, inner.known, (_as_it_is, _as_it_is)), now)
+        self.known.append(inner.known)
+        return lambda now: _under(_Read(inner.known, inner.known, (_as_it_is, second)), now)
 
 
 class _Read:
@@ -174,16 +172,9 @@ class _Read:
     def of_examples(self, find: Callable[[], Any]) -> tuple[Any, Any]:
         return self._placed()
 
-    def again(self, rules: Callable[[], Any], count: int) -> Callable[[Callable[[], Any]], Any]:
+    def again(self, rules: Callable[[], Any], second: Place) -> Callable[[Callable[[], Any]], Any]:
         known1, known2 = self._placed()
-        if count > 1:
-            if any(v.ndim and v.shape[-1] != 1 for v in jax.tree.leaves(known1)):
-                raise NotImplementedError(
-                    "nn.NeuralODE has no kernel rule in a network that needs the covariance of different positions; end it in "
-                    "nn.Flatten() in the place of a global pooling"
-                )
-            known1, known2 = jax.tree.map(_joined_first, known1), jax.tree.map(_joined_second, known2)
-        return lambda now: _under(_Read(known1, known2, (_as_it_is, _as_it_is)), now)
+        return lambda now: _under(_Read(known1, known2, (_as_it_is, second)), now)
 
     def _placed(self) -> tuple[Any, Any]:
         known1, known2 = self.pairs.popleft()
@@ -194,24 +185,12 @@ def _as_it_is(value: jax.Array) -> jax.Array:
     return value
 
 
-def _under(mode: _Compute | _Read, rules: Callable[[], Any]) -> Any:
+_Mode = TypeVar("_Mode", _Compute, _Record, _Read)
+
+
+def _under(mode: _Mode, rules: Callable[[], Any]) -> Any:
     with _mode(mode):
         return rules()
-
-
-def _apart(count: int, value: jax.Array) -> jax.Array:
-    """What lies side by side of an input, along an axis of its own before that of the inputs."""
-    return value.reshape(*value.shape[:-1], count, -1) if value.ndim and count > 1 else value
-
-
-def _joined_first(value: jax.Array) -> jax.Array:
-    """Of (..., count, n1, 1): all of the first inputs, as columns."""
-    return value.reshape(*value.shape[:-3], -1, 1) if value.ndim else value
-
-
-def _joined_second(value: jax.Array) -> jax.Array:
-    """Of (..., count, 1, n2): all of the second inputs, as rows."""
-    return value.reshape(*value.shape[:-3], 1, -1) if value.ndim else value
 
 
 def _as_column(value: jax.Array) -> jax.Array:
@@ -227,9 +206,6 @@ _MODE: ContextVar[_Compute | _Record | _Read | None] = ContextVar("per_input", d
 
 def _present() -> _Compute | _Record | _Read:
     return _MODE.get() or _Compute()
-
-
-_Mode = TypeVar("_Mode", _Compute, _Record, _Read)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from nnlimits.nn.scale import Scale
 
 
 class DepthScale(Layer):
-    """`depth^-exponent x`, where `depth` is that of the `Repeat` in whose block it stands (of the innermost one, if they are nested).
+    """`depth^-exponent x`, where `depth` is that of the innermost `Repeat` in whose block it stands.
 
     The exponent decides what a residual network `nn.Repeat(nn.Residual(nn.Sequential(..., nn.DepthScale(exponent))), depth)`
     tends to as the depth grows, when all blocks have weights of their own: at 1/2 (the default) the covariance of its units

@@ -18,7 +18,8 @@ def repeated_block(network: nn.Layer) -> nn.Sequential:
     Where repetitions differ in their scales the last of them is meant; where nothing repeats, what lies between the first affine
     layer and the second.
 
-    **Raises:** `ValueError` if there is no such block; errors of layers without a map of their own.
+    **Raises:** `ValueError` if there is no such block; `NotImplementedError` for infinitely many that change with the depth;
+    errors of layers without a map of their own.
     """
     row = written_out(network)
     unit = _last_repetition(row) or _between_affine(row, network)
@@ -32,6 +33,12 @@ def written_out(network: nn.Layer) -> tuple[nn.Layer, ...]:
     for layer in flatten((homogeneous(network),)):
         if isinstance(layer, nn.Repeat):
             if not isinstance(layer.depth, int):
+                if layer.resolved_block() != layer.block:
+                    raise NotImplementedError(
+                        f"{layer!r} has blocks that change with the depth (nn.DepthScale): at infinite depth one of them does "
+                        "nothing, and has no maps of its own. Give a finite depth; the kernel of infinitely many of them is "
+                        "nnlimits.kernel(network)"
+                    )
                 return written_out(nn.Sequential(*row, *[layer.resolved_block()] * 2))
             row.extend(written_out(layer.resolved_block()) * layer.depth)
         else:
