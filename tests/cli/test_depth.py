@@ -87,6 +87,7 @@ def test_files_without_test_images(run, tmp_path, images):
     assert "must hold images and their labels" in " ".join(run("depth", "digits", "other.npz", code=2).output.split())
 
 
+@pytest.mark.slow
 def test_solvers_prints_a_table_and_saves_a_figure(run, tmp_path):
     arguments = "--width", "8", "--examples", "32", "--steps", "20", "--folder", "seen"
     output = run("depth", "solvers", *arguments).output

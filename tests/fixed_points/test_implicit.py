@@ -84,6 +84,7 @@ def cell(z, given):
     return jnp.tanh(z @ matrix + drive)
 
 
+@pytest.mark.slow
 def test_derivatives_are_those_of_the_implicit_function(x64):
     """Against `(I - J)^-1` written out, forward and reverse, and against finite differences."""
     generator = np.random.default_rng(3)

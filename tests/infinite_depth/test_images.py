@@ -10,7 +10,7 @@ from nnlimits.infinite_depth.experiments.images import evaluations, networks
 from nnlimits.plots import images as plots
 
 
-@pytest.mark.parametrize("channels", [8, 32])
+@pytest.mark.parametrize("channels", [8, pytest.param(32, marks=pytest.mark.slow)])
 def test_the_networks_have_as_many_parameters(channels):
     """The widths are whole numbers, one of which is worth this much."""
     built = networks((28, 28, 1), 10, channels)

@@ -38,7 +38,7 @@ def solved_by_scipy(k, w, b):
     return solve_ivp(slope, (0, 1), [k[0, 0], k[1, 1], k[0, 1], k[0, 1]], "DOP853", rtol=1e-13, atol=1e-15).y[:, -1]
 
 
-@pytest.mark.parametrize(("w", "b"), [(math.sqrt(2), 0.0), (2.0, 0.3)])
+@pytest.mark.parametrize(("w", "b"), [pytest.param(math.sqrt(2), 0.0, marks=pytest.mark.slow), (2.0, 0.3)])
 def test_against_an_adaptive_solver(w, b, x64):
     """To 1e-9 for pairs at any angle, opposite ones too; what is left is mostly the reference's own `arccos`."""
     found = nl.kernel(network(math.inf, w_std=w, b_std=b))(X)
@@ -49,7 +49,7 @@ def test_against_an_adaptive_solver(w, b, x64):
         np.testing.assert_allclose(found.ntk[i, j], nngp + ntk, rtol=1e-9)
 
 
-@pytest.mark.parametrize("activation", [nn.Relu(), nn.Erf()], ids=["relu", "erf"])
+@pytest.mark.parametrize("activation", [nn.Relu(), pytest.param(nn.Erf(), marks=pytest.mark.slow)], ids=["relu", "erf"])
 def test_solver_has_converged(activation, x64, monkeypatch):
     """To the 1e-10 that it promises, against twice as many steps in each run."""
     net = network(math.inf, activation, 2.0, 0.3)
@@ -116,6 +116,7 @@ def test_symmetric_positive_and_accurate_in_single_precision(x64):
         np.testing.assert_array_less(abs(relative(np.asarray(other, float) - one, one)), 2e-5)
 
 
+@pytest.mark.slow
 def test_gradients(x64):
     """Against central differences of step 1e-4, whose own error is of order 1e-8; at opposite inputs and multiples, finite."""
 

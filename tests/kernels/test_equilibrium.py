@@ -54,6 +54,7 @@ def test_is_the_limit_of_many_layers(x64):
         np.testing.assert_allclose(np.diag(one), alone, rtol=1e-13)
 
 
+@pytest.mark.slow
 def test_gradients_are_those_of_the_fixed_point(x64):
     """Against central differences of step 1e-4, whose own error is of order 1e-8."""
 
@@ -97,6 +98,7 @@ def test_cells_that_do_not_contract_are_refused():
         nl.kernel(net).nngp(np.concatenate([X[:2], np.zeros((1, 4))]))
 
 
+@pytest.mark.slow
 def test_constraints_are_refused_where_they_act():
     def constrained(w_std, constraint):
         cell = nn.Cell(nn.Dense(1, w_std, b_std=None), nn.Dense(1, 1.1, b_std=0.3), nn.Relu(), constraint)

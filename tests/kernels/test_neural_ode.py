@@ -39,6 +39,7 @@ def test_linear_fields_have_bessel_functions(end, x64):
     np.testing.assert_allclose(found.ntk, start * (nngp + np.polyval(terms[::-1], z)), rtol=1e-8)
 
 
+@pytest.mark.slow
 def test_solver_of_a_kinked_field(x64, monkeypatch):
     """Against more nodes and iterations: to 1e-8 of the diagonal for all pairs, opposite inputs and multiples among them."""
     found = nl.kernel(network(FIELD))(X)
@@ -55,6 +56,7 @@ def test_solver_of_a_kinked_field(x64, monkeypatch):
         assert np.linalg.eigvalsh(one)[0] > -1e-8 * np.trace(one)
 
 
+@pytest.mark.slow
 def test_single_precision(x64):
     """Seven nodes leave 1e-5; angles of near-duplicates are known to the root of the rounding, 1e-3."""
     single, double = (nl.kernel(network(FIELD)).ntk(x) for x in (X.astype(np.float32), X))

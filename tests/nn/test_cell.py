@@ -63,6 +63,7 @@ def test_the_norm_bound_is_above_the_largest_singular_value_and_close_to_it(rows
     assert largest * (1 - 1e-12) <= bound <= largest * 9 ** (1 / 512) * (1 + 1e-12)
 
 
+@pytest.mark.slow
 def test_the_gradient_of_the_norm_bound_is_finite_everywhere(x64):
     def bound(scale):
         return schatten_bound(scale * jnp.diag(jnp.array([3.0, 3.0, 0.0])))
@@ -75,8 +76,9 @@ def test_the_gradient_of_the_norm_bound_is_finite_everywhere(x64):
     ("layer", "shape", "loose"),
     [
         (nn.Dense(7, w_std=2.0), (7,), 1.01),
-        (nn.Linear(3), (5, 3), 1.01),
-        (nn.Conv(3, 3), (8, 8, 3), 1.25),
+        pytest.param(*(nn.Linear(3), (5, 3), 1.01), marks=pytest.mark.slow),
+        (nn.Conv(3, 3), (4, 4, 3), 1.35),
+        pytest.param(*(nn.Conv(3, 3), (8, 8, 3), 1.25), marks=pytest.mark.slow),
         pytest.param(*(nn.LocallyConnected(3, 3), (5, 3), 1.01), marks=pytest.mark.slow),
         pytest.param(*(nn.Conv(3, 3, padding="circular"), (6, 5, 3), 1.02), marks=pytest.mark.slow),
         pytest.param(*(nn.Conv(3, (3, 1), padding="circular", dilation=2), (6, 5, 3), 1.02), marks=pytest.mark.slow),

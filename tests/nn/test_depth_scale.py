@@ -27,6 +27,7 @@ def test_is_a_constant_at_finite_depth(exponent, x64):
     np.testing.assert_allclose(net.apply(params, X), constant.apply(params, X), rtol=1e-14)
 
 
+@pytest.mark.slow
 def test_interpreters_that_know_repeat_see_the_constant(x64):
     def network(scale):
         return nn.Sequential(nn.Repeat(nn.Sequential(nn.Dense(4), block(scale)), 3))

@@ -101,6 +101,7 @@ def test_the_error_of_one_example_does_not_depend_on_the_others():
     np.testing.assert_allclose(layer.apply((), many)[0], layer.apply((), alone)[0], atol=1e-6)
 
 
+@pytest.mark.slow
 def test_masks_and_keys():
     x = np.random.default_rng(0).standard_normal((2, 4, 4, 2)).astype(np.float32)
     net = nn.Masked(nn.NeuralODE(nn.Conv(2, 3), steps=2), nn.GlobalAvgPool())

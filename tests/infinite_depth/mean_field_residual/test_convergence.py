@@ -23,7 +23,7 @@ def test_the_limit_of_width_is_known(x64):
 @pytest.mark.parametrize(
     ("sizes", "draw", "promised"),
     [
-        (((4, 4), (4, 32)), residual.Paths.independent, -0.5),
+        pytest.param(((4, 4), (4, 32)), residual.Paths.independent, -0.5, marks=pytest.mark.slow),
         pytest.param(((2, 4), (16, 4)), residual.Paths.independent, -0.5, marks=pytest.mark.slow),
         pytest.param(((2, 4), (16, 4)), residual.Paths.followed, 0.0, marks=pytest.mark.slow),
     ],
