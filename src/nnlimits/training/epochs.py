@@ -1,6 +1,6 @@
 """Training on batches, epoch by epoch, until held-out examples are no longer predicted better."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import equinox as eqx
@@ -78,22 +78,13 @@ def train_in_epochs(
     """
     data = _arrays("data", data)
     held_out = None if held_out is None else _arrays("held_out", held_out)
-    n = len(data[0])
     epochs, patience = as_integer("epochs", 1, epochs), as_integer("patience", 1, patience)
-    size = min(as_integer("batch_size", 1, batch_size), n)
-    state = optimizer.init(params)
-    rng = np.random.default_rng(np.asarray(jax.random.key_data(key)).astype(np.uint32))
+    size = min(as_integer("batch_size", 1, batch_size), len(data[0]))
+    state, batches = optimizer.init(params), _Batches(data, size, key)
     course, found, observed, best, best_params = [], [], [], 0, params
     for epoch in range(epochs):
-        order = rng.permutation(n)
-        total, steps = 0.0, n // size
-        for step in range(steps):
-            batch = tuple(part[order[step * size : (step + 1) * size]] for part in data)
-            step_key = jax.random.fold_in(key, epoch * steps + step)
-            with solve_errors():
-                params, state, loss = _step(losses, penalty, optimizer, params, state, batch, step_key)
-            total = total + loss
-        course.append(_finite(float(total) / steps, epoch, "training"))
+        params, state, loss = _one_epoch(losses, penalty, optimizer, params, state, batches.epoch(epoch))
+        course.append(_finite(loss, epoch, "training"))
         if held_out is not None:
             found.append(_finite(mean_loss(losses, params, held_out), epoch, "held-out"))
         judged = course if held_out is None else found
@@ -103,8 +94,36 @@ def train_in_epochs(
             observed.append(observe(params))
         advance(f"epoch {epoch + 1}, loss {course[-1]:.3g}" + (f", held out {found[-1]:.3g}" if found else ""))
         if epoch - best >= patience:
-            return Epochs(best_params, np.array(course), np.array(found), best, True, observed)
-    return Epochs(best_params, np.array(course), np.array(found), best, False, observed)
+            break
+    settled = len(course) - 1 - best >= patience
+    return Epochs(best_params, np.array(course), np.array(found), best, settled, observed)
+
+
+class _Batches:
+    """The batches of each epoch, in an order drawn for it."""
+
+    def __init__(self, data: tuple[np.ndarray, ...], size: int, key: PRNGKeyArray) -> None:
+        self.data, self.size, self.key = data, size, key
+        self.random = np.random.default_rng(np.asarray(jax.random.key_data(key)).astype(np.uint32))
+
+    def epoch(self, epoch: int) -> Iterator[tuple[tuple[np.ndarray, ...], PRNGKeyArray]]:
+        """Each batch with a random key of its own."""
+        order, steps = self.random.permutation(len(self.data[0])), len(self.data[0]) // self.size
+        for step in range(steps):
+            rows = order[step * self.size : (step + 1) * self.size]
+            yield tuple(part[rows] for part in self.data), jax.random.fold_in(self.key, epoch * steps + step)
+
+
+def _one_epoch(
+    losses: Losses, penalty: Penalty | None, optimizer: Any, params: PyTree, state: Any, batches: Iterator
+) -> tuple[PyTree, Any, float]:
+    """Parameters and the optimizer's state after an epoch, and its mean loss."""
+    total = []
+    for batch, key in batches:
+        with solve_errors():
+            params, state, loss = _step(losses, penalty, optimizer, params, state, batch, key)
+        total.append(loss)
+    return params, state, float(np.mean(total))
 
 
 def step_memory(
