@@ -23,6 +23,18 @@ FAILURES = [
         r"came to s=0\.(5|4999).*: the states grow without bound: the largest entry of example 2",
     ),
     (
+        nn.Elementwise(lambda x: x**3),
+        {"span": (0.0, 5.0), "max_steps": 400},
+        1.0,
+        r"came to s=0\.(5|4999).*: the states grow without bound: the largest entry of example 2",
+    ),
+    (
+        nn.Elementwise(lambda x: jnp.where(jnp.sin(1e6 * x) > 0, 1e3, -1e3)),  # flat, where it does not jump
+        {"max_steps": 50},
+        1.0,
+        "max_steps=50 is exhausted.*a field that jumps",
+    ),
+    (
         nn.Elementwise(lambda x: -jnp.sqrt(x)),
         {"span": (0.0, 3.0)},
         0.5,

@@ -32,6 +32,8 @@ _STABLE = 3.3
 _ITERATIONS = 20
 _GROWN = 1e4
 """States so many times larger than the input seem to grow without bound."""
+_GROWING = 1e2, 1e-3
+"""So do states that are so many times larger, and double within such a part of what is left of the span."""
 
 
 def found_or_raise(
@@ -82,11 +84,14 @@ def _stopped(method: Method, slope: Any, x: Array, args: PyTree, y: Array, s: fl
     """Why adaptive steps do not reach the end from the states `y`."""
     if (place := _hole(slope, args, y, s, stop)) is not None:
         return f"the field is not finite there: {place}."
-    if (growth := _growth(x, y)) is not None:
+    velocity = slope(jnp.asarray(s, y.dtype), y, args)
+    if (growth := _growth(x, y, velocity, abs(stop - s))) is not None:
         return f"{growth}; the solution seems to end there."
     size, quotient, example = _jacobian(slope, y, args, s)
     needed = size * abs(stop - s) / _STABLE
-    if method.solver in IMPLICIT or needed < method.max_steps / 4:
+    if (
+        method.solver in IMPLICIT or not needed >= method.max_steps / 4
+    ):  # of a field that is flat there, it is not a number
         return (
             f"max_steps={method.max_steps} is exhausted. Take a larger max_steps, or larger rtol and atol; a field that "
             "jumps, or is rough, needs the latter."
@@ -132,11 +137,14 @@ def _overflow(method: Method, slope: Any, x: Array, args: PyTree, start: float, 
     return "the states are not finite."
 
 
-def _growth(x: Array, y: Array) -> str | None:
-    """The largest state, in words, if it has outgrown the input."""
-    sizes = np.abs(np.asarray(y)).reshape(y.shape[0], -1).max(1)
+def _growth(x: Array, y: Array, velocity: Array, left: float) -> str | None:
+    """The largest state, in words, if it has outgrown the input, or is about to."""
+    states, motion = (np.asarray(values, np.float64).reshape(y.shape[0], -1) for values in (y, velocity))
+    sizes = np.abs(states).max(1)
     example = int(np.argmax(sizes))
-    if sizes[example] < _GROWN * (1 + float(jnp.abs(x).max())):
+    times = sizes[example] / (1 + float(jnp.abs(x).max()))
+    rate = (states[example] @ motion[example]) / (states[example] @ states[example] + np.finfo(np.float64).tiny)
+    if times < _GROWN and not (times > _GROWING[0] and rate * _GROWING[1] * left > 1):
         return None
     return f"the states grow without bound: the largest entry of example {example} is {sizes[example]:.2g}"
 
