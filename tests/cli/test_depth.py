@@ -54,7 +54,7 @@ def test_digits(run, tmp_path, images):
     output = " ".join(run("depth", "digits", images, *options, "--spread", "0").output.split())
     assert "12 images of 0 and 2: 3 layers of 8 neurons" in output
     assert "accuracy training 100.0%" in output
-    assert "certified at no record: at the last the residual is" in output
+    assert "certified at no record: " in output
     assert (tmp_path / "digits.png").stat().st_size > 10_000
 
 
