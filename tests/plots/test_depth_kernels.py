@@ -15,7 +15,8 @@ def test_slopes_of_exact_power_laws():
     )
     errors = {f"ReLU, {kernel}": np.outer(1 / depths, [1.0, 2.0]) for kernel in ("NNGP", "NTK")}
     figure = depth_kernels(experiments.DepthKernels(depths, errors, 1e-3, {}, {"equilibrium": sampled}))
-    shown = "\n".join(text.get_text() for axis in figure.axes for text in axis.get_legend().get_texts())
+    legends = [axis.get_legend() for axis in figure.axes]
+    shown = "\n".join(text.get_text() for legend in legends if legend for text in legend.get_texts())
     for text in (
         "ReLU, NTK: slope \u22121.00 [\u22121.00, \u22121.00]",
         "equilibrium, NTK: slope \u22120.50",

@@ -42,9 +42,9 @@ class DepthKernels(NamedTuple):
 
 def depth_kernels(
     depths: Sequence[int] = (4, 16, 64, 256, 1024),
-    widths: Sequence[int] = (8, 16, 32, 64),
+    widths: Sequence[int] = (12, 24, 48),
     *,
-    draws: int = 1000,
+    draws: int = 1500,
     inputs: int = 100,
     seed: int = 0,
     advance: Advance = ignore,
@@ -105,7 +105,7 @@ def wide() -> dict[str, tuple[Any, nn.Layer]]:
         return nn.Sequential(nn.Dense(width, b_std=0.1), nn.NeuralODE(field, **options), nn.Dense(width))
 
     def equilibrium(width: int) -> nn.Layer:
-        cell = nn.Cell(nn.Dense(width, 0.6, b_std=None), nn.Dense(width, 1.1, b_std=0.3), nn.Relu())
+        cell = nn.Cell(nn.Dense(width, 0.4, b_std=None), nn.Dense(width, 1.1, b_std=0.3), nn.Relu())
         return nn.Sequential(nn.Equilibrium(cell), nn.Dense(width))
 
     return {
