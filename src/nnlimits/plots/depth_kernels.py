@@ -28,7 +28,7 @@ def depth_kernels(found: DepthKernels) -> Figure:
     biases = {(n, k): one.bias(k) for n, one in found.sampled.items() for k in _KERNELS}
     _draw(bias, widths, biases, -1.0, "width")
     for number, one in enumerate(found.sampled.values()):
-        for kernel, values in one.offsets.items():
+        for values in one.offsets.values():
             error = values.std(1, ddof=1) / np.sqrt(values.shape[1])
             color, _ = _LOOKS[number % len(_LOOKS)]
             bias.errorbar(widths, np.abs(values.mean(1)), error, fmt="none", ecolor=COLORS[color], alpha=0.6, capsize=2)
