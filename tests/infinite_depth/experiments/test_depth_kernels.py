@@ -5,6 +5,7 @@ import pytest
 
 from nnlimits import nn
 from nnlimits.infinite_depth import experiments
+from nnlimits.infinite_depth.experiments.depth_kernels import work
 
 
 @pytest.mark.parametrize(
