@@ -125,3 +125,23 @@ def test_both_std_and_cov(problem, regressor):
         regressor.predict(problem.x, return_std=True, return_cov=True)
     with pytest.raises(ValueError, match="n_samples must be a positive integer; received 0"):
         regressor.sample_y(problem.x, 0)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("select", [None, "marginal_likelihood"])
+def test_infinitely_deep_networks(select):
+    """A smooth function of little noise is learned; what is selected has its depth still, and is more likely than the start."""
+    block = nn.Residual(nn.Sequential(nn.Relu(), nn.Dense(1, math.sqrt(2)), nn.DepthScale(0.5)))
+    network = nn.Sequential(nn.Dense(1, b_std=0.1), nn.Repeat(block, math.inf), nn.Dense(1))
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(40, 3))
+    y = np.sin(x[:, 0]) + x[:, 1]
+    model = InfiniteNetRegressor(network=network, select=select).fit(x[:24], y[:24])
+    assert model.score(x[24:], y[24:]) > 0.9
+    assert "math.inf" in repr(model.network_)
+    assert eval(repr(model.network_)) == model.network_
+    if select is None:
+        assert model.network_ == network
+    else:
+        start = InfiniteNetRegressor(network=network, select=None).fit(x[:24], y[:24])
+        assert model.log_marginal_likelihood_ > start.log_marginal_likelihood_

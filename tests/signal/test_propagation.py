@@ -126,3 +126,13 @@ def test_bad_input():
         signal.propagate(nn.Sequential(nn.Conv(4, 3), nn.SumPool(2)))
     with pytest.raises(NotImplementedError, match=r"SelfAttention.*depends on their number"):
         signal.propagate(nn.SelfAttention(4, attention="identity"))
+
+
+@pytest.mark.parametrize(
+    "layer",
+    [nn.NeuralODE(nn.Dense(1)), nn.Equilibrium(nn.Cell(nn.Dense(1, 0.4), nn.Dense(1), nn.Erf()))],
+    ids=["ode", "cell"],
+)
+def test_tied_weights_of_infinite_depth_are_refused(layer):
+    with pytest.raises(NotImplementedError, match=r"infinitely deep with tied weights.*its kernel is nnlimits.kernel"):
+        signal.propagate(nn.Sequential(nn.Dense(1), layer, nn.Dense(1)))

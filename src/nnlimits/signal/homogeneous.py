@@ -85,5 +85,15 @@ def _layer_norm(word: nn.LayerNorm) -> nn.Layer:
     return dataclasses.replace(word, axes=(-1,))
 
 
+@at_one_position.register(nn.NeuralODE)
+@at_one_position.register(nn.Equilibrium)
+def _tied(word: nn.Layer) -> nn.Layer:
+    reason = (
+        "it is infinitely deep with tied weights, and the states at all depths depend on one another; its kernel is "
+        "nnlimits.kernel(network), and signals through depth are those of nn.Repeat(..., depth), whose weights are not tied"
+    )
+    raise _undefined(word, reason)
+
+
 def _undefined(word: nn.Layer, reason: str) -> NotImplementedError:
     return NotImplementedError(f"{word!r} has no variance and correlation map of its own: {reason}")
