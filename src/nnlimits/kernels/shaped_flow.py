@@ -1,7 +1,7 @@
 """Correlations in an infinitely deep network of shaped rectifiers, in the limit of infinite width first: a flow in closed form.
 
-A share `ds` of all layers changes the correlation `cos(theta)` of two inputs by `strength / (2 pi) (sin(theta) - theta cos(theta)) ds`,
-with `strength = (c_plus - c_minus)^2` (Li, Nica & Roy 2022, at infinite width first). In the angle this is
+A share `ds` of all layers adds `strength / (2 pi) (sin(theta) - theta cos(theta)) ds` to the correlation `cos(theta)` of two
+inputs, with `strength = (c_plus - c_minus)^2` (Li, Nica & Roy 2022, at infinite width first). In the angle this is
 `d theta / ds = -strength / (2 pi) (1 - theta cot(theta))`, so that
 
     Phi(theta(s)) = Phi(theta(0)) + strength s / (2 pi),    Phi(theta) = integral from theta to pi of d phi / (1 - phi cot(phi)),

@@ -7,6 +7,7 @@ from nnlimits.infinite_depth.experiments.flow import Flow, flow, two_moons
 from nnlimits.infinite_depth.experiments.images import Images, Trained, compare_on_images
 from nnlimits.infinite_depth.experiments.residual_rates import RatesAtTime, ResidualRates, residual_rates
 from nnlimits.infinite_depth.experiments.residual_training import ResidualTraining, residual_digits, residual_spiral
+from nnlimits.infinite_depth.experiments.shaped import ShapedNetworks, shaped
 
 __all__ = [
     "Adjoints",
@@ -17,6 +18,7 @@ __all__ = [
     "RatesAtTime",
     "ResidualRates",
     "ResidualTraining",
+    "ShapedNetworks",
     "SolverCurve",
     "Trained",
     "adjoints",
@@ -27,5 +29,6 @@ __all__ = [
     "residual_digits",
     "residual_rates",
     "residual_spiral",
+    "shaped",
     "two_moons",
 ]
