@@ -18,7 +18,7 @@ _POINTS = 64
 
 def correlation_samples(
     correlation: float,
-    activation: nn.ShapedRelu,
+    activation: nn.Layer,
     depth_to_width: float,
     key: PRNGKeyArray,
     *,
@@ -59,7 +59,9 @@ def correlation_samples(
             diffrax.ODETerm(drift), diffrax.ControlTerm(lambda *_: jnp.asarray(math.sqrt(ratio)), path)
         )
         start = jnp.asarray(math.atanh(correlation))
-        found = diffrax.diffeqsolve(terms, diffrax.Heun(), 0.0, 1.0, 1 / steps, start, max_steps=2 * steps + 2, adjoint=diffrax.ForwardMode())
+        found = diffrax.diffeqsolve(
+            terms, diffrax.Heun(), 0.0, 1.0, 1 / steps, start, max_steps=2 * steps + 2, adjoint=diffrax.ForwardMode()
+        )
         assert found.ys is not None
         return jnp.tanh(found.ys[0])
 
@@ -68,7 +70,7 @@ def correlation_samples(
 
 
 def mean_kernel(
-    covariance: Float[Array | np.ndarray, "m m"], activation: nn.ShapedRelu, depth_to_width: float
+    covariance: Float[Array | np.ndarray, "m also_m"], activation: nn.Layer, depth_to_width: float
 ) -> Float[np.ndarray, "m m"]:
     """The mean over networks of what `covariance_samples` draws: the covariance of the outputs, without sampling.
 

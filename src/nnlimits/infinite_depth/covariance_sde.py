@@ -46,8 +46,8 @@ class CovarianceSamples(NamedTuple):
 
 
 def covariance_samples(
-    covariance: Float[Array | np.ndarray, "m m"],
-    activation: nn.ShapedRelu,
+    covariance: Float[Array | np.ndarray, "m also_m"],
+    activation: nn.Layer,
     depth_to_width: float,
     key: PRNGKeyArray,
     *,
@@ -68,7 +68,7 @@ def covariance_samples(
     semi-definite, with exact means of the noise alone, and log-normal variances. The error in distribution is of order
     `steps^-2` for two inputs, and of order `steps^-1`, with a small constant, for more.
 
-    **Arguments:** `covariance`, that of the inputs of the first block; `activation`; `depth_to_width`, T, at least 0; `key`, a JAX
+    **Arguments:** `covariance` (m, m), that of the inputs of the first block; `activation`, an `nn.ShapedRelu`; `depth_to_width`, T, at least 0; `key`, a JAX
     random key; `samples`, how many networks, two or more; `steps`, of the solver.
 
     **Raises:** `TypeError` for another activation; `ValueError` unless the covariance is symmetric and positive semi-definite with
@@ -111,8 +111,10 @@ def checked_covariance(covariance: Any) -> np.ndarray:
         raise ValueError(f"covariance must have positive variances; received {variances[at]} at index ({at}, {at})")
     allowed = _ROUNDING * variances.max()
     if np.abs(given - given.T).max() > allowed:
-        raise ValueError("covariance must be symmetric; received a matrix that differs from its transpose by "
-                         f"{np.abs(given - given.T).max():.3g}")
+        raise ValueError(
+            "covariance must be symmetric; received a matrix that differs from its transpose by "
+            f"{np.abs(given - given.T).max():.3g}"
+        )
     lowest = float(np.linalg.eigvalsh(given)[0])
     if lowest < -allowed:
         raise ValueError(f"covariance must be positive semi-definite; received one with the eigenvalue {lowest:.3g}")

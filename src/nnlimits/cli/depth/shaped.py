@@ -15,9 +15,11 @@ def shaped(
     c_minus: Annotated[float, typer.Option(help="The slope below zero is 1 + c / sqrt(depth).")] = -1.0,
     correlations: Annotated[str, typer.Option(help="Of two inputs, with commas between.")] = "0,-0.8,0.6",
     width: Annotated[int, typer.Option(help="Of the networks by correlation.", min=2)] = 128,
-    widths: Annotated[str, typer.Option(help="With commas between, for the first correlation.")] = "32,64,128,256",
+    widths: Annotated[str, typer.Option(help="With commas between, for the first correlation.")] = "16,32,64,128",
     depth_to_width: Annotated[float, typer.Option(help="The ratio of depth to width.")] = 1.0,
-    networks: Annotated[int, typer.Option(help="Random networks of each kind.", min=2)] = 4096,
+    networks: Annotated[
+        int, typer.Option(help="Random networks of each kind; four times as many by width.", min=2)
+    ] = 4096,
     folder: Folder = Path(),
     seed: Seed = 0,
 ) -> None:

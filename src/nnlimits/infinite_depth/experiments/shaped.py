@@ -16,8 +16,10 @@ from nnlimits.progress import Advance, ignore
 from nnlimits.validation import check_positive
 
 _AT_ONCE = 512
-_MORE = 8
-"""Draws of the diffusion for each network."""
+_DRAWS = 8
+"""Of the diffusion for each network."""
+_BY_WIDTH = 4
+"""Networks of each width for each network of a correlation: distances are small, and noise hides them."""
 
 
 class ShapedCase(NamedTuple):
@@ -55,7 +57,7 @@ class ShapedNetworks(NamedTuple):
 
 def shaped(
     correlations: Sequence[float] = (0.0, -0.8, 0.6),
-    widths: Sequence[int] = (32, 64, 128, 256),
+    widths: Sequence[int] = (16, 32, 64, 128),
     *,
     width: int = 128,
     depth_to_width: float = 1.0,
@@ -66,7 +68,9 @@ def shaped(
 ) -> ShapedNetworks:
     """Random networks of two inputs, drawn layer by layer: given a layer's covariance the next layer's units are Gaussian pairs.
 
-    **Arguments:** `correlations` of the inputs; `widths`, for the first of them; `width`, of the networks of all others;
+    Distances fall like `width^-1` where `c_plus = -c_minus`, and else like `width^-1/2`.
+
+    **Arguments:** `correlations` of the inputs; `widths`, for the first of them, with four times as many networks; `width`, of the networks of all others;
     `depth_to_width`, the ratio of both, positive; `activation`; `networks`, how many, two or more; `seed`; `advance`, told of
     `work(correlations, widths)` parts.
 
@@ -87,7 +91,7 @@ def shaped(
     distances = []
     for size in widths:
         own, depth = jax.random.fold_in(by_width, size), _depth(size, depth_to_width)
-        sample = network_samples(correlations[0], activation, depth, size, own, networks)
+        sample = network_samples(correlations[0], activation, depth, size, own, _BY_WIDTH * networks)
         distances.append(correlation_distance(sample, cases[0].diffusion))
         advance(f"width {size}")
     return ShapedNetworks(activation, depth_to_width, tuple(cases), np.asarray(widths), tuple(distances))
@@ -154,6 +158,6 @@ def _case(
         width,
         depth,
         network_samples(rho, activation, depth, width, own, networks),
-        covariance_samples(start, activation, depth / width, diffusion, samples=_MORE * networks),
+        covariance_samples(start, activation, depth / width, diffusion, samples=_DRAWS * networks),
         network_samples(rho, nn.ABRelu(0.0, float(np.sqrt(2))), depth, width, plain, networks),
     )
