@@ -59,7 +59,7 @@ def test_no_drift_keeps_means(x64):
 @pytest.mark.slow
 @pytest.mark.parametrize("rho", [-0.7, 0.2])
 def test_correlation_by_another_solver(rho):
-    """Distributions of 16,384 draws by both: their distance is below 2.2 of its expectation for equal laws but with probability 1e-4."""
+    """Distributions of 16,384 draws by both: of equal laws the distance exceeds 2.2 of its expectation with probability 1e-3."""
     start = np.array([[1.0, rho], [rho, 1.0]])
     one = covariance_samples(start, ACTIVATION, RATIO, KEY, samples=16384, steps=48)
     other = correlation_samples(rho, ACTIVATION, RATIO, jax.random.key(1), samples=16384)
@@ -72,8 +72,8 @@ def test_correlation_by_another_solver(rho):
 @pytest.mark.slow
 @pytest.mark.parametrize(("shape", "promised"), [((1.0, -1.0), 1.0), ((0.0, -2.0), 0.5)])
 def test_networks_approach_it(shape, promised):
-    """As deep as wide, from 8 to 32 units: mean correlations approach the diffusion's like 1/n where slopes are symmetric about one,
-    and else like n^(-1/2). With 16,384 networks a mean has a standard error of 0.004, and the error at 32 is 0.028 or more, so
+    """As deep as wide, from 8 to 32 units: mean correlations approach the diffusion's like 1/n where slopes are symmetric about
+    one, and else like n^(-1/2). With 16,384 networks a mean has a standard error of 0.004, and the error at 32 is 0.028 or more, so
     the slope's is below 0.15."""
     activation, start = nn.ShapedRelu(*shape), np.eye(2)
     limit = covariance_samples(start, activation, 1.0, KEY, samples=65536, steps=48).correlations[:, 0, 1].mean()
@@ -85,7 +85,7 @@ def test_networks_approach_it(shape, promised):
 
 
 def test_networks_are_as_simulated_with_matrices(x64):
-    """The simulation by pairs, against networks with all their weights: one layer of 6 units, means and spreads to five errors."""
+    """The simulation by pairs, against units of a plain network: one layer of 6, means and spreads to five errors."""
     count, width = 20000, 6
     found = network_samples(0.3, nn.Relu(), 1, width, KEY, count).covariances
     units = np.random.default_rng(0).multivariate_normal([0, 0], [[1, 0.3], [0.3, 1]], (count, width))

@@ -109,7 +109,7 @@ def test_what_has_no_limit(inputs):
     with pytest.raises(ValueError, match=r"b_std=0\.2 leaves no limit"):
         nl.kernel(network(math.inf, b_std=0.2)).nngp(inputs)
     swapped = nn.Repeat(nn.Sequential(nn.Dense(8), nn.ShapedRelu(*SHAPE)), math.inf)
-    with pytest.raises(NotImplementedError, match="a row of nn.ShapedRelu and nn.Dense in turn"):
+    with pytest.raises(NotImplementedError, match=r"a row of nn\.ShapedRelu and nn\.Dense in turn"):
         nl.kernel(nn.Sequential(swapped, nn.Dense(1))).nngp(inputs)
     first = nn.Sequential(nn.Repeat(nn.Sequential(nn.ShapedRelu(*SHAPE), nn.Dense(8)), math.inf), nn.Dense(1))
     with pytest.raises(NotImplementedError, match="not Gaussian"):
@@ -118,8 +118,8 @@ def test_what_has_no_limit(inputs):
 
 @pytest.mark.slow
 def test_ntk_grows_like_the_depth(x64, inputs):
-    """NTK / L tends to the integral over s of K(s) exp(-(strength / 2 pi) integral of the angle from s to 1): by the trapezoid rule
-    of 400 steps, to which depth 4,096 is within 5% (an error of order L^(-1/2), which is 1/64)."""
+    """NTK / L tends to the integral over s of K(s) exp(-(strength / 2 pi) integral of the angle from s to 1): by the trapezoid
+    rule of 400 steps, to which depth 4,096 is within 5% (an error of order L^(-1/2), which is 1/64)."""
     steps, strength = 400, 6.25
     q = (inputs**2).sum(1) / 3
     start = 1 - inputs[0] @ inputs[1] / 3 / np.sqrt(q[0] * q[1])

@@ -78,8 +78,8 @@ def mean_kernel(
 
         u_s = [nu + T rho (1 - rho^2) / 2] u_rho + T (1 - rho^2)^2 / 2 u_rho_rho - T (1 - rho^2) / 2 u,    u(0, rho) = rho.
 
-    It is solved by collocation at Chebyshev points of the angle `arccos(rho)`, for `(1 - u) / (1 - rho)`, so that what is one minus
-    the correlation keeps its digits. The outputs are not Gaussian: only their second moments are these.
+    It is solved by collocation at Chebyshev points of the angle `arccos(rho)`, for `(1 - u) / (1 - rho)`, so that
+    one minus the correlation keeps its digits. The outputs are not Gaussian: only their second moments are these.
 
     **Arguments:** and **Raises:** as `covariance_samples`.
     """

@@ -1,4 +1,4 @@
-"""Depth and width to infinity together, at a fixed ratio: the covariance of shaped networks is a diffusion (Li, Nica & Roy 2022)."""
+"""Depth and width to infinity together, at a fixed ratio: the covariance of shaped networks diffuses (Li, Nica & Roy 2022)."""
 
 from functools import partial
 from typing import Any, NamedTuple
@@ -64,15 +64,16 @@ def covariance_samples(
     depth, and G is a symmetric matrix of Brownian motions, those on its diagonal of variance 2 s. At `T = 0` it is the limit of
     infinite width first. It approximates a network of width n and depth d to the order `1/sqrt(n)`.
 
-    Half a step is the drift, whose flow has a closed form; then comes a step of the noise, and the other half. That multiplies a Cholesky factor by a random triangular matrix, log-normal on its diagonal, so that V stays positive
-    semi-definite, with exact means of the noise alone, and log-normal variances. The error in distribution is of order
+    Half a step is the drift, whose flow has a closed form; then comes a step of the noise, and the other half. That
+    multiplies a Cholesky factor by a random triangular matrix, log-normal on its diagonal, so that V
+    stays positive semi-definite, with exact means of the noise alone, and log-normal variances. The error in distribution is of order
     `steps^-2` for two inputs, and of order `steps^-1`, with a small constant, for more.
 
-    **Arguments:** `covariance` (m, m), that of the inputs of the first block; `activation`, an `nn.ShapedRelu`; `depth_to_width`, T, at least 0; `key`, a JAX
-    random key; `samples`, how many networks, two or more; `steps`, of the solver.
+    **Arguments:** `covariance` (m, m), that of the inputs of the first block; `activation`, an `nn.ShapedRelu`;
+    `depth_to_width`, T, at least 0; `key`, a JAX random key; `samples`, how many networks, two or more; `steps`, of the solver.
 
-    **Raises:** `TypeError` for another activation; `ValueError` unless the covariance is symmetric and positive semi-definite with
-    positive variances, and the numbers are in their range.
+    **Raises:** `TypeError` for another activation; `ValueError` unless the covariance is symmetric and positive semi-definite
+    with positive variances, and the numbers are in their range.
     """
     strength = strength_of(activation)
     check_non_negative("depth_to_width", depth_to_width)

@@ -58,8 +58,8 @@ def _check(layer: nn.Layer) -> None:
     assert isinstance(layer, nn.Dense)
     if not is_traced(layer.w_std) and float(layer.w_std) != 1.0:
         raise ValueError(
-            f"a block with nn.ShapedRelu multiplies variances by w_std^2, infinitely often, and w_std={float(layer.w_std):g} leaves "
-            "no limit; shaped rectifiers keep variances at w_std=1"
+            f"a block with nn.ShapedRelu multiplies variances by w_std^2, infinitely often, and w_std={float(layer.w_std):g} "
+            "leaves no limit; shaped rectifiers keep variances at w_std=1"
         )
     if layer.b_std is not None and not is_traced(layer.b_std) and float(layer.b_std) != 0.0:
         raise ValueError(

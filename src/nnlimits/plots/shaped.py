@@ -37,7 +37,8 @@ def shaped(found: ShapedNetworks) -> Figure:
     legend(correlation, loc="upper left", title="histograms: networks; curves: diffusion", ncols=2)
     for sample, name, color in ((first.networks, "shaped ReLU", "blue"), (first.unshaped, "plain ReLU", "theory")):
         logarithms = np.log(np.maximum(sample.covariances[:, 0, 0], 1e-300))
-        _histogram(variance, logarithms, np.linspace(*np.quantile(logarithms, [0.001, 0.999]), _BINS), color, name)
+        low, high = np.quantile(logarithms, [0.001, 0.999])
+        _histogram(variance, logarithms, np.linspace(low, high, _BINS), color, name)
     ratio = first.depth / first.width
     grid = np.linspace(-ratio - 4.5 * np.sqrt(2 * ratio), -ratio + 4.5 * np.sqrt(2 * ratio), 300)
     density = np.exp(-((grid + ratio) ** 2) / (4 * ratio)) / np.sqrt(4 * np.pi * ratio)

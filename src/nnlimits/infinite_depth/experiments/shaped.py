@@ -70,7 +70,8 @@ def shaped(
 
     Distances fall like `width^-1` where `c_plus = -c_minus`, and else like `width^-1/2`.
 
-    **Arguments:** `correlations` of the inputs; `widths`, for the first of them, with four times as many networks; `width`, of the networks of all others;
+    **Arguments:** `correlations` of the inputs; `widths`, for the first of them, with four times as many networks; `width`, of the
+    networks of all others;
     `depth_to_width`, the ratio of both, positive; `activation`; `networks`, how many, two or more; `seed`; `advance`, told of
     `work(correlations, widths)` parts.
 
@@ -103,7 +104,7 @@ def work(correlations: Sequence[float], widths: Sequence[int]) -> int:
 
 
 def correlation_distance(one: CovarianceSamples, other: CovarianceSamples) -> Distance:
-    """The Kolmogorov distance of the correlations of two inputs; of samples of equal laws it is 0.87 sqrt(1/a + 1/b) on average."""
+    """The Kolmogorov distance of the correlations of two inputs; of equal laws it is 0.87 sqrt(1/a + 1/b) on average."""
     first, second = (np.sort(sample.correlations[:, 0, 1]) for sample in (one, other))
     at = np.concatenate([first, second])
     shares = [np.searchsorted(values, at, side="right") / len(values) for values in (first, second)]
