@@ -73,7 +73,8 @@ def test_correlation_by_another_solver(rho):
 @pytest.mark.parametrize(("shape", "promised"), [((1.0, -1.0), 1.0), ((0.0, -2.0), 0.5)])
 def test_networks_approach_it(shape, promised):
     """As deep as wide, from 8 to 32 units: mean correlations approach the diffusion's like 1/n where slopes are symmetric about
-    one, and else like n^(-1/2). With 16,384 networks a mean has a standard error of 0.004, and the error at 32 is 0.028 or more, so
+    one, and else like n^(-1/2). With 16,384 networks a mean has a standard error of 0.004, and the error at 32 is
+    0.028 or more, so
     the slope's is below 0.15."""
     activation, start = nn.ShapedRelu(*shape), np.eye(2)
     limit = covariance_samples(start, activation, 1.0, KEY, samples=65536, steps=48).correlations[:, 0, 1].mean()

@@ -28,7 +28,7 @@ def correlation_samples(
     """Draws of the correlation of two inputs behind infinitely many shaped layers, by diffrax.
 
     In the share s of layers, with `T = depth_to_width`, it is the Ito diffusion `d rho = [nu(rho) - T rho (1 - rho^2) / 2] ds +
-    sqrt(T) (1 - rho^2) dB` (Li, Nica & Roy 2022, theorem 3.3), solved by Heun's method in Fisher's `z = artanh(rho)`, whose noise
+    sqrt(T) (1 - rho^2) dB` (Li, Nica & Roy 2022), solved by Heun's method in Fisher's `z = artanh(rho)`, whose noise
     does not depend on it: `dz = [nu(rho) / (1 - rho^2) + T rho / 2] ds + sqrt(T) dB`, so that Ito and Stratonovich are the same.
     It is a check of `covariance_samples` that has nothing of its method; near -1 the drift of z is steep and needs many steps.
 

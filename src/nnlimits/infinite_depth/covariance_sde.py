@@ -56,7 +56,7 @@ def covariance_samples(
 ) -> CovarianceSamples:
     """Draws of the covariance behind `nn.Repeat(nn.Sequential(activation, nn.Dense(n)), d)`, as n and d grow at d / n fixed.
 
-    With the share s of layers, and `T = d / n`, it follows (Li, Nica & Roy 2022, theorem 3.2, in the time `T s`)
+    With the share s of layers, and `T = d / n`, it follows (Li, Nica & Roy 2022, in the time `T s`)
 
         dV = b(V) ds + sqrt(T) V^(1/2) dG V^(1/2),    b_ab = nu(rho_ab) sqrt(V_aa V_bb),
 
@@ -66,7 +66,8 @@ def covariance_samples(
 
     Half a step is the drift, whose flow has a closed form; then comes a step of the noise, and the other half. That
     multiplies a Cholesky factor by a random triangular matrix, log-normal on its diagonal, so that V
-    stays positive semi-definite, with exact means of the noise alone, and log-normal variances. The error in distribution is of order
+    stays positive semi-definite, with exact means of the noise alone, and log-normal variances. The error in
+    distribution is of order
     `steps^-2` for two inputs, and of order `steps^-1`, with a small constant, for more.
 
     **Arguments:** `covariance` (m, m), that of the inputs of the first block; `activation`, an `nn.ShapedRelu`;

@@ -70,8 +70,8 @@ def shaped(
 
     Distances fall like `width^-1` where `c_plus = -c_minus`, and else like `width^-1/2`.
 
-    **Arguments:** `correlations` of the inputs; `widths`, for the first of them, with four times as many networks; `width`, of the
-    networks of all others;
+    **Arguments:** `correlations` of the inputs; `widths`, for the first of them, with four times as many networks; `width`, of
+    the networks of all others;
     `depth_to_width`, the ratio of both, positive; `activation`; `networks`, how many, two or more; `seed`; `advance`, told of
     `work(correlations, widths)` parts.
 
