@@ -2,7 +2,7 @@
 
 import typer
 
-from nnlimits.cli.depth import adjoints, digits, euler, flow, images, kernels, residual_rates, solvers, spiral
+from nnlimits.cli.depth import adjoints, digits, euler, flow, images, kernels, residual_rates, shaped, solvers, spiral
 
 app = typer.Typer(no_args_is_help=True, help="Networks of infinite depth: experiments, with their figures.")
 app.command("images")(images.images)
@@ -14,3 +14,4 @@ app.command("euler")(euler.euler)
 app.command("adjoints")(adjoints.adjoints)
 app.command("flow")(flow.flow)
 app.command("kernels")(kernels.kernels)
+app.command("shaped")(shaped.shaped)

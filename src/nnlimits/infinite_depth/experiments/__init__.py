@@ -9,6 +9,7 @@ from nnlimits.infinite_depth.experiments.images import Images, Trained, compare_
 from nnlimits.infinite_depth.experiments.residual_rates import RatesAtTime, ResidualRates, residual_rates
 from nnlimits.infinite_depth.experiments.residual_training import ResidualTraining, residual_digits, residual_spiral
 from nnlimits.infinite_depth.experiments.sampled_kernels import SampledKernels, sampled_kernels
+from nnlimits.infinite_depth.experiments.shaped import ShapedNetworks, shaped
 
 __all__ = [
     "Adjoints",
@@ -21,6 +22,7 @@ __all__ = [
     "ResidualRates",
     "ResidualTraining",
     "SampledKernels",
+    "ShapedNetworks",
     "SolverCurve",
     "Trained",
     "adjoints",
@@ -33,5 +35,6 @@ __all__ = [
     "residual_rates",
     "residual_spiral",
     "sampled_kernels",
+    "shaped",
     "two_moons",
 ]
