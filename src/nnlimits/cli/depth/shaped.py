@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from nnlimits.cli.errors import reported
-from nnlimits.cli.mean_field.common import Folder, Seed, print_saved, whole_numbers
+from nnlimits.cli.experiments import Folder, Seed, print_saved, whole_numbers
 
 
 @reported()
