@@ -67,8 +67,7 @@ def covariance_samples(
     Half a step is the drift, whose flow has a closed form; then comes a step of the noise, and the other half. That
     multiplies a Cholesky factor by a random triangular matrix, log-normal on its diagonal, so that V
     stays positive semi-definite, with exact means of the noise alone, and log-normal variances. The error in
-    distribution is of order
-    `steps^-2` for two inputs, and of order `steps^-1`, with a small constant, for more.
+    distribution is of order `steps^-2` for two inputs, and `steps^-1`, with a small constant, for more.
 
     **Arguments:** `covariance` (m, m), that of the inputs of the first block; `activation`, an `nn.ShapedRelu`;
     `depth_to_width`, T, at least 0; `key`, a JAX random key; `samples`, how many networks, two or more; `steps`, of the solver.

@@ -16,8 +16,8 @@ from nnlimits.progress import Advance, ignore
 from nnlimits.validation import check_positive
 
 _AT_ONCE = 512
-_DRAWS = 8
-"""Of the diffusion for each network."""
+_DRAWS, _STEPS = 24, 24
+"""Of the diffusion: draws for each network, so that what all distances share is little, and steps of its solver."""
 _BY_WIDTH = 4
 """Networks of each width for each network of a correlation: distances are small, and noise hides them."""
 
@@ -159,6 +159,6 @@ def _case(
         width,
         depth,
         network_samples(rho, activation, depth, width, own, networks),
-        covariance_samples(start, activation, depth / width, diffusion, samples=_DRAWS * networks),
+        covariance_samples(start, activation, depth / width, diffusion, samples=_DRAWS * networks, steps=_STEPS),
         network_samples(rho, nn.ABRelu(0.0, float(np.sqrt(2))), depth, width, plain, networks),
     )
