@@ -8,6 +8,7 @@ from nnlimits.cli import theory_card
 from nnlimits.cli.spectra import Sample
 
 
+@pytest.mark.slow
 def test_depth_and_width_and_figures(run, tmp_path):
     """The numbers are those of the library; the signals' figure is saved beside the kernels'."""
     output = run("explain", "mlp", "--depth", "4", "--w-std", "1.3", "--b-std", "0.4", "--figure", "seen").output

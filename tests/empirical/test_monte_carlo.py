@@ -15,6 +15,7 @@ from nnlimits import nn
 NET = nn.Sequential(nn.Dense(32, b_std=0.2), nn.Relu(), nn.Dense(2, b_std=0.2))
 
 
+@pytest.mark.slow
 def test_is_the_mean_and_its_error():
     """Against the draws one by one, in double precision: to rounding (1e-10)."""
     x1, x2, key = draw(0, 4, 3), draw(1, 2, 3), jax.random.key(5)

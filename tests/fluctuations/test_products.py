@@ -114,6 +114,7 @@ def test_four_units_with_one_factor_in_common(activation, tolerance):
         assert abs(part[0, 1, 2, 3] - expected) < tolerance
 
 
+@pytest.mark.slow
 def test_four_dependent_relus():
     """`u_4 = u_1 + u_2 + u_3`: the fourth is positive where the others are."""
     draw = np.random.default_rng(8).normal(size=(3, 3)) + 1.0

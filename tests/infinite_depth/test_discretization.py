@@ -21,6 +21,7 @@ def agree(network, shape, method, depth):
     np.testing.assert_allclose(blocks.apply(own, x), network.apply(params, x), rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.slow
 def test_time_and_added_channels_in_a_network():
     ode = nn.NeuralODE(FIELD, True, augment=1, span=(0.5, 2.0), solver="euler", steps=3)
     net = nn.Sequential(ode, nn.Dense(2), parameterization="mup")

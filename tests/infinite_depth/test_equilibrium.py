@@ -75,6 +75,7 @@ def test_well_posedness_of_repeated_blocks_and_under_transformations():
         jax.jit(lambda x: infinite_depth.well_posedness(network, params, x))(x)
 
 
+@pytest.mark.slow
 def test_the_jacobian_penalty_is_an_unbiased_estimate_of_the_frobenius_norm(x64):
     """4,000 probes of |v^T J|^2 / d have a relative deviation of at most sqrt(2 / 4000) = 2.2% each; four times that is
     allowed."""

@@ -19,6 +19,7 @@ def problem(decay=0.0):
     return mean_field.EmpiricalRisk(UNITS, x, y, decay=decay)
 
 
+@pytest.mark.slow
 def test_closes_at_the_optimum_and_names_a_direction_elsewhere():
     risk = problem()
     found = mean_field.certificate(risk, TEACHER, jax.random.key(0), starts=32)

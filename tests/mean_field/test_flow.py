@@ -17,6 +17,7 @@ def test_energy_is_dissipated(risk, neurons):
     np.testing.assert_array_equal(course.positions[0], neurons.positions)
 
 
+@pytest.mark.slow
 def test_descent_follows_the_flow_to_first_order(risk, neurons):
     end = mean_field.flow(risk, neurons, [2.0], tolerance=1e-10).positions[-1]
     errors = [
@@ -50,6 +51,7 @@ def test_is_the_training_of_a_finite_network():
         np.testing.assert_allclose(network.apply(again, x), network.apply(last, x), rtol=1e-9)
 
 
+@pytest.mark.slow
 def test_steps_that_are_too_large(risk, neurons):
     largest = mean_field.largest_stable_step(risk, neurons)
     hessian = _relative_hessian(risk, neurons)

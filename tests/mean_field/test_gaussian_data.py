@@ -28,6 +28,7 @@ def neurons():
     return mean_field.Sphere(4).sample(jax.random.key(3), 6, np.float64)
 
 
+@pytest.mark.slow
 def test_teacher(neurons):
     rng = np.random.default_rng(0)
     teacher = mean_field.Neurons(rng.standard_normal((3, 4)))

@@ -68,6 +68,7 @@ def slope(x, y):
     return np.diff(np.log(y)) / np.diff(np.log(x))
 
 
+@pytest.mark.slow
 def test_change_falls_as_the_inverse_of_the_scale(problem, start):
     """To first order in `1 / alpha`; the second, at alpha = 30, is of relative size a few over 30, and less at 300: so the last
     slope is within 0.02 of -1. Risks approach those of the linearization.

@@ -50,6 +50,7 @@ def test_cross_entropy_against_scipy(kernel, data, error):
     assert error(flow.train_loss(TIMES), losses) < 1e-7
 
 
+@pytest.mark.slow
 def test_any_loss(kernel, data, error):
     """A logistic loss on signs, by function; its minimizer's direction separates the classes."""
     y = np.sign(data.y[:, 0])

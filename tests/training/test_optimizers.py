@@ -107,9 +107,3 @@ def test_the_rate_can_be_traced():
 def test_refuses(arguments, error, message):
     with pytest.raises(error, match=message):
         optimizer(*arguments)
-
-
-def test_optax_is_asked_for(monkeypatch):
-    monkeypatch.setitem(__import__("sys").modules, "optax", None)
-    with pytest.raises(ImportError, match=r'pip install "nnlimits\[empirical\]"'):
-        optimizer(nn.Dense(2), (3,), "sgd", 0.1)

@@ -103,6 +103,7 @@ def test_orders_by_simulation(x64, equation, order, counts):
     assert training.order_of_error(rates, errors).slope == pytest.approx(order, abs=0.1)
 
 
+@pytest.mark.slow
 def test_the_noise_of_batches_has_the_covariance_of_the_gradients_over_their_size(x64):
     """One step of the equation in 3 dimensions, from one point: covariance `eta^2 Sigma / 5`, to 6 per cent of its largest
     entry with 20,000 draws (four standard errors)."""
