@@ -22,3 +22,12 @@ def x64() -> Iterator[None]:
     """Double precision within the test."""
     with jax.enable_x64(True):
         yield
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Cases of `long_cases.txt` are slow ones: those that were measured to take longest, where others test the same function."""
+    long = set((Path(__file__).parent / "long_cases.txt").read_text().splitlines())
+    for item in items:
+        if item.nodeid in long:
+            item.add_marker(pytest.mark.slow)

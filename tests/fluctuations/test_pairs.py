@@ -72,7 +72,6 @@ def test_derivatives_by_finite_differences(activation):
         assert abs(t.ak[1, 0] - t.bk[0, 1]) < 1e-14
 
 
-@pytest.mark.slow
 def test_relu_by_the_arc_cosine_kernel_and_its_derivatives():
     def closed(place):
         q1, q2, k = place
