@@ -130,8 +130,8 @@ def _sequential(layer: nn.Sequential, reading: Reading) -> Reading:
 def _repeat(layer: nn.Repeat, reading: Reading) -> Reading:
     if math.isinf(layer.depth):
         raise NotImplementedError(
-            "Repeat with infinite depth has no expansion in 1/width: its parameter is depth/width. Give it a finite depth; shaped "
-            "networks at a fixed depth/width are in nnlimits.infinite_depth.covariance_samples"
+            "Repeat with infinite depth has no expansion in 1/width: its parameter is depth/width. Give it a finite depth; "
+            "shaped networks at a fixed depth/width are in nnlimits.infinite_depth.covariance_samples"
         )
     block = layer.resolved_block()
     for _ in range(int(layer.depth)):
