@@ -44,7 +44,7 @@ def depth_limit(layer: nn.Repeat, covariance: Covariance, parameterization: str)
         raise NotImplementedError(
             "nn.Repeat(block, math.inf), of infinite depth, has no kernel of use: blocks with weights of their own and no "
             "shortcut forget their inputs. Where chi = w_std^2 E[phi'^2] < 1 all pairs come to have one and the same covariance; "
-            "where chi >= 1 the NTK grows like chi^depth, at chi = 1 like depth (see nnlimits.signal for the fixed point and chi of "
+            "where chi >= 1 the NTK grows like chi^depth, at chi = 1 like depth (see nnlimits.signal for fixed point and chi of "
             "such a block). With a limit: nn.Repeat(nn.Residual(nn.Sequential(..., nn.DepthScale(0.5))), math.inf), or tied "
             "weights that see the input in every layer, nn.Equilibrium(nn.Cell(...))"
         )
