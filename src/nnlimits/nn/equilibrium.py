@@ -54,7 +54,8 @@ class Equilibrium(Layer):
     robust and with more memory) or `"iteration"` (plain); `tolerance`, the relative residual, `None` for 2.4e-5 in float32 and
     3.7e-11 in float64; `max_steps`, the most evaluations of the cell; `memory`, how many evaluations the solver keeps, `None` for
     5 (Anderson) or 50 (Broyden); `adjoint`, `"implicit"`, the derivative of the fixed point by the implicit function theorem,
-    in the memory of one evaluation, or `"unrolled"`, that of the solver's steps, which under `"iteration"` tends to the first.
+    in the memory of one evaluation, or `"unrolled"`, that of the solver's steps, which under `"iteration"` tends to the first,
+    and under the others may be far from it where the cell is not a contraction: it is for checks.
 
     **Reports** (`nn.reporting`): `evaluations`, of the cell on the whole batch; of each example `steps`, the evaluations until it
     was solved, `residual`, the relative one at the output, `ratio`, the last change of the residual, and `converged`;
