@@ -49,14 +49,18 @@ def reported() -> Iterator[None]:
 
 @contextlib.contextmanager
 def _interrupts_that_arrive() -> Iterator[None]:
-    """An interruption that Python ignores, as it does in JAX's hook of the garbage collector, comes again."""
-    ordinary = sys.unraisablehook
+    """An interruption that Python ignores, as it does in JAX's hook of the garbage collector, comes again.
+
+    None comes after the end: it would kill the process while it exits, instead of the exit code.
+    """
+    ordinary, pending = sys.unraisablehook, []
 
     def hook(unraisable: "sys.UnraisableHookArgs") -> None:
         if not issubclass(unraisable.exc_type, KeyboardInterrupt):
             return ordinary(unraisable)
         again = threading.Timer(0.1, _interrupt)
         again.daemon = True
+        pending.append(again)
         again.start()
 
     sys.unraisablehook = hook
@@ -64,6 +68,8 @@ def _interrupts_that_arrive() -> Iterator[None]:
         yield
     finally:
         sys.unraisablehook = ordinary
+        for again in pending:
+            again.cancel()
 
 
 def _interrupt() -> None:
