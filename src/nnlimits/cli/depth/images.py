@@ -17,7 +17,7 @@ def images(
         typer.Argument(help="Images and labels, such as MNIST: an NPZ file with Xtrain, ytrain, Xtest and ytest."),
     ],
     examples: Annotated[int, typer.Option(help="How many images to train on, the first in the file.", min=16)] = 10_000,
-    channels: Annotated[int, typer.Option(help="Of the residual network.", min=1)] = 32,
+    channels: Annotated[int, typer.Option(help="Of the residual network.", min=1)] = 16,
     epochs: Annotated[int, typer.Option(help="Passes through the images.", min=1)] = 8,
     batch_size: Annotated[int, typer.Option(help="Images a step.", min=1)] = 64,
     learning_rate: Annotated[float, typer.Option(help="Of Adam, for all three networks.")] = 2e-3,

@@ -83,7 +83,7 @@ def compare_on_images(
     x_test: Float[np.ndarray, "m ..."],
     test_labels: Int[np.ndarray, " m"],
     *,
-    channels: int = 32,
+    channels: int = 16,
     epochs: int = 8,
     batch_size: int = 64,
     learning_rate: float = 2e-3,
