@@ -14,7 +14,10 @@ COMPILED = "JAX_COMPILATION_CACHE_DIR"
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """What is compiled is kept for the length of the run, for all its processes: most of the time of tests is compilation."""
+    """What is compiled is kept for the length of the run, for all its processes: most of the time of tests is compilation.
+
+    For the same reason the default run compiles with few optimisations; slow tests have them all, as users do.
+    """
     if COMPILED not in os.environ:
         os.environ[COMPILED] = tempfile.mkdtemp(prefix="nnlimits-compiled-")
         config.add_cleanup(lambda: shutil.rmtree(os.environ.pop(COMPILED), ignore_errors=True))
@@ -22,6 +25,7 @@ def pytest_configure(config: pytest.Config) -> None:
     for name, value in {
         "jax_persistent_cache_min_compile_time_secs": 0.0,
         "jax_persistent_cache_min_entry_size_bytes": -1,
+        "jax_disable_most_optimizations": config.getoption("markexpr") == "not slow",
     }.items():
         jax.config.update(name, value)
         os.environ[name.upper()] = str(value)
@@ -40,6 +44,15 @@ def x64() -> Iterator[None]:
     """Double precision within the test."""
     with jax.enable_x64(True):
         yield
+
+
+@pytest.fixture
+def optimized() -> Iterator[None]:
+    """All of the compiler's optimisations, for a test that computes for longer than it compiles."""
+    before = jax.config.values["jax_disable_most_optimizations"]
+    jax.config.update("jax_disable_most_optimizations", False)
+    yield
+    jax.config.update("jax_disable_most_optimizations", before)
 
 
 @pytest.hookimpl(tryfirst=True)

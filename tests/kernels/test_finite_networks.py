@@ -114,6 +114,7 @@ def test_nngp(name, parameterization):
     np.testing.assert_array_less(np.abs(found.mean(0) - exact), 4 * error + scale / 64)
 
 
+@pytest.mark.usefixtures("optimized")
 @pytest.mark.parametrize(("name", "parameterization"), quick(IN_ALL_RUNS[:1]))
 def test_ntk_and_its_rate(name, parameterization):
     """Seeds are the widths, 16 to 256, 300 networks each: the distance of one network's NTK from the infinite one is of order
