@@ -162,10 +162,25 @@ def test_parameters_of_the_equations():
     x, y = np.eye(6), np.arange(6) % 2
     with pytest.raises(ValueError, match="solver must be one of"):
         NeuralODEClassifier(solver="guess").fit(x, y)
-    with pytest.raises(TypeError, match="constraint must be"):
-        EquilibriumClassifier(constraint="norm").fit(x, y)
+    for wrong in ("norm", 0.5):
+        with pytest.raises(ValueError, match='constraint must be "monotone", "norm_bound"'):
+            EquilibriumClassifier(constraint=wrong).fit(x, y)
     with pytest.raises(ValueError, match=r"slopes in \[0, 1\]"):
         EquilibriumClassifier(activation="sin").fit(x, y)
+
+
+@pytest.mark.parametrize(
+    ("constraint", "expected"),
+    [
+        ("monotone", nn.Monotone()),
+        ("norm_bound", nn.NormBound()),
+        (nn.NormBound(0.5), nn.NormBound(0.5)),
+        (None, None),
+    ],
+)
+def test_constraints_have_names(constraint, expected):
+    cell = EquilibriumClassifier(constraint=constraint)._preset((2,), 3).layers[0].cell
+    assert cell.constraint == expected
 
 
 def test_a_state_that_is_not_found_is_an_error_of_its_own(moons):

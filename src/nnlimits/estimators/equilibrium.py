@@ -9,6 +9,7 @@ from nnlimits import nn
 from nnlimits.estimators.candidates import as_activation
 from nnlimits.estimators.trained import TRAINING, TrainedClassifier, stem, width_of
 from nnlimits.infinite_depth import jacobian_penalty
+from nnlimits.nn.constraints import Constraint
 from nnlimits.training.epochs import Penalty
 from nnlimits.validation import check_non_negative
 
@@ -39,7 +40,8 @@ class EquilibriumClassifier(TrainedClassifier):
       after two of stride 2, and the average over positions before the readout. What follows is for "auto".
     - `width`: the number of units or channels; "auto" is 64, and 32 with positions.
     - `activation`: by name ("relu", "tanh", ...) or as a layer of `nnlimits.nn`, with slopes in [0, 1] for `nn.Monotone()`.
-    - `constraint`: `nn.Monotone()`, `nn.NormBound()`, or `None`, with which the state may not exist, or not be the only one.
+    - `constraint`: "monotone" or "norm_bound", for `nn.Monotone()` and `nn.NormBound()` as they are by default, either with
+      another margin, or `None`, with which the state may not exist, or not be the only one.
     - `solver`: as of `nn.Equilibrium`.
 
     Of any network:
@@ -54,7 +56,7 @@ class EquilibriumClassifier(TrainedClassifier):
         *,
         width: Any = "auto",
         activation: Any = "relu",
-        constraint: Any = nn.Monotone(),
+        constraint: Any = "monotone",
         solver: Any = "anderson",
         jacobian_weight: Any = 0.0,
         learning_rate: Any = 3e-3,
@@ -95,9 +97,21 @@ class EquilibriumClassifier(TrainedClassifier):
         width, activation = width_of(self.width, input_shape), as_activation(self.activation)
         first, layer, last = stem(width, activation, input_shape)
         first = first if len(input_shape) > 1 else ()
-        cell = nn.Cell(layer(width, b_std=None), layer(width), activation, self.constraint)
+        cell = nn.Cell(layer(width, b_std=None), layer(width), activation, _constraint(self.constraint))
         equilibrium = nn.Equilibrium(cell, solver=self.solver)
         return nn.Sequential(*first, equilibrium, *last, nn.Dense(classes), parameterization="standard")
+
+
+def _constraint(constraint: Any) -> Constraint | None:
+    """A constraint by its name, or as it is."""
+    known = {"monotone": nn.Monotone, "norm_bound": nn.NormBound}
+    if isinstance(constraint, str) and constraint in known:
+        return known[constraint]()
+    if constraint is None or isinstance(constraint, Constraint):
+        return constraint
+    raise ValueError(
+        f'constraint must be "monotone", "norm_bound", None, nn.Monotone(...) or nn.NormBound(...); received {constraint!r}'
+    )
 
 
 EquilibriumClassifier.__doc__ = f"{(EquilibriumClassifier.__doc__ or '').rstrip()}{TRAINING}"

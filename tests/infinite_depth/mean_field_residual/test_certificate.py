@@ -80,6 +80,16 @@ def test_examples_that_coincide_are_not_certified(lazy):
     assert (found.certified, found.threshold) == (False, 0.0)
 
 
+def test_wide_weights_leave_a_threshold_however_small(lazy):
+    """Bounds that grow with the exponential of the weights' products make it tiny; zero is for a singular kernel alone."""
+    risk, law = lazy
+    wide = residual.GaussianPaths(law.unit, 99.0, 1.0, 99.0).followed(jax.random.key(0), 4, 30, np.float64)
+    found = residual.residual_certificate(risk, law.moved(np.asarray(wide), law.encoder, law.readout))
+    assert found.smallest_eigenvalue > 0
+    assert 0 < found.threshold < 1e-12
+    assert not found.certified
+
+
 @pytest.mark.parametrize(
     "activation",
     [

@@ -1,6 +1,7 @@
 """Finite networks against their limit: which errors are of order 1/L + 1/M."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -10,14 +11,17 @@ from nnlimits.infinite_depth.mean_field_residual.convergence import _ends, _limi
 
 
 @pytest.mark.slow
-def test_the_limit_of_width_is_known(x64):
-    """Sixteen labels an angle against twenty-four, in training too: less than the least errors that are measured with them."""
+@pytest.mark.parametrize(("training", "accuracy"), [(residual.Training(), 1e-10), (residual.Training(0.2, 40), 1e-4)])
+def test_the_limit_of_width_is_known(training, accuracy, x64):
+    """64 labels an angle against 96: exponentially near at the start. Training makes the law less smooth; what is
+    left is below the least root mean square error that is measured, 0.0011, and that of the risk below the least of it, 8e-5.
+    """
     risk, law = problem()
     paths = residual.TorusPaths(law.unit)
-    finer = np.asarray(paths.at_labels(paths.grid(24), 8))[None]
-    for training in (residual.Training(), residual.Training(0.2, 40)):
-        errors = [_ends(risk, law, particles, training)[0] for particles in (np.asarray(_limit(paths, 8))[None], finer)]
-        assert abs(errors[0] - errors[1]).max() < 1e-3
+    finer = jnp.asarray(paths.at_labels(jnp.asarray(paths.grid(96)), 8))
+    (outputs, loss), (better, less) = (_ends(risk, law, one[None], training) for one in (_limit(paths, 8), finer))
+    assert abs(outputs - better).max() < accuracy
+    assert abs(loss - less).max() < accuracy / 20
 
 
 @pytest.mark.parametrize(
@@ -89,5 +93,5 @@ def test_bad_input(call, message):
 @pytest.mark.slow
 def test_divergence_is_named():
     risk, law = problem()
-    with pytest.raises(RuntimeError, match=r"steps of 1e\+200 diverges for networks of 8 layers and 256 neurons"):
+    with pytest.raises(RuntimeError, match=r"steps of 1e\+200 diverges for networks of 8 layers and 4096 neurons"):
         residual.depth_errors(risk, law, [residual.TorusPaths(law.unit)], [2, 4], residual.Training(1e200, 4))

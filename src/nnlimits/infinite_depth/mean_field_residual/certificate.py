@@ -14,7 +14,7 @@ from nnlimits.infinite_depth.mean_field_residual.risk import ResidualRisk
 from nnlimits.infinite_depth.mean_field_residual.tangent_kernel import Backward, backward, spectrum
 from nnlimits.predict.losses import mse
 
-_SMALLEST, _LARGEST, _SEARCHED = 1e-12, 10.0, 32
+_SMALLEST, _LARGEST, _SEARCHED = 1e-100, 10.0, 40
 """Radii between which the best is sought, and how many are tried."""
 _ROUNDING = 10
 """Of eigenvalues, in units of the precision of the largest times their number."""

@@ -18,7 +18,7 @@ from nnlimits.progress import Advance, ignore
 from nnlimits.rates import FittedRate, fitted_mean_rate, fitted_paired_rate, fitted_rate
 from nnlimits.validation import check_non_negative
 
-_SIDE = 16
+_SIDE = 64
 """Labels along each of two angles that stand for infinitely many neurons."""
 
 Draw = Callable[..., Any]
