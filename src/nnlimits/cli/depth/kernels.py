@@ -14,8 +14,8 @@ def kernels(
     depths: Annotated[
         str, typer.Option(help="Of networks of infinite width, with commas between; two or more.")
     ] = "4,16,64,256,1024",
-    widths: Annotated[str, typer.Option(help="Of simulated networks, with commas between; two or more.")] = "12,24,48",
-    draws: Annotated[int, typer.Option(help="Simulated networks of each width.", min=2)] = 1500,
+    widths: Annotated[str, typer.Option(help="Of simulated networks, with commas between; two or more.")] = "24,48,96",
+    draws: Annotated[int, typer.Option(help="Simulated networks of each width.", min=2)] = 400,
     inputs: Annotated[int, typer.Option(help="Of Gram matrices whose smallest eigenvalue is found.", min=2)] = 100,
     folder: Folder = Path(),
     seed: Seed = 0,

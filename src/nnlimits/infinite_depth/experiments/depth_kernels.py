@@ -42,9 +42,9 @@ class DepthKernels(NamedTuple):
 
 def depth_kernels(
     depths: Sequence[int] = (4, 16, 64, 256, 1024),
-    widths: Sequence[int] = (12, 24, 48),
+    widths: Sequence[int] = (24, 48, 96),
     *,
-    draws: int = 1500,
+    draws: int = 400,
     inputs: int = 100,
     seed: int = 0,
     advance: Advance = ignore,
@@ -91,7 +91,7 @@ def work(depths: Sequence[int], widths: Sequence[int]) -> int:
     return (1 + len(depths)) * len(_deep()) + 1 + len(widths) * len(wide())
 
 
-def residual(activation: nn.Layer, depth: float, width: int = 1, w_std: Any = _SCALE, outputs: int = 1) -> nn.Layer:
+def residual(activation: nn.Layer, depth: int | float, width: int = 1, w_std: Any = _SCALE, outputs: int = 1) -> nn.Layer:
     """Blocks `x + depth^(-1/2) W phi(x)` between two dense layers."""
     block = nn.Residual(nn.Sequential(activation, nn.Dense(width, w_std), nn.DepthScale(0.5)))
     return nn.Sequential(nn.Dense(width, b_std=0.1), nn.Repeat(block, depth), nn.Dense(outputs))
@@ -122,7 +122,7 @@ def wide() -> dict[str, tuple[Any, nn.Layer]]:
 def _deep() -> dict[str, tuple[Any, tuple[int, ...]]]:
     """Networks as functions of their depth, and the shapes of their inputs."""
 
-    def convolution(depth: float) -> nn.Layer:
+    def convolution(depth: int | float) -> nn.Layer:
         body = nn.Sequential(nn.Relu(), nn.Conv(1, 3, padding="same", w_std=_SCALE), nn.DepthScale(0.5))
         blocks = nn.Repeat(nn.Residual(body), depth)
         return nn.Sequential(nn.Conv(1, 3, padding="same"), blocks, nn.Flatten(), nn.Dense(1))
@@ -152,7 +152,7 @@ def _of_problems(gram: np.ndarray) -> np.ndarray:
 
 
 def _derivative_error(depth: int, x: np.ndarray) -> float:
-    def total(depth: float, w_std: Any) -> Any:
+    def total(depth: int | float, w_std: Any) -> Any:
         return nnlimits.kernel(residual(nn.Relu(), depth, w_std=w_std)).ntk(jnp.asarray(x)).sum()
 
     limit = float(jax.jit(jax.grad(lambda w_std: total(math.inf, w_std)))(_SCALE))
