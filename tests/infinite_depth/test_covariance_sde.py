@@ -1,16 +1,20 @@
 """The diffusion of the covariance of shaped networks, against its moments, another solver and an equation for its mean."""
 
+import math
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+import nnlimits as nl
 from nnlimits import nn
 from nnlimits.infinite_depth import correlation_samples, covariance_samples, mean_kernel
 from nnlimits.infinite_depth.experiments.shaped import correlation_distance, network_samples
 from nnlimits.kernels.shaped_flow import shaped_flow
 
 KEY = jax.random.key(0)
+TILTED = nn.Elementwise(lambda x: jnp.tanh(x + 0.5) - math.tanh(0.5), kinks=())
 ACTIVATION = nn.ShapedRelu(1.5, -1.0)
 START = np.array([[1.0, 0.3], [0.3, 2.0]])
 THREE = np.array([[1.0, 0.3, -0.2], [0.3, 2.0, 0.5], [-0.2, 0.5, 1.0]])
@@ -139,3 +143,51 @@ def test_bad_input(change, error, message):
 def test_bad_correlation():
     with pytest.raises(ValueError, match="correlation must be above -1 and below 1; received 1"):
         correlation_samples(1.0, ACTIVATION, RATIO, KEY)
+
+
+def test_smooth_without_noise_is_the_kernel_of_infinite_width_first(x64):
+    """Variances are exact whatever the steps; correlations of fourth order in them."""
+    word = nn.Shaped(TILTED, 1.5)
+    block = nn.Sequential(word, nn.Dense(8))
+    x = np.random.default_rng(0).standard_normal((3, 4))
+    net = nn.Sequential(nn.Dense(8), nn.Repeat(block, math.inf), nn.Dense(1))
+    found = covariance_samples(x @ x.T / 4, word, 0.0, KEY, samples=2, steps=16).covariances[0]
+    np.testing.assert_allclose(found, nl.kernel(net).nngp(x), rtol=1e-7)
+
+
+def test_variances_of_smooth_activations_may_explode():
+    """With `c2 = 1, c3 = 0` and `a = 1`, variances q explode without noise after `log(q / (q - 1)) / (3 / 4)` of all layers."""
+    word = nn.Shaped(nn.Silu(), 1.0)
+    assert covariance_samples(np.eye(2) * 2.5, word, 0.0, KEY, samples=2, steps=8).exploded.all()
+    assert not covariance_samples(np.eye(2) * 1.5, word, 0.0, KEY, samples=2, steps=8).exploded.any()
+    some = covariance_samples(np.eye(2), word, 1.0, KEY, samples=512, steps=8)
+    assert 0.1 < some.exploded.mean() < 0.9
+    assert (np.isnan(some.correlations).any((1, 2)) == some.exploded).all()
+    assert np.isposinf(some.covariances[some.exploded][:, 0, 0]).all()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("activation", "promised"), [(nn.Tanh(), 1.0), (TILTED, 0.5)])
+def test_smooth_networks_approach_it(activation, promised):
+    """As deep as wide, with 32,768 networks: the distance of the distribution of a variance falls like 1/n for odd activations,
+    and else like n^(-1/2). The noise of distances is 0.005 on average, and allowed for twice."""
+    word, distances = nn.Shaped(activation, 1.0), []
+    start = np.array([[1.0, 0.3], [0.3, 1.0]])
+    limit = np.sort(covariance_samples(start, word, 1.0, KEY, samples=262144, steps=24).covariances[:, 0, 0])
+    for size in (32, 128):
+        found = np.sort(network_samples(0.3, word, size, size, KEY, 32768).covariances[:, 0, 0])
+        at = np.concatenate([limit, found])
+        shares = [np.searchsorted(values, at, side="right") / len(values) for values in (limit, found)]
+        distances.append(np.abs(shares[0] - shares[1]).max())
+    assert distances[0] > 0.02  # the network is not yet the limit
+    assert distances[1] < 0.02
+    assert distances[1] < distances[0] * 4**-promised + 0.01
+
+
+def test_smooth_activations_have_no_diffusion_of_the_correlation_alone():
+    for call in (
+        lambda word: correlation_samples(0.3, word, 1.0, KEY),
+        lambda word: mean_kernel(np.eye(2), word, 1.0),
+    ):
+        with pytest.raises(TypeError, match="covariance_samples draws both"):
+            call(nn.Shaped(nn.Tanh(), 1.0))

@@ -101,7 +101,7 @@ def test_strengths_of_a_row_add_up(x64, inputs):
 
 def test_what_has_no_limit(inputs):
     with pytest.raises(
-        NotImplementedError, match="NTK of shaped rectifiers at infinite depth: it grows like the depth L"
+        NotImplementedError, match="NTK of shaped activations at infinite depth: it grows like the depth L"
     ):
         nl.kernel(network(math.inf))(inputs)
     with pytest.raises(ValueError, match=r"w_std=1\.1 leaves no limit"):

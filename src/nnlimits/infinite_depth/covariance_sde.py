@@ -3,14 +3,16 @@
 from functools import partial
 from typing import Any, NamedTuple
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PRNGKeyArray
+from jaxtyping import Array, Bool, Float, PRNGKeyArray
 
 from nnlimits import nn
 from nnlimits.compute.precision import precision_of
 from nnlimits.kernels.shaped_flow import shaped_flow
+from nnlimits.kernels.shaped_smooth import SmoothShape, deficit_flow, smooth_shape, variance_flow
 from nnlimits.nn.fields import as_integer
 from nnlimits.validation import check_inputs, check_non_negative
 
@@ -22,7 +24,12 @@ class CovarianceSamples(NamedTuple):
     """The covariances of m inputs in independent random networks."""
 
     covariances: Float[np.ndarray, "samples m m"]
-    """Of one network each: given it, the outputs are Gaussian with this covariance."""
+    """Of one network each: given it, the outputs are Gaussian with this covariance. Infinite where `exploded`."""
+
+    @property
+    def exploded(self) -> Bool[np.ndarray, " samples"]:
+        """Whose variances have left all bounds, as those of smooth activations with `3 c2^2 / 4 + c3 >= 0` can."""
+        return np.logical_not(np.isfinite(self.covariances).all((1, 2)))
 
     @property
     def mean(self) -> Float[np.ndarray, "m m"]:
@@ -36,9 +43,10 @@ class CovarianceSamples(NamedTuple):
 
     @property
     def correlations(self) -> Float[np.ndarray, "samples m m"]:
-        """Covariances over the roots of variances."""
-        roots = np.sqrt(np.diagonal(self.covariances, axis1=1, axis2=2))
-        return np.clip(self.covariances / (roots[:, :, None] * roots[:, None, :]), -1.0, 1.0)
+        """Covariances over the roots of variances; NaN where `exploded`."""
+        finite = np.where(self.exploded[:, None, None], np.nan, self.covariances)
+        roots = np.sqrt(np.diagonal(finite, axis1=1, axis2=2))
+        return np.clip(finite / (roots[:, :, None] * roots[:, None, :]), -1.0, 1.0)
 
     def quantiles(self, levels: Any) -> Float[np.ndarray, "levels m m"]:
         """Quantiles of each covariance, at levels in [0, 1]."""
@@ -58,32 +66,81 @@ def covariance_samples(
 
     With the share s of layers, and `T = d / n`, it follows (Li, Nica & Roy 2022, in the time `T s`)
 
-        dV = b(V) ds + sqrt(T) V^(1/2) dG V^(1/2),    b_ab = nu(rho_ab) sqrt(V_aa V_bb),
+        dV = b(V) ds + sqrt(T) V^(1/2) dG V^(1/2),
 
-    where `nu = (c_plus - c_minus)^2 / (2 pi) (sqrt(1 - rho^2) - rho arccos(rho))`, with the c of `activation`, which go with the
-    depth, and G is a symmetric matrix of Brownian motions, those on its diagonal of variance 2 s. At `T = 0` it is the limit of
-    infinite width first. It approximates a network of width n and depth d to the order `1/sqrt(n)`.
+    where G is a symmetric matrix of Brownian motions, those on its diagonal of variance 2 s. The drift is, with the constants of
+    `activation`, which go with the depth,
 
-    Half a step is the drift, whose flow has a closed form; then comes a step of the noise, and the other half. That
+        b_ab = nu(rho_ab) sqrt(V_aa V_bb),    nu = (c_plus - c_minus)^2 / (2 pi) (sqrt(1 - rho^2) - rho arccos(rho)),
+
+    of a shaped rectifier, and of a smooth activation
+
+        b_ab = c2^2 / (4 a^2) (V_aa V_bb + V_ab (2 V_ab - 3)) + c3 / (2 a^2) V_ab (V_aa + V_bb - 2).
+
+    At `T = 0` it is the limit of infinite width first. It approximates a network of width n and depth d to the order
+    `1/sqrt(n)`.
+
+    Half a step is the drift, whose flow is known; then comes a step of the noise, and the other half. That
     multiplies a Cholesky factor by a random triangular matrix, log-normal on its diagonal, so that V
     stays positive semi-definite, with exact means of the noise alone, and log-normal variances. The error in
     distribution is of order `steps^-2` for two inputs, and `steps^-1`, with a small constant, for more.
 
-    **Arguments:** `covariance` (m, m), that of the inputs of the first block; `activation`, an `nn.ShapedRelu`;
-    `depth_to_width`, T, at least 0; `key`, a JAX random key; `samples`, how many networks, two or more; `steps`, of the solver.
+    **Arguments:** `covariance` (m, m), that of the inputs of the first block; `activation`, an `nn.ShapedRelu` or
+    an `nn.Shaped`; `depth_to_width`, T, at least 0; `key`, a JAX random key; `samples`, how many networks, two or more; `steps`,
+    of the solver.
 
     **Raises:** `TypeError` for another activation; `ValueError` unless the covariance is symmetric and positive semi-definite
     with positive variances, and the numbers are in their range.
     """
-    strength = strength_of(activation)
+    drift = _drift_of(activation)
     check_non_negative("depth_to_width", depth_to_width)
     as_integer("samples", 2, samples)
     as_integer("steps", 1, steps)
     start = checked_covariance(covariance)
     with precision_of(start):
         keys = jax.random.split(key, samples)
-        arguments = (jnp.asarray(value, start.dtype) for value in (start, strength, depth_to_width))
-        return CovarianceSamples(np.asarray(_samples(*arguments, keys, steps)))
+        of_dtype = jax.tree.map(lambda value: jnp.asarray(value, start.dtype), (start, drift, depth_to_width))
+        return CovarianceSamples(np.asarray(_samples(*of_dtype, keys, steps)))
+
+
+class _OfRectifier(eqx.Module):
+    """The drift of shaped rectifiers: correlations alone move, in closed form."""
+
+    strength: Any
+
+    def __call__(self, covariance: Array, share: Array) -> Array:
+        roots = jnp.sqrt(jnp.diagonal(covariance))
+        scale = roots[:, None] * roots[None, :]
+        after = scale * (1 - shaped_flow(_deficits(covariance, scale), self.strength * share))
+        return jnp.where(jnp.eye(len(roots), dtype=bool), covariance, after)
+
+
+class _OfSmooth(eqx.Module):
+    """The drift of smooth activations: exact of variances, and of correlations of fourth order in the share."""
+
+    shape: SmoothShape
+
+    def __call__(self, covariance: Array, share: Array) -> Array:
+        before = jnp.diagonal(covariance)
+        deficits = _deficits(covariance, jnp.sqrt(before[:, None] * before[None, :]))
+        deficits = deficit_flow(deficits, before[:, None], before[None, :], self.shape, share, steps=1)
+        roots = jnp.sqrt(variance_flow(before, self.shape.growth, share))
+        after = roots[:, None] * roots[None, :] * (1 - deficits)
+        return jnp.where(jnp.eye(len(roots), dtype=bool), roots**2, after)
+
+
+def _drift_of(activation: Any) -> _OfRectifier | _OfSmooth:
+    if isinstance(activation, nn.Shaped):
+        return _OfSmooth(smooth_shape(activation))
+    if isinstance(activation, nn.ShapedRelu):
+        return _OfRectifier(strength_of(activation))
+    raise TypeError(
+        f"activation must be an nn.ShapedRelu or an nn.Shaped, such as nn.Shaped(nn.Tanh(), 1.0); received {activation!r}"
+    )
+
+
+def _deficits(covariance: Array, scale: Array) -> Array:
+    return jnp.clip(1 - covariance / scale, 0.0, 2.0)
 
 
 def strength_of(activation: Any) -> float:
@@ -93,7 +150,8 @@ def strength_of(activation: Any) -> float:
     """
     if not isinstance(activation, nn.ShapedRelu):
         raise TypeError(
-            f"activation must be an nn.ShapedRelu, such as nn.ShapedRelu(0.0, -1.0); received {activation!r}"
+            f"activation must be an nn.ShapedRelu, such as nn.ShapedRelu(0.0, -1.0); received {activation!r}. With nn.Shaped "
+            "correlations depend on variances, and are no diffusion by themselves: covariance_samples draws both"
         )
     return (float(activation.c_plus) - float(activation.c_minus)) ** 2
 
@@ -123,25 +181,19 @@ def checked_covariance(covariance: Any) -> np.ndarray:
 
 
 @partial(jax.jit, static_argnames="steps")
-def _samples(start: Array, strength: Array, ratio: Array, keys: Array, steps: int) -> Array:
-    of_half, of_noise = strength / (2 * steps), ratio / steps
+def _samples(start: Array, drift: Any, ratio: Array, keys: Array, steps: int) -> Array:
+    half, of_noise = jnp.asarray(1 / (2 * steps), start.dtype), ratio / steps
 
     def sample(key: Array) -> Array:
         def step(covariance: Array, own: Array) -> tuple[Array, None]:
-            drifted = _drift(covariance, of_half)
+            drifted = drift(covariance, half)
             factor = _cholesky(drifted) @ _random_factor(own, len(start), of_noise, start.dtype)
-            return _drift(factor @ factor.T, of_half), None
+            after = drift(factor @ factor.T, half)
+            return jnp.where(jnp.isfinite(after).all(), after, jnp.inf), None
 
         return jax.lax.scan(step, start, jax.random.split(key, steps))[0]
 
     return jax.vmap(sample)(keys)
-
-
-def _drift(covariance: Array, strength: Array) -> Array:
-    roots = jnp.sqrt(jnp.diagonal(covariance))
-    scale = roots[:, None] * roots[None, :]
-    deficit = jnp.clip(1 - covariance / scale, 0.0, 2.0)
-    return jnp.where(jnp.eye(len(roots), dtype=bool), covariance, scale * (1 - shaped_flow(deficit, strength)))
 
 
 def _cholesky(covariance: Array) -> Array:

@@ -6,6 +6,7 @@ import jax
 
 from nnlimits import nn
 from nnlimits.kernels.blocks import flatten
+from nnlimits.nn.depth_dependent import DepthDependent
 
 _AFFINE = nn.Dense | nn.Linear | nn.Conv | nn.LocallyConnected | nn.ConvTranspose
 _HOMOGENEOUS = (
@@ -72,7 +73,7 @@ def _holds_depth(layer: nn.Layer) -> bool:
     """Whether the word takes the depth of the `Repeat` itself, or something inside it does."""
 
     def knows(value: object) -> bool:
-        return isinstance(value, nn.Repeat) or hasattr(value, "at_depth")
+        return isinstance(value, nn.Repeat | DepthDependent)
 
     inside = jax.tree.leaves(layer, is_leaf=knows)
-    return any(hasattr(value, "at_depth") for value in inside)
+    return any(isinstance(value, DepthDependent) for value in inside)

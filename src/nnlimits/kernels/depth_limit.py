@@ -10,7 +10,7 @@ from nnlimits import nn
 from nnlimits.kernels.covariance import Covariance
 from nnlimits.kernels.depth_exponents import residual_branches
 from nnlimits.kernels.depth_residual import residual_limit
-from nnlimits.kernels.depth_shaped import shaped_limit, shaped_rectifiers
+from nnlimits.kernels.depth_shaped import shaped_limit, shaped_row
 from nnlimits.validation import is_traced
 
 _STRENGTH = 4.0
@@ -33,12 +33,12 @@ def depth_limit(layer: nn.Repeat, covariance: Covariance, parameterization: str)
     """The covariance after infinitely many copies of the block, each with weights of its own.
 
     Of residual blocks `x + depth^-exponent body(x)`: with the exponent 1/2 the differential equation of `depth_residual`; with a
-    larger one nothing is added (what depth L adds is of order `L^(1 - 2 exponent)`). Of shaped rectifiers: `shaped_limit`.
+    larger one nothing is added (what depth L adds is of order `L^(1 - 2 exponent)`). Of shaped activations: `shaped_limit`.
 
     **Raises:** `ValueError` where there is no limit, for an exponent below 1/2; `NotImplementedError` for blocks of other kinds.
     """
-    if rectifiers := shaped_rectifiers(layer.block):
-        return shaped_limit(rectifiers, covariance)
+    if row := shaped_row(layer.block):
+        return shaped_limit(row, covariance)
     branches = residual_branches(layer.block)
     if branches is None:
         raise NotImplementedError(
@@ -65,8 +65,8 @@ def refinement(block: nn.Layer) -> int:
 
     **Raises:** `ValueError` where the covariance would grow by more than some fifteen orders of magnitude.
     """
-    if shaped_rectifiers(block):
-        return 1  # in closed form
+    if shaped_row(block):
+        return 1  # of these it takes no steps
     branches = residual_branches(block) or ()
     strengths = [_strength(branch.body) for branch in branches if branch.exponent == 0.5]
     if any(strength is None for strength in strengths):

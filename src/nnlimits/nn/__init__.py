@@ -52,7 +52,7 @@ from nnlimits.nn.rnn import Rnn
 from nnlimits.nn.scale import Scale
 from nnlimits.nn.self_attention import SelfAttention
 from nnlimits.nn.sequential import Sequential
-from nnlimits.nn.shaped import ShapedRelu
+from nnlimits.nn.shaped import Shaped, ShapedRelu
 from nnlimits.nn.sigmoid import Mish, Sigmoid, Silu, Softplus
 from nnlimits.nn.sin import Cos, Rbf, Sin
 from nnlimits.nn.step import Sign, Step
@@ -124,6 +124,7 @@ __all__ = [
     "Selu",
     "Sequential",
     "ShapeError",
+    "Shaped",
     "ShapedRelu",
     "Sigmoid",
     "Sign",

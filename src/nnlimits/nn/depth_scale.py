@@ -2,15 +2,13 @@
 
 import math
 
-from jaxtyping import Array, Float, PRNGKeyArray, PyTree
-
+from nnlimits.nn.depth_dependent import DepthDependent
 from nnlimits.nn.fields import static_real_field
 from nnlimits.nn.layer import Layer
-from nnlimits.nn.parameterization import Parameterization
 from nnlimits.nn.scale import Scale
 
 
-class DepthScale(Layer):
+class DepthScale(DepthDependent):
     """`depth^-exponent x`, where `depth` is that of the innermost `Repeat` in whose block it stands.
 
     The exponent decides what a residual network `nn.Repeat(nn.Residual(nn.Sequential(..., nn.DepthScale(exponent))), depth)`
@@ -28,14 +26,7 @@ class DepthScale(Layer):
         """The multiplication in a `Repeat` of that depth; of an infinite one, by the limit of the factor."""
         return Scale(0.0 if math.isinf(depth) and self.exponent > 0 else float(depth) ** -self.exponent)
 
-    def output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
-        raise self._shape_error(
-            "stands in no nn.Repeat whose depth it could take. Put it into the block of one, such as "
-            "nn.Repeat(nn.Residual(nn.Sequential(nn.Relu(), nn.Dense(512), nn.DepthScale(0.5))), 64), or use nn.Scale"
-        )
-
-    def forward(
-        self, params: PyTree, x: Float[Array, "n ..."], key: PRNGKeyArray | None, parameterization: Parameterization
-    ) -> Float[Array, "n ..."]:
-        self.output_shape(x.shape[1:])
-        return x
+    @property
+    def advice(self) -> tuple[str, str]:
+        example = "nn.Repeat(nn.Residual(nn.Sequential(nn.Relu(), nn.Dense(512), nn.DepthScale(0.5))), 64)"
+        return example, "nn.Scale"

@@ -11,6 +11,7 @@ from jax import lax
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from nnlimits.nn.context import surrounded
+from nnlimits.nn.depth_dependent import DepthDependent
 from nnlimits.nn.errors import located
 from nnlimits.nn.fields import as_integer
 from nnlimits.nn.layer import Layer
@@ -138,7 +139,7 @@ class Repeat(Layer):
 
 def _knows_depth(value: Any) -> bool:
     """Whether a value takes the depth of its innermost `Repeat`, or is one."""
-    return isinstance(value, Repeat) or (isinstance(value, Layer) and hasattr(value, "at_depth"))
+    return isinstance(value, Repeat | DepthDependent)
 
 
 def _rows(places: list[Parameterization], start: int) -> list[tuple[int, int, Parameterization]]:

@@ -45,6 +45,7 @@ def at_one_position(word: Any) -> Any:
 @at_one_position.register(nn.Dropout)
 @at_one_position.register(nn.Scale)
 @at_one_position.register(nn.DepthScale)
+@at_one_position.register(nn.Shaped)
 @at_one_position.register(nn.ShapedRelu)
 @at_one_position.register(nn.Identity)
 def _the_same(word: nn.Layer) -> nn.Layer:

@@ -91,7 +91,9 @@ def work(depths: Sequence[int], widths: Sequence[int]) -> int:
     return (1 + len(depths)) * len(_deep()) + 1 + len(widths) * len(wide())
 
 
-def residual(activation: nn.Layer, depth: int | float, width: int = 1, w_std: Any = _SCALE, outputs: int = 1) -> nn.Layer:
+def residual(
+    activation: nn.Layer, depth: int | float, width: int = 1, w_std: Any = _SCALE, outputs: int = 1
+) -> nn.Layer:
     """Blocks `x + depth^(-1/2) W phi(x)` between two dense layers."""
     block = nn.Residual(nn.Sequential(activation, nn.Dense(width, w_std), nn.DepthScale(0.5)))
     return nn.Sequential(nn.Dense(width, b_std=0.1), nn.Repeat(block, depth), nn.Dense(outputs))

@@ -11,6 +11,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from nnlimits import nn
 from nnlimits.infinite_depth.covariance_sde import CovarianceSamples, covariance_samples
+from nnlimits.nn.depth_dependent import DepthDependent
 from nnlimits.nn.fields import as_integer
 from nnlimits.progress import Advance, ignore
 from nnlimits.validation import check_positive
@@ -113,13 +114,14 @@ def correlation_distance(one: CovarianceSamples, other: CovarianceSamples) -> Di
 
 
 def network_samples(
-    correlation: float, activation: Any, depth: int, width: int, key: PRNGKeyArray, networks: int
+    correlation: float, activation: nn.Layer, depth: int, width: int, key: PRNGKeyArray, networks: int
 ) -> CovarianceSamples:
     """The covariance of two inputs of unit variance behind `depth` layers of `width` units, in random networks.
 
-    **Arguments:** `activation`, a function, or a word that takes the depth; it is divided by the root of its second moment.
+    **Arguments:** `activation`, a layer without parameters that acts elementwise, such as one that takes the depth; it should
+    keep a variance of one.
     """
-    layer = activation.at_depth(depth) if hasattr(activation, "at_depth") else activation
+    layer = activation.at_depth(depth) if isinstance(activation, DepthDependent) else activation
     start = jnp.asarray([[1.0, correlation], [correlation, 1.0]])
     parts = [
         np.asarray(_simulated(layer, start, own, depth, width, min(_AT_ONCE, networks - first)))
@@ -130,13 +132,15 @@ def network_samples(
 
 @partial(jax.jit, static_argnames=("depth", "width", "count"))
 def _simulated(layer: Any, start: Array, key: Array, depth: int, width: int, count: int) -> Float[Array, "count 2 2"]:
+    params = layer.init(jax.random.key(0), (count,))
+
     def step(moments: Array, own: Array) -> tuple[Array, None]:
         q1, q2, covariance = moments
         draws = jax.random.normal(own, (2, width, count), start.dtype)
         root = jnp.sqrt(q1)
         slope = covariance / root
         rest = jnp.sqrt(jnp.maximum(q2 - slope**2, 0.0))
-        one, two = layer(root * draws[0]), layer(slope * draws[0] + rest * draws[1])
+        one, two = (layer.apply(params, x) for x in (root * draws[0], slope * draws[0] + rest * draws[1]))
         return jnp.stack([(one**2).mean(0), (two**2).mean(0), (one * two).mean(0)]), None
 
     begin = jnp.broadcast_to(jnp.stack([start[0, 0], start[1, 1], start[0, 1]])[:, None], (3, count))
