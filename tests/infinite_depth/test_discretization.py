@@ -42,6 +42,14 @@ def test_midpoint_steps_within_combinators():
     agree(net, (5,), "midpoint", 4)
 
 
+def test_words_that_take_the_depth_keep_it():
+    """Two blocks: the field is divided by 2, not by the number of the solver's steps."""
+    field = nn.Sequential(nn.Dense(3), nn.Tanh(), nn.DepthScale(1.0))
+    agree(nn.Repeat(nn.NeuralODE(field, solver="euler", steps=5), 2), (3,), "euler", 5)
+    with pytest.raises(ValueError, match=r"such as nn\.DepthScale, outside of all"):
+        residual_network(nn.NeuralODE(nn.DepthScale(1.0), solver="euler", steps=5), (), 5)
+
+
 @pytest.mark.slow
 def test_masked_images():
     field = nn.Sequential(nn.Conv(3, 3), nn.Tanh(), nn.Conv(2, 3))

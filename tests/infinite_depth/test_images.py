@@ -22,9 +22,12 @@ def test_the_networks_have_as_many_parameters(channels):
 
 def test_evaluations_of_an_equation_are_counted():
     ode = nn.NeuralODE(nn.Dense(2), solver="midpoint", steps=3)
-    network = nn.Sequential(nn.Dense(2), ode, nn.Repeat(nn.Dense(2), 4))
-    params = network.init(jax.random.key(0), (2,))
-    assert evaluations(network, params, np.ones((3, 2), np.float32)) == 2 * 3 + 4
+    x = np.ones((3, 2), np.float32)
+    for network, expected in (
+        (nn.Sequential(nn.Dense(2), ode, nn.Repeat(ode, 4)), 2 * 3 * (1 + 4)),
+        (nn.Sequential(nn.Dense(2), nn.Repeat(nn.Dense(2), 4)), 4),
+    ):
+        assert evaluations(network, network.init(jax.random.key(0), (2,)), x) == expected
 
 
 def test_images_need_channels_and_finite_entries():

@@ -206,6 +206,26 @@ def test_values_that_are_not_finite_are_named(unsolvable, x):
         net.apply(broken, x)
 
 
+@pytest.mark.parametrize("activation", [nn.Identity(), nn.Relu()])
+def test_states_whose_squares_overflow_are_no_solutions(activation, x):
+    """Plain iteration of a map that doubles: the residual is a smaller part of an infinite norm than any tolerance."""
+    net = nn.Equilibrium(nn.Cell(nn.Scale(2.0), nn.Dense(4), activation), solver="iteration")
+    params = net.init(KEY, (3,))
+    with pytest.raises(nn.SolveError, match="did not find its fixed point"):
+        net.apply(params, x)
+    with pytest.raises(eqx.EquinoxRuntimeError, match="did not find its fixed point"):
+        eqx.filter_jit(net.apply)(params, x)
+
+
+@pytest.mark.parametrize("solver", ["anderson", pytest.param("iteration", marks=pytest.mark.slow)])
+def test_no_examples(solver, x):
+    net = nn.Equilibrium(nn.Cell(nn.Dense(4), nn.Dense(4)), solver=solver)
+    params = net.init(KEY, (3,))
+    assert net.apply(params, x[:0]).shape == jax.jit(net.apply)(params, x[:0]).shape == (0, 4)
+    slopes = jax.grad(lambda params: net.apply(params, x[:0]).sum())(params)
+    assert all((leaf == 0).all() for leaf in jax.tree.leaves(slopes))
+
+
 def test_a_cell_with_several_fixed_points_is_solved_and_flagged(x64):
     """`z = tanh(3 z + x)` has three solutions for small x; that is not known to be unique."""
     net = nn.Equilibrium(nn.Cell(nn.Scale(3.0), nn.Identity()))

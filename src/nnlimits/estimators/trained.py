@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PyTree
 from scipy.special import softmax
@@ -25,6 +26,7 @@ from nnlimits.estimators import inputs
 from nnlimits.estimators.calibration import fit_temperature
 from nnlimits.estimators.candidates import check_takes
 from nnlimits.estimators.layout import InputStandardization, input_standardization, layout, unstandardized
+from nnlimits.infinite_depth import solutions
 from nnlimits.training.epochs import Penalty, by_parts, train_in_epochs
 from nnlimits.validation import check_non_negative, check_positive
 
@@ -44,9 +46,9 @@ TRAINING = """
     - `random_state`: for the parameters at the start, the examples held out, and the order of the others.
 
     **Attributes:** `network_`, an expression of `nnlimits.nn`, and `params_`, its parameters; `n_parameters_`, how many numbers
-    these are; `losses_` and `validation_losses_`, the mean cross-entropy of each epoch; `best_epoch_`, counted from 0; `n_iter_`,
-    the number of epochs; `temperature_`; `evaluations_`, how often on average the equation's right-hand side is evaluated for an
-    example; `classes_`, `input_shape_`, `n_features_in_` and `feature_names_in_`.
+    these are; `losses_`, of each epoch the mean cross-entropy with its penalty, and `validation_losses_`, without; `best_epoch_`,
+    counted from 0; `n_iter_`, the number of epochs; `temperature_`; `evaluations_`, how often right-hand sides of equations are
+    evaluated for an example; `classes_`, `input_shape_`, `n_features_in_` and `feature_names_in_`.
     """
 
 
@@ -58,7 +60,7 @@ class CrossEntropy(eqx.Module):
     def __call__(self, params: PyTree, x: Float[Array, "n ..."], labels: Int[Array, " n"]) -> Float[Array, " n"]:
         """Losses, shape (n,), of examples and the numbers of their classes."""
         log_probability = jax.nn.log_softmax(self.network.apply(params, x))
-        return -jax.numpy.take_along_axis(log_probability, labels[:, None], axis=1)[:, 0]
+        return -jnp.take_along_axis(log_probability, labels[:, None], axis=1)[:, 0]
 
 
 class Outputs(eqx.Module):
@@ -202,10 +204,8 @@ class TrainedClassifier(ClassifierMixin, BaseEstimator, abc.ABC):
             return by_parts(Outputs(self.network_), double, (x.astype(np.float64),))
 
     def _evaluations(self, x: np.ndarray) -> float:
-        """Evaluations of the right-hand sides of all equations, for an example on average; of the first thousand."""
-        with nn.reporting() as reports:
-            self.network_.apply(self.params_, x[:1000])
-        return float(sum(_per_example(r.statistics["evaluations"]) for r in reports if "evaluations" in r.statistics))
+        """Evaluations of the right-hand sides of all equations for an example, for the first thousand together."""
+        return float(solutions(self.network_, self.params_, jnp.asarray(x[:1000])).evaluations)
 
     def _check_parameters(self) -> None:
         """Raise `ValueError` naming a parameter that is out of range."""
@@ -246,12 +246,6 @@ def stem(
         return (nn.Dense(width),), nn.Dense, ()
     halved = nn.Conv(width, 3, stride=2)
     return (halved, activation, halved), partial(nn.Conv, kernel_size=3), (nn.GlobalAvgPool(),)
-
-
-def _per_example(evaluations: Any) -> float:
-    """The mean over examples of the total over repeated layers; one number if they are solved together."""
-    counts = np.asarray(evaluations)
-    return float(counts.reshape(-1, counts.shape[-1]).sum(0).mean() if counts.ndim else counts)
 
 
 def _split(labels: np.ndarray, fraction: float, random: Any) -> tuple[np.ndarray, np.ndarray]:

@@ -1,5 +1,6 @@
 """Linear equations of a batch, one equation an example, by products with the matrix alone."""
 
+import math
 from typing import Any
 
 import equinox as eqx
@@ -61,10 +62,10 @@ class ConjugateResiduals(lineax.AbstractLinearSolver):
         """The solution, lineax's verdict, and the number of products with the matrix."""
         del options
         n = vector.shape[0]
-        right = vector.reshape(n, -1)
+        right = vector.reshape(n, math.prod(vector.shape[1:]))
 
         def product(directions: Array) -> Array:
-            return state.mv(directions.reshape(vector.shape)).reshape(n, -1)
+            return state.mv(directions.reshape(vector.shape)).reshape(right.shape)
 
         target = self.atol + self.rtol * jnp.linalg.norm(right, axis=1)
 

@@ -58,15 +58,15 @@ def advanced(
     """The progress after an evaluation with this image `f(z)` and this residual `f(z) - z`. It is not differentiated."""
     norm = jax.vmap(tolerance.norm)
     size, scale = norm(lax.stop_gradient(residual)), norm(lax.stop_gradient(image))
-    finite = jnp.isfinite(size)
-    solved = size <= tolerance.absolute + tolerance.relative * scale
+    finite = jnp.isfinite(size) & jnp.isfinite(scale)  # squares overflow long before values do
+    solved = finite & (size <= tolerance.absolute + tolerance.relative * scale)
     going = ~progress.converged
-    better = going & (size < progress.best)
+    better = going & finite & (size < progress.best)
     relative = size / jnp.where(scale > 0, scale, 1.0)
     evaluations = progress.evaluations + 1
     return Progress(
         evaluations,
-        jnp.where(going, size, progress.size),
+        jnp.where(going, jnp.where(finite, size, jnp.nan), progress.size),
         jnp.where(better, size, progress.best),
         jnp.where(better | (going & solved), relative, progress.relative),
         jnp.where(going, _ratio(size, progress.size), progress.ratio),

@@ -1,6 +1,7 @@
 """What the solvers of this package share: batches of examples, their progress, and steps that are taken back."""
 
 import abc
+import math
 from typing import Any, Generic, TypeVar
 
 import equinox as eqx
@@ -140,4 +141,4 @@ class BatchSolver(eqx.Module, Generic[State]):
 
 
 def _flat(y: Array) -> Float[Array, "n d"]:
-    return y.reshape(y.shape[0], -1)
+    return y.reshape(y.shape[0], math.prod(y.shape[1:]))  # not -1, which an empty batch leaves open

@@ -126,7 +126,7 @@ class _Backward(nn.Layer):
         path = integrate(method, _WithDivergence(slope), state, (args, self.probes), stop, start)
         z, divergence = path.y
         z = found_or_raise(method, slope, x, args, Path(z, path.s, path.outcome, path.statistics), stop, start)
-        flat = z.reshape(z.shape[0], -1)
+        flat = z.reshape(z.shape[0], math.prod(z.shape[1:]))
         normal = -0.5 * jnp.sum(flat**2, -1) - 0.5 * flat.shape[1] * math.log(2 * math.pi)
         log_density = normal + divergence  # integrated from the end to the start, so with the sign turned
         return jnp.concatenate([flat, log_density[:, None]], -1)

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float, PyTree
 
 from nnlimits import nn
+from nnlimits.nn.depth_dependent import DepthDependent
 from nnlimits.nn.fields import as_integer
 
 METHODS = ("euler", "midpoint")
@@ -36,6 +37,11 @@ def residual_network(network: nn.Layer, params: PyTree, depth: int, method: str 
     depth = as_integer("depth", 1, depth)
     if not _has_ode(network):
         raise ValueError(f"network must hold an nn.NeuralODE; received {network!r}")
+    if any(isinstance(word, DepthDependent) for word in _outside_of_repeats(network)):
+        raise ValueError(
+            "network holds a word that takes the depth of an nn.Repeat, such as nn.DepthScale, outside of all; the steps of a "
+            f"solver are none. Received {network!r}"
+        )
     double = any(np.dtype(leaf.dtype) == np.float64 for leaf in jax.tree.leaves(params))
     with jax.enable_x64(True) if double else contextlib.nullcontext():
         discretized, own = _discretized(network, params, depth, method)
@@ -45,6 +51,10 @@ def residual_network(network: nn.Layer, params: PyTree, depth: int, method: str 
             f"nn.Masked, not inside another layer; received {network!r}"
         )
     return discretized, own
+
+
+def _outside_of_repeats(network: nn.Layer) -> list[Any]:
+    return jax.tree.leaves(network, is_leaf=lambda value: isinstance(value, nn.Repeat | DepthDependent))
 
 
 def _has_ode(layer: nn.Layer) -> bool:
@@ -82,9 +92,10 @@ def _members(
 def _repeated(layer: nn.Repeat, params: PyTree, depth: int, method: str) -> tuple[nn.Layer, PyTree]:
     """Each block of a `Repeat`, those in its loop at once."""
     found: list[nn.Layer] = []
+    resolved = layer.resolved_block()  # words that depend on the depth mean this one, not that of the solver's steps
 
     def block(own: PyTree) -> PyTree:
-        changed, own = _discretized(layer.block, own, depth, method)
+        changed, own = _discretized(resolved, own, depth, method)
         found.append(changed)
         return own
 

@@ -2,6 +2,7 @@
 
 from typing import NamedTuple
 
+import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from nnlimits import nn
@@ -12,6 +13,13 @@ class Solutions(NamedTuple):
 
     outputs: Float[Array, "n ..."]
     reports: list[nn.Report]
+
+    @property
+    def evaluations(self) -> int:
+        """How often right-hand sides are evaluated for an example, by all layers that tell it, and all of their repetitions."""
+        return sum(
+            int(np.sum(one.statistics["evaluations"])) for one in self.reports if "evaluations" in one.statistics
+        )
 
 
 def solutions(

@@ -1,6 +1,6 @@
 """Infinitely many layers with the same weights: the fixed point of a cell."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -15,9 +15,6 @@ from nnlimits.nn.layer import Layer
 from nnlimits.nn.parameterization import Parameterization
 from nnlimits.nn.reports import is_reporting, report
 from nnlimits.nn.unsolved import Diagnosis, checked
-
-if TYPE_CHECKING:
-    pass
 
 SOLVERS = ("anderson", "broyden", "iteration")
 

@@ -227,8 +227,7 @@ def _each_by_itself(method: Method, slope: Slope, x: Array, args: Arguments, sta
         path = integrate(method, slope, x[None], (leaves, key, mask, adjacency), start, stop)
         return path._replace(y=path.y[0])
 
-    path = jax.vmap(one)(x, keys, mask, adjacency)
-    return path
+    return jax.vmap(one)(x, keys, mask, adjacency)
 
 
 def _as_span(value: Any) -> tuple[float, float]:

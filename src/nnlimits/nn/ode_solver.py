@@ -181,7 +181,8 @@ def _outcome(result: Any, y: PyTree, s: Float[Array, ""], t1: Float[Array, ""]) 
     import diffrax
 
     finite = jnp.stack([jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(y)]).all()
-    arrived = (result == diffrax.RESULTS.successful) | (s == t1)
+    # the last of all steps that there may be, too, arrives; a step that failed is at its end all the same
+    arrived = (result == diffrax.RESULTS.successful) | ((result == diffrax.RESULTS.max_steps_reached) & (s == t1))
     failed = jnp.where(
         result == diffrax.RESULTS.max_steps_reached, 1, jnp.where(result == diffrax.RESULTS.dt_min_reached, 2, 3)
     )

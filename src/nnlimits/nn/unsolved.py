@@ -62,6 +62,8 @@ def checked(found: "FixedPoints", diagnosis: Diagnosis) -> Float[Array, "n ..."]
     **Raises:** `SolveError` with the numbers of the worst example; where values are traced, an `equinox.EquinoxRuntimeError` with
     the same message, whose numbers are rounded to what fits an integer.
     """
+    if not found.converged.size:
+        return found.value
     if is_traced(found):
         failed = ~jnp.all(found.converged)
         return eqx.branched_error_if(found.value, failed, _coded(found), diagnosis)  # pyright: ignore[reportArgumentType]

@@ -6,10 +6,12 @@ from functools import partial
 from typing import NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, PyTree
 
 from nnlimits import nn
+from nnlimits.infinite_depth.solutions import solutions
 from nnlimits.progress import Advance, ignore
 from nnlimits.training.epochs import by_parts, step_memory, train_in_epochs
 from nnlimits.validation import check_finite
@@ -183,12 +185,10 @@ def _trained(
 
 
 def evaluations(network: nn.Layer, params: PyTree, x: Float[np.ndarray, "n ..."]) -> float:
-    """How often an equation's right-hand side, or a residual block, is evaluated for an example on average."""
-    with nn.reporting() as reports:
-        network.apply(params, x)
-    counts = [float(np.mean(report.statistics["evaluations"])) for report in reports]
-    blocks = [layer.depth for layer in getattr(network, "layers", ()) if isinstance(layer, nn.Repeat)]
-    return float(sum(counts) + sum(blocks))
+    """How often an equation's right-hand side is evaluated for an example; without equations, the number of residual blocks."""
+    found = solutions(network, params, jnp.asarray(x))
+    blocks = (layer.depth for layer in getattr(network, "layers", ()) if isinstance(layer, nn.Repeat))
+    return float(found.evaluations if found.reports else sum(blocks))
 
 
 def _nearest(build: Callable[[int], nn.Sequential], *, wanted: int, input_shape: tuple[int, ...]) -> nn.Sequential:
