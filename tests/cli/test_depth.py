@@ -64,6 +64,8 @@ def test_digits(run, tmp_path, images):
         (["residual-rates", "--layers", "4"], "--layers must be two or more, to fit a slope; received '4'"),
         (["residual-rates", "--widths", "4,x"], "--widths must be whole numbers of at least 1 that ascend"),
         (["residual-rates", "--step", "0"], "--step must be finite and positive; received 0"),
+        (["residual-rates", "--folder", "corners.npz/new"], "Invalid value for '--folder'"),
+        (["residual-rates", "--seed", "99999999999999999999"], "--seed"),
         (["spiral", "--points", "7"], "points must be an even number of at least 4; received 7"),
         (["spiral", "--loss", "huber"], "--loss must be mse or logistic; received 'huber'"),
         (["spiral", "--readout", "-1"], "--readout must be finite and positive; received -1"),
@@ -75,6 +77,13 @@ def test_digits(run, tmp_path, images):
 )
 def test_bad_input(run, images, arguments, message):
     assert message in " ".join(run("depth", *arguments, code=2).output.split())
+
+
+@pytest.mark.slow
+def test_training_that_diverges_is_a_message(run):
+    sizes = "--layers", "2,4", "--widths", "2,4", "--seeds", "2", "--problems", "2", "--steps", "1"
+    output = run("depth", "residual-rates", *sizes, "--step", "1e6", code=2).output
+    assert "step=1e+06 is too large" in " ".join(output.split())
 
 
 def test_files_without_test_images(run, tmp_path, images):

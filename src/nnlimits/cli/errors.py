@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+import traceback
 import warnings
 from collections.abc import Iterator
 
@@ -45,6 +46,16 @@ def reported() -> Iterator[None]:
         _fail(str(error), error)
     except (ValueError, NotImplementedError) as error:
         _fail(str(error), error)
+    except RuntimeError as error:  # a step too large, an equation that is not solved
+        if not _is_our_own(error):
+            raise
+        _fail(str(error), error)
+
+
+def _is_our_own(error: BaseException) -> bool:
+    """Whether it was raised by a line of this library, with a message meant for people."""
+    *_, last = traceback.walk_tb(error.__traceback__)
+    return last[0].f_globals.get("__name__", "").startswith("nnlimits.")
 
 
 @contextlib.contextmanager

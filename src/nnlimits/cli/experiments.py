@@ -1,12 +1,24 @@
 """What the experiments of the command line share: options, their checks, and the names of saved figures."""
 
+import os
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-Folder = Annotated[Path, typer.Option(help="Save the figures in this folder, as PNG.")]
-Seed = Annotated[int, typer.Option(help="Of all random draws.")]
+
+def _writable(folder: Path) -> Path:
+    """Refuse at once what no figure can be saved in, not after the experiment."""
+    there = next(parent for parent in (folder.absolute(), *folder.absolute().parents) if parent.exists())
+    if not there.is_dir():
+        raise typer.BadParameter(f"{there} is a file; name a folder, which may be new")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise typer.BadParameter(f"{there} cannot be written; name another folder")
+    return folder
+
+
+Folder = Annotated[Path, typer.Option(help="Save the figures in this folder, as PNG.", callback=_writable)]
+Seed = Annotated[int, typer.Option(help="Of all random draws.", min=0, max=2**32 - 1)]
 
 
 def positive(**numbers: float) -> None:

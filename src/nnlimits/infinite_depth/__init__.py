@@ -1,5 +1,9 @@
-"""Depth to infinity: networks that are differential equations, fixed points, or flows of distributions of layers."""
+"""Depth to infinity: networks that are differential equations, fixed points, or flows of distributions of layers.
 
+The last have a package of their own, `infinite_depth.mean_field_residual`.
+"""
+
+from nnlimits.infinite_depth import mean_field_residual as mean_field_residual
 from nnlimits.infinite_depth.continuous_flow import ContinuousFlow, Density
 from nnlimits.infinite_depth.correlation_sde import correlation_samples, mean_kernel
 from nnlimits.infinite_depth.covariance_sde import CovarianceSamples, covariance_samples

@@ -83,7 +83,7 @@ class ContinuousFlow(eqx.Module):
     ) -> Float[Array, " n"]:
         """Unbiased estimates of log densities, with one derivative of the field in a random direction for each sample.
 
-        The divergence is estimated as the mean of `e . J e` over probes e of mean 0 and covariance I (Hutchinson 1989), which are
+        The divergence is estimated as the mean of `e . J e` over probes e of mean 0 and covariance I (Hutchinson 1990), which are
         the same along a whole path (Grathwohl et al. 2019, section 3.1).
 
         **Arguments:** `params`, `x` as in `log_density`; `key`; `samples`, probes of each point; `probes`, "rademacher"

@@ -42,6 +42,8 @@ def images(
     known = np.isin(y_test, classes)
     x_test, y_test = with_channels(x_test)[known], np.searchsorted(classes, y_test[known])
     out, stages = console.output(), console.Stages()
+    if not known.all():
+        out.print(f"[bold]left out[/bold]  {(~known).sum():,} images to test on, of classes without one to train on")
     with stages.stage("training three networks", 3 * epochs) as advance:
         found = experiments.compare_on_images(
             with_channels(x[:examples]),

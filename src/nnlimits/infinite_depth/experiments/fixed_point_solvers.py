@@ -142,6 +142,8 @@ def _solvers(tolerance: float) -> list[tuple[str, Any]]:
 
 def _curve(name: str, solver: Any, function: Any, args: Any, tolerances: Sequence[float], budget: int) -> SolverCurve:
     """The residuals after each evaluation, by the steps of the solver itself."""
+    import optimistix
+
     start = jnp.zeros_like(args.drive)
 
     def image(state: Array, given: Any) -> tuple[Array, None]:
@@ -149,7 +151,7 @@ def _curve(name: str, solver: Any, function: Any, args: Any, tolerances: Sequenc
 
     def evaluated(z: Array, given: Any) -> tuple[Array, None]:
         following, _ = image(z, given)
-        return (following - z, None) if name == "Broyden" else (following, None)
+        return (following - z, None) if isinstance(solver, optimistix.AbstractRootFinder) else (following, None)
 
     @jax.jit
     def residuals(given: Any) -> Array:

@@ -44,7 +44,8 @@ def with_copies(law: ResidualLaw, layers: int) -> ResidualLaw:
 
 
 def with_width(law: ResidualLaw, width: int, key: PRNGKeyArray) -> ResidualLaw:
-    """`width` neurons drawn from those there are, with replacement: the same paths at all depths, so that they stay smooth.
+    """`width` neurons of those there are, each as often as any other or once more, drawn by `key`: the same paths at all depths,
+    so that they stay smooth.
 
     Outputs change by O(width^(-1/2)); where `width` is a multiple of the number there are, by less: each is copied as often as
     any other, and outputs do not change at all.
