@@ -73,6 +73,13 @@ def check_same_dtype(**arrays: Any) -> None:
         raise TypeError(f"mixed dtypes: {listed}; convert them to one, e.g. with .astype({max(dtypes.values())})")
 
 
+def check_instance(name: str, value: Any, kind: type) -> None:
+    """Raise `TypeError` unless `value` is of a class."""
+    if not isinstance(value, kind):
+        article = "an" if kind.__name__[0] in "AEIOU" else "a"
+        raise TypeError(f"{name} must be {article} {kind.__name__}; received {value!r:.60}")
+
+
 def check_non_negative(name: str, value: Any) -> None:
     """Raise `ValueError` if a number is negative, NaN or infinite."""
     if is_traced(value):

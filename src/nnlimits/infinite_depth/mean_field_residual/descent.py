@@ -11,7 +11,7 @@ from jaxtyping import Array
 
 from nnlimits.infinite_depth.mean_field_residual.course import ResidualCourse
 from nnlimits.infinite_depth.mean_field_residual.law import ResidualLaw
-from nnlimits.infinite_depth.mean_field_residual.risk import ResidualRisk, Velocity
+from nnlimits.infinite_depth.mean_field_residual.risk import ResidualRisk, Velocity, check_risk
 from nnlimits.infinite_depth.mean_field_residual.stability import largest_stable_step
 from nnlimits.progress import Advance, ignore
 from nnlimits.training.recording import segments_of
@@ -55,7 +55,7 @@ def residual_descent(
     **Raises:** `ValueError` for a step that is not positive, or steps that do not ascend; `RuntimeError` where the risk rises
     from one record to the next, or is no longer finite, with its time and the largest stable step.
     """
-    risk.check(law)
+    check_risk(risk, law)
     check_positive("step", step)
     segments = segments_of(steps)
     with risk.precision(law):
@@ -92,7 +92,7 @@ def residual_flow(
     **Raises:** `ValueError` for numbers out of range; `RuntimeError` where no step lowers the risk though the gradient is not
     zero to rounding, with its time.
     """
-    risk.check(law)
+    check_risk(risk, law)
     segments = segments_of(steps)
     if step is None:
         step = min(largest_stable_step(risk, law) / 10, 1e3)

@@ -11,7 +11,7 @@ from jaxtyping import Array, PRNGKeyArray
 
 from nnlimits.infinite_depth.mean_field_residual.course import ResidualCourse
 from nnlimits.infinite_depth.mean_field_residual.law import ResidualLaw
-from nnlimits.infinite_depth.mean_field_residual.risk import ResidualRisk
+from nnlimits.infinite_depth.mean_field_residual.risk import ResidualRisk, check_risk
 from nnlimits.nn.fields import as_integer
 from nnlimits.progress import Advance, ignore
 from nnlimits.training.recording import segments_of
@@ -43,7 +43,7 @@ def residual_sgd(
 
     **Raises:** `ValueError` for numbers out of range; `RuntimeError` where the risk is no longer finite, with the step.
     """
-    risk.check(law)
+    check_risk(risk, law)
     as_integer("batch_size", 1, batch_size)
     segments = segments_of(steps)
     with risk.precision(law):
