@@ -253,6 +253,8 @@ def test_arguments_are_checked():
         nn.Equilibrium(cell, tolerance=0.0)
     with pytest.raises(ValueError, match="memory must be an integer, at least 1; received 0"):
         nn.Equilibrium(cell, memory=0)
+    with pytest.raises(ValueError, match="memory=3 belongs to solver='anderson' or 'broyden'; received solver='iter"):
+        nn.Equilibrium(cell, solver="iteration", memory=3)
     net = nn.Equilibrium(cell, tolerance=1e-9)
     with pytest.raises(ValueError, match=r"tolerance=1e-09 is below what float32 resolves, 4\.8e-07"):
         net.apply(net.init(KEY, (3,)), data())
@@ -260,3 +262,11 @@ def test_arguments_are_checked():
         nn.ShapeError, match="Dense in the injection of Cell in Equilibrium at position 1 expects a flat input"
     ):
         nn.Sequential(nn.Identity(), nn.Equilibrium(cell)).output_shape((3, 3))
+
+
+def test_nothing_is_said_of_the_change_before_the_first_evaluation():
+    net = nn.Equilibrium(nn.Cell(nn.Dense(4), nn.Dense(4)), max_steps=1)
+    with pytest.raises(
+        nn.SolveError, match=r"after 1 evaluations, above the tolerance 2.4e-05\. What would work: max_st"
+    ):
+        net.apply(net.init(KEY, (3,)), data())
