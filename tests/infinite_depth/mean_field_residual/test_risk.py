@@ -109,7 +109,14 @@ def test_targets_that_do_not_fit_the_readout(fixed, risk, loss):
     """One output and two columns would broadcast."""
     one = residual.ResidualLaw(fixed.unit, fixed.particles, fixed.encoder, fixed.readout[:, :1])
     two = residual.ResidualRisk(risk.x, np.tile([[1.0, -1.0]], (5, 1)), loss)
-    for call in (two, two.adjoint, two.velocity, two.first_variation, eqx.filter_jit(two), eqx.filter_jit(two.velocity)):
+    for call in (
+        two,
+        two.adjoint,
+        two.velocity,
+        two.first_variation,
+        eqx.filter_jit(two),
+        eqx.filter_jit(two.velocity),
+    ):
         with pytest.raises(ValueError, match="y must have 1 columns, those of the readout; received 2"):
             call(one)
     course = residual.ResidualCourse(*np.zeros((4, 1)), (one,))

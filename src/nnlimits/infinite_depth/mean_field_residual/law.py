@@ -157,7 +157,9 @@ def last_features(features: int, outputs: int, scale: float = 1.0, dtype: Any = 
 def _as_rates(rates: Any) -> EndRates:
     if not isinstance(rates, tuple | list) or len(rates) != 2:
         raise TypeError(f"rates must be EndRates(encoder, readout), two numbers; received {rates!r}")
-    encoder, readout = (as_real(f"the rate of the {end}", rate) for end, rate in zip(EndRates._fields, rates, strict=True))
+    encoder, readout = (
+        as_real(f"the rate of the {end}", rate) for end, rate in zip(EndRates._fields, rates, strict=True)
+    )
     if encoder < 0 or readout < 0:
         raise ValueError(f"rates must be finite and not negative; received {rates}")
     return EndRates(encoder, readout)

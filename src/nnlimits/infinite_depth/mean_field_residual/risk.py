@@ -141,7 +141,7 @@ class ResidualRisk(eqx.Module):
             dissipation += jnp.square(part).sum() / rate if rate else 0.0
         return risk, Velocity(particles, encoder, readout, dissipation)
 
-    def check(self, law: ResidualLaw) -> None:
+    def check(self, law: Any) -> None:
         """Raise `TypeError` or `ValueError` for a law whose inputs or outputs are not those of the data.
 
         Of a loss that is a function of one's own outputs and targets need not have as many columns.

@@ -41,9 +41,12 @@ def residual_sgd(
 
     **Returns:** a `ResidualCourse`; its times are numbers of steps, and nothing is known of its dissipation, which is NaN.
 
-    **Raises:** `ValueError` for numbers out of range; `RuntimeError` where the risk is no longer finite, with the step.
+    **Raises:** `TypeError` for other objects; `ValueError` for numbers out of range; `RuntimeError` where the risk is no longer
+    finite, with the step.
     """
     check_risk(risk, law)
+    if not hasattr(optimizer, "init") or not hasattr(optimizer, "update"):
+        raise TypeError(f"optimizer must be one of Optax, such as optax.sgd(0.1); received {optimizer!r}")
     as_integer("batch_size", 1, batch_size)
     segments = segments_of(steps)
     with risk.precision(law):
