@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from nnlimits.validation import (
     check_finite,
     check_inputs,
+    check_instance,
     check_non_negative,
     check_positive,
     check_same_dtype,
@@ -135,6 +136,20 @@ def test_zero_and_positive_numbers():
     for check in (check_non_negative, check_positive):
         for value in (1e-300, 3, np.float32(2), np.array(1.0), jnp.float32(4)):
             check("noise", value)
+
+
+@pytest.mark.parametrize("value", ["a", "", None, 1j, [], [1.0, 2.0], np.array(["a"]), {}])
+def test_what_is_no_number(value):
+    with pytest.raises(TypeError, match="noise must be a non-negative number; received"):
+        check_non_negative("noise", value)
+    with pytest.raises(TypeError, match="rate must be a positive number; received"):
+        check_positive("rate", value)
+
+
+def test_objects_of_other_classes():
+    check_instance("x", 3, int)
+    with pytest.raises(TypeError, match="x must be an OSError; received str"):
+        check_instance("x", "a", OSError)
 
 
 def test_traced_values_are_seen_in_any_tree_and_not_looked_at():

@@ -73,17 +73,33 @@ def check_same_dtype(**arrays: Any) -> None:
         raise TypeError(f"mixed dtypes: {listed}; convert them to one, e.g. with .astype({max(dtypes.values())})")
 
 
+def check_instance(name: str, value: Any, kind: type) -> None:
+    """Raise `TypeError` unless `value` is of a class."""
+    if not isinstance(value, kind):
+        article = "an" if kind.__name__[0] in "AEIOU" else "a"
+        raise TypeError(f"{name} must be {article} {kind.__name__}; received {type(value).__name__}")
+
+
 def check_non_negative(name: str, value: Any) -> None:
-    """Raise `ValueError` if a number is negative, NaN or infinite."""
+    """Raise `ValueError` if a number is negative, NaN or infinite, `TypeError` for what is no number."""
     if is_traced(value):
         return
-    if not (np.isfinite(value) and value >= 0):
+    if not (_is_finite(name, value, "non-negative") and value >= 0):
         raise ValueError(f"{name} must be finite and non-negative; received {value}")
 
 
 def check_positive(name: str, value: Any) -> None:
-    """Raise `ValueError` unless a number is finite and positive."""
+    """Raise `ValueError` unless a number is finite and positive, `TypeError` for what is no number."""
     if is_traced(value):
         return
-    if not (np.isfinite(value) and value > 0):
+    if not (_is_finite(name, value, "positive") and value > 0):
         raise ValueError(f"{name} must be finite and positive; received {value}")
+
+
+def _is_finite(name: str, value: Any, kind: str) -> bool:
+    try:
+        if not np.iscomplexobj(value):
+            return bool(np.isfinite(value))
+    except (TypeError, ValueError):  # no number, and more than one
+        pass
+    raise TypeError(f"{name} must be a {kind} number; received {value!r}")

@@ -119,3 +119,9 @@ def test_frames_of_mixed_numeric_types():
     )
     model = InfiniteNetRegressor(**QUICK).fit(mixed, Y)
     np.testing.assert_allclose(model.predict(mixed), model.predict(mixed.astype(float)), rtol=1e-12)
+
+
+@pytest.mark.parametrize("kind", [InfiniteNetRegressor, InfiniteNetClassifier])
+def test_rows_of_targets(kind):
+    with pytest.raises(ValueError, match=r"^X and y must have as many rows; X has 4, y has 3$"):
+        kind().fit(np.eye(4), np.array([0, 1, 0]))

@@ -1,5 +1,7 @@
 """Classifiers that train an ODE network or an equilibrium network."""
 
+import copy
+import dataclasses
 import pickle
 import warnings
 
@@ -10,7 +12,9 @@ from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.utils.estimator_checks import check_estimator
 
 from nnlimits import EquilibriumClassifier, NeuralODEClassifier, nn
+from nnlimits.estimators.convergence import unsettled
 from nnlimits.estimators.trained import _split
+from nnlimits.training.epochs import Epochs
 
 BOTH = [NeuralODEClassifier, EquilibriumClassifier]
 
@@ -150,12 +154,40 @@ def test_examples_are_held_out_class_by_class():
         ({"weight_decay": -1.0}, "weight_decay must be"),
         ({"validation_fraction": -0.5}, "validation_fraction must be"),
         ({"validation_fraction": 1.0}, "validation_fraction must be below 1"),
+        ({"activation": ("relu", "tanh")}, r"or one of abs, .*tanh; received \('relu', 'tanh'\)"),
     ],
 )
 @pytest.mark.parametrize("kind", BOTH)
 def test_parameters_out_of_range(kind, parameters, message, moons):
     with pytest.raises(ValueError, match=message):
         kind(**parameters).fit(*moons)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"learning_rate": "a"}, "learning_rate must be a positive number; received 'a'"),
+        ({"learning_rate": None}, "learning_rate must be a positive number; received None"),
+        ({"weight_decay": None}, "weight_decay must be a non-negative number; received None"),
+        ({"validation_fraction": "a"}, "validation_fraction must be a non-negative number; received 'a'"),
+        ({"standardize": "no"}, "standardize must be True or False; received 'no'"),
+        ({"progress": "yes"}, "progress must be True, False, or None for .*; received 'yes'"),
+    ],
+)
+@pytest.mark.parametrize("kind", BOTH)
+def test_parameters_of_other_types(kind, parameters, message, moons):
+    with pytest.raises(TypeError, match=message):
+        kind(**parameters).fit(*moons)
+
+
+def test_the_weight_of_the_jacobian(moons):
+    with pytest.raises(TypeError, match="jacobian_weight must be a non-negative number; received 'a'"):
+        EquilibriumClassifier(jacobian_weight="a").fit(*moons)
+    plain = nn.Sequential(nn.Dense(2))
+    with pytest.raises(
+        ValueError, match=r"jacobian_weight=0\.5 cannot be met: network has no layer with a fixed point"
+    ):
+        EquilibriumClassifier(plain, jacobian_weight=0.5, max_epochs=1).fit(*moons)
 
 
 def test_parameters_of_the_equations():
@@ -187,8 +219,46 @@ def test_a_state_that_is_not_found_is_an_error_of_its_own(moons):
     """Without a constraint the map doubles the state in every step."""
     cell = nn.Cell(nn.Dense(4, w_std=30.0), nn.Dense(4), nn.Relu())
     network = nn.Sequential(nn.Equilibrium(cell, solver="iteration"), nn.Dense(2))
-    with pytest.raises(nn.SolveError):
+    told = (
+        "network's equation could not be solved in epoch 1 of training; lower learning_rate. The solver says: .*Equil"
+    )
+    with pytest.raises(nn.SolveError, match=told):
         EquilibriumClassifier(network, max_epochs=3).fit(*moons)
+
+
+def test_an_equation_lost_after_training_is_told_with_its_epoch(fitted, moons):
+    """Of what was trained with four steps, two are not enough for an adaptive solver."""
+    model = copy.copy(fitted[NeuralODEClassifier])
+    first, ode, last = model.network_.layers
+    stiff = dataclasses.replace(ode, solver="tsit5", steps=None, max_steps=2)
+    model.network_ = nn.Sequential(first, stiff, last, parameterization="standard")
+    told = f"with the parameters of epoch {model.best_epoch_ + 1} of training; lower learning_rate.*max_steps.*atol.$"
+    with pytest.raises(nn.SolveError, match=told):
+        model.predict(moons[0])
+
+
+def test_training_that_does_not_settle():
+    def epochs(losses, settled):
+        return Epochs((), np.array(losses), np.array([]), 0, settled, [])
+
+    assert unsettled(epochs([1.0, 0.5], True)) is None
+    assert "still falling after max_epochs=2, at 0.5; increase max_epochs" in str(unsettled(epochs([1.0, 0.5], False)))
+    for settled in (True, False):
+        told = str(unsettled(epochs([1.0, 6.5e28], settled)))
+        assert "6.5e+28 in epoch 2, and was 1 in the first: training does not settle; lower learning_rate" in told
+
+
+@pytest.mark.parametrize("kind", [pytest.param(NeuralODEClassifier, marks=pytest.mark.slow), EquilibriumClassifier])
+def test_a_learning_rate_that_is_much_too_large(kind, moons):
+    """Either the equation is lost on the way, or the loss has risen; both say what to do."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", ConvergenceWarning)
+        try:
+            kind(SMALL[kind], learning_rate=1e6, max_epochs=3).fit(*moons)
+        except nn.SolveError as error:
+            assert "could not be solved" in str(error) and "lower learning_rate" in str(error)  # noqa: PT017, PT018
+        else:
+            assert any("training does not settle; lower learning_rate" in str(one.message) for one in caught)
 
 
 @pytest.mark.slow

@@ -1,5 +1,7 @@
 """Densities carried along a differential equation."""
 
+import inspect
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -82,3 +84,6 @@ def test_bad_arguments(params):
         FLOW.estimated_log_density(params, np.ones((1, 2)), KEY, samples=0)
     with pytest.raises(ValueError, match="n must be an integer, at least 1"):
         FLOW.sample(params, KEY, 0, (2,))
+    for shape, error in ((2, TypeError), ((2.5,), TypeError), ((0,), ValueError)):
+        with pytest.raises(error, match="shape"):
+            inspect.unwrap(ContinuousFlow.sample)(FLOW, params, KEY, 3, shape)

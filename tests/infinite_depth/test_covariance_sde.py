@@ -9,7 +9,7 @@ import pytest
 
 import nnlimits as nl
 from nnlimits import nn
-from nnlimits.infinite_depth import correlation_samples, covariance_samples, mean_kernel
+from nnlimits.infinite_depth import CovarianceSamples, correlation_samples, covariance_samples, mean_kernel
 from nnlimits.infinite_depth.experiments.shaped import correlation_distance, network_samples
 from nnlimits.kernels.shaped_flow import shaped_flow
 
@@ -191,3 +191,15 @@ def test_smooth_activations_have_no_diffusion_of_the_correlation_alone():
     ):
         with pytest.raises(TypeError, match="covariance_samples draws both"):
             call(nn.Shaped(nn.Tanh(), 1.0))
+
+
+def test_levels_of_quantiles_are_probabilities():
+    found = CovarianceSamples(np.arange(12.0).reshape(3, 2, 2))
+    np.testing.assert_array_equal(found.quantiles([0, 0.5, 1]), found.covariances)
+    for levels, error, message in (
+        ("a", TypeError, r"levels must be numbers in \[0, 1\]"),
+        (2.0, ValueError, r"levels must be in \[0, 1\]; received 2"),
+        ([0.5, np.nan], ValueError, r"levels must be in \[0, 1\]; received nan"),
+    ):
+        with pytest.raises(error, match=message):
+            found.quantiles(levels)

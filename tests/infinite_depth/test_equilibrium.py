@@ -1,5 +1,7 @@
 """Solutions with their reports, well-posedness, and the penalty of the Jacobian."""
 
+import inspect
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -101,3 +103,17 @@ def test_the_jacobian_penalty_can_be_differentiated(x64):
     assert slope == pytest.approx(float(penalty(1 + 1e-4) - penalty(1 - 1e-4)) / 2e-4, rel=1e-5)
     with pytest.raises(ValueError, match=r"network has no layer with a fixed point.*received nn.Dense\(2\)"):
         infinite_depth.jacobian_penalty(nn.Dense(2), nn.Dense(2).init(KEY, (3,)), data(), KEY)
+
+
+def test_networks_without_equilibria_and_other_objects():
+    plain = nn.Dense(2)
+    params = plain.init(KEY, (3,))
+    for call in (
+        lambda: infinite_depth.well_posedness(plain, params, data()),
+        lambda: infinite_depth.jacobian_penalty(plain, params, data(), KEY),
+    ):
+        with pytest.raises(ValueError, match="network has no layer with a fixed point, such as"):
+            call()
+    for call in (infinite_depth.solutions, infinite_depth.well_posedness):
+        with pytest.raises(TypeError, match="network must be a Layer; received str"):
+            inspect.unwrap(call)("a", params, data())

@@ -204,11 +204,12 @@ def test_arguments_are_checked():
         nn.Cell(dense, dense, activation=nn.Gelu(), constraint=nn.Monotone())
     with pytest.raises(ValueError, match=r"without a bias, which the injection has; give nn.Dense\(4\) b_std=None"):
         nn.Cell(nn.Dense(4), dense, constraint=nn.Monotone())
-    for bound in (0.0, 1.0):
+    for bound in (-1.0, 0.0, 1.0):
         with pytest.raises(ValueError, match="bound must be strictly between 0 and 1"):
             nn.NormBound(bound)
-    with pytest.raises(ValueError, match="margin must be positive; received 0"):
-        nn.Monotone(0.0)
+    for margin in (0.0, -1.0):
+        with pytest.raises(ValueError, match=f"margin must be positive; received {margin:g}"):
+            nn.Monotone(margin)
     with pytest.raises(
         nn.ShapeError, match=r"a state of the shape of its injection's output, \(4,\), which .* maps to \(3,\)"
     ):

@@ -65,10 +65,9 @@ def losses(x):
 def test_implicit_gradients_are_the_unrolled_ones_and_finite_differences(constraint, x64):
     """Of parameters, inputs and hyper-parameters (`w_std`, `b_std`), to 1e-6 in float64."""
     cell = nn.Cell(nn.Dense(8, w_std=0.6, b_std=None), nn.Dense(8), constraint=constraint)
-    solver = (
-        "anderson" if isinstance(constraint, nn.Monotone) else "iteration"
-    )  # whose path need not converge otherwise
-    unrolled = {"solver": solver, "adjoint": "unrolled", "memory": 8}
+    # plain iteration need not converge under nn.Monotone
+    own = {"memory": 8} if isinstance(constraint, nn.Monotone) else {"solver": "iteration"}
+    unrolled = {"adjoint": "unrolled", **own}
     nets = [nn.Sequential(nn.Equilibrium(cell, **options), nn.Dense(1)) for options in ({}, unrolled)]
     params, x = nets[0].init(KEY, (3,), dtype=jnp.float64), data(3, np.float64)
     (value, implicit), (_, unrolled) = (losses(x)(net, params, x) for net in nets)
@@ -273,6 +272,8 @@ def test_arguments_are_checked():
         nn.Equilibrium(cell, tolerance=0.0)
     with pytest.raises(ValueError, match="memory must be an integer, at least 1; received 0"):
         nn.Equilibrium(cell, memory=0)
+    with pytest.raises(ValueError, match="memory=3 belongs to solver='anderson' or 'broyden'; received solver='iter"):
+        nn.Equilibrium(cell, solver="iteration", memory=3)
     net = nn.Equilibrium(cell, tolerance=1e-9)
     with pytest.raises(ValueError, match=r"tolerance=1e-09 is below what float32 resolves, 4\.8e-07"):
         net.apply(net.init(KEY, (3,)), data())
@@ -280,3 +281,11 @@ def test_arguments_are_checked():
         nn.ShapeError, match="Dense in the injection of Cell in Equilibrium at position 1 expects a flat input"
     ):
         nn.Sequential(nn.Identity(), nn.Equilibrium(cell)).output_shape((3, 3))
+
+
+def test_nothing_is_said_of_the_change_before_the_first_evaluation():
+    net = nn.Equilibrium(nn.Cell(nn.Dense(4), nn.Dense(4)), max_steps=1)
+    with pytest.raises(
+        nn.SolveError, match=r"after 1 evaluations, above the tolerance 2.4e-05\. What would work: max_st"
+    ):
+        net.apply(net.init(KEY, (3,)), data())

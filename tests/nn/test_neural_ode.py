@@ -63,7 +63,8 @@ def test_equal_steps_and_the_evaluations_that_it_tells(solver):
         return -x
 
     for steps in [7] if solver == "euler" else [7, None]:
-        layer = nn.NeuralODE(nn.Elementwise(counted), solver=solver, steps=steps, rtol=1e-3, atol=1e-3)
+        tolerances = {} if steps else {"rtol": 1e-3, "atol": 1e-3}
+        layer = nn.NeuralODE(nn.Elementwise(counted), solver=solver, steps=steps, **tolerances)
         calls.clear()
         with nn.reporting() as reports:
             y = layer.apply((), X.astype(np.float32))
@@ -219,6 +220,8 @@ def test_gradients_at_rest_are_finite_also_of_images():
             ValueError,
             "checkpoints=3 belongs to adjoint='recursive_checkpoint'",
         ),
+        ({"steps": 3, "rtol": 1e-3}, ValueError, "rtol=0.001 belongs to steps=None.*; received steps=3"),
+        ({"solver": "heun", "steps": 3, "atol": 1e-3}, ValueError, "atol=0.001 belongs to steps=None"),
         ({"augment": -1}, ValueError, "augment must be an integer, at least 0"),
         ({"time_dependent": 1}, TypeError, "time_dependent must be True or False"),
     ],

@@ -5,6 +5,8 @@ import threading
 import time
 from typing import Any
 
+import numpy as np
+
 _PATIENCE = 1.5
 """Seconds before a bar appears."""
 
@@ -14,9 +16,12 @@ class Progress:
 
     **Arguments:** `title`; `total`, the number of steps; `show`: `True` or `False`, or `None` for "if a person is
     watching".
+
+    **Raises:** `TypeError` for anything else.
     """
 
     def __init__(self, title: str, total: int, show: bool | None = None) -> None:
+        check_shown(show)
         self._title, self._total, self._done = title, total, 0
         self._show = sys.stderr.isatty() if show is None else show
         self._start = time.monotonic()
@@ -27,12 +32,17 @@ class Progress:
     def __enter__(self) -> "Progress":
         return self
 
+    @property
+    def done(self) -> int:
+        """How many steps are done."""
+        return self._done
+
     def advance(self, steps: int = 1) -> None:
         """Count `steps` more as done."""
-        if not self._show:
-            return
         with self._lock:
             self._done += steps
+            if not self._show:
+                return
             if self._bar is None and self._done < self._total and time.monotonic() - self._start > _PATIENCE:
                 self._open()
             if self._bar is not None:
@@ -53,3 +63,9 @@ class Progress:
     def __exit__(self, *exception: object) -> None:
         if self._bar is not None:
             self._bar.stop()
+
+
+def check_shown(progress: Any) -> None:
+    """Raise `TypeError` unless an argument `progress` says whether to show it."""
+    if progress is not None and not isinstance(progress, bool | np.bool_):
+        raise TypeError(f"progress must be True, False, or None for where a person is watching; received {progress!r}")

@@ -39,7 +39,7 @@ def candidates(network: Any, depth: Any, activation: Any, w_std: Any, b_std: Any
         return [_with_scales(network, w_std, b_std)]
     build = _preset(network, rank)
     depths = [_as_depth(d) for d in _options("depth", depth)]
-    activations = [as_activation(a) for a in _options("activation", activation)]
+    activations = [_as_candidate(a) for a in _options("activation", activation)]
     return [
         _with_scales(build(depth=d, activation=a, b_std=INITIAL_B_STD), w_std, b_std)
         for a, d in itertools.product(activations, depths)
@@ -108,12 +108,26 @@ def _as_depth(depth: Any) -> int:
 
 
 def as_activation(activation: Any) -> nn.Layer:
-    """The layer itself, or that of the name."""
-    if isinstance(activation, nn.Layer):
-        return activation
-    if isinstance(activation, str) and activation in ACTIVATIONS:
-        return ACTIVATIONS[activation]()
-    raise ValueError(
-        f"activation must be a layer of nnlimits.nn, one of {', '.join(sorted(ACTIVATIONS))}, or a tuple of these; "
-        f"received {activation!r}"
-    )
+    """The layer itself, or that of the name.
+
+    **Raises:** `ValueError` for anything else.
+    """
+    if not _is_activation(activation):
+        raise ValueError(
+            f"activation must be a layer of nnlimits.nn, or one of {', '.join(sorted(ACTIVATIONS))}; received {activation!r}"
+        )
+    return activation if isinstance(activation, nn.Layer) else ACTIVATIONS[activation]()
+
+
+def _as_candidate(activation: Any) -> nn.Layer:
+    """As `as_activation`, where a tuple would do too."""
+    if not _is_activation(activation):
+        raise ValueError(
+            f"activation must be a layer of nnlimits.nn, one of {', '.join(sorted(ACTIVATIONS))}, or a tuple of these; "
+            f"received {activation!r}"
+        )
+    return as_activation(activation)
+
+
+def _is_activation(value: Any) -> bool:
+    return isinstance(value, nn.Layer) or (isinstance(value, str) and value in ACTIVATIONS)

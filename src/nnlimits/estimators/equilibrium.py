@@ -21,8 +21,15 @@ class JacobianPenalty(eqx.Module):
     weight: float = eqx.field(static=True)
 
     def __call__(self, params: PyTree, batch: tuple[Array, ...], key: PRNGKeyArray) -> Float[Array, ""]:
-        """The penalty, of one random vector an example."""
-        return self.weight * jacobian_penalty(self.network, params, batch[0], key)
+        """The penalty, of one random vector an example.
+
+        **Raises:** `ValueError` for a network without an equilibrium layer.
+        """
+        try:
+            penalty = jacobian_penalty(self.network, params, batch[0], key)
+        except ValueError as error:
+            raise ValueError(f"jacobian_weight={self.weight:g} cannot be met: {error}") from error
+        return self.weight * penalty
 
 
 class EquilibriumClassifier(TrainedClassifier):

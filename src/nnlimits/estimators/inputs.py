@@ -84,7 +84,7 @@ def targets(y: Any, n: int) -> np.ndarray:
     if y.ndim not in (1, 2) or y.shape[1:] == (0,):
         raise ValueError(f"y must have shape (n,) or (n, outputs); received {y.shape}")
     if len(y) != n:
-        raise ValueError(f"X and y must have as many rows, inconsistent numbers of samples: X has {n}, y has {len(y)}")
+        raise ValueError(f"X and y must have as many rows; X has {n}, y has {len(y)}")
     check_finite_table("y", y, names)
     return y
 
@@ -100,7 +100,7 @@ def classes_and_labels(y: Any, n: int) -> tuple[np.ndarray, np.ndarray]:
     check_classification_targets(y)
     y = column_or_1d(y, warn=True)
     if len(y) != n:
-        raise ValueError(f"X and y must have as many rows, inconsistent numbers of samples: X has {n}, y has {len(y)}")
+        raise ValueError(f"X and y must have as many rows; X has {n}, y has {len(y)}")
     classes, labels = np.unique(y, return_inverse=True)
     if len(classes) < 2:
         raise ValueError(

@@ -1,6 +1,7 @@
 """What classifiers share that train one finite network: batches, early stopping, calibrated probabilities."""
 
 import abc
+import contextlib
 import functools
 import warnings
 from collections.abc import Callable
@@ -21,12 +22,14 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from nnlimits import nn
-from nnlimits.compute.progress import Progress
+from nnlimits.compute.progress import Progress, check_shown
 from nnlimits.estimators import inputs
 from nnlimits.estimators.calibration import fit_temperature
 from nnlimits.estimators.candidates import check_takes
+from nnlimits.estimators.convergence import solved_in, unsettled
 from nnlimits.estimators.layout import InputStandardization, input_standardization, layout, unstandardized
 from nnlimits.infinite_depth import solutions
+from nnlimits.nn.fields import as_flag
 from nnlimits.training.epochs import Penalty, by_parts, train_in_epochs
 from nnlimits.validation import check_non_negative, check_positive
 
@@ -119,8 +122,8 @@ class TrainedClassifier(ClassifierMixin, BaseEstimator, abc.ABC):
         sequences; `y`, labels `(n,)` of any kind.
 
         **Raises:** `ValueError` for a parameter out of range, one class only, NaN (with its place), a column that is not numeric
-        (by its name), or shapes that do not match; `nn.SolveError` if the network's equation cannot be solved;
-        `training.DivergenceError` if training diverges.
+        (by its name), or shapes that do not match; `TypeError` for a parameter of another type; `nn.SolveError` if the network's
+        equation cannot be solved, with the epoch; `training.DivergenceError` if training diverges.
         """
         self._check_parameters()
         x = inputs.features(self, X, reset=True)
@@ -145,7 +148,7 @@ class TrainedClassifier(ClassifierMixin, BaseEstimator, abc.ABC):
     def predict_proba(self, X: Any) -> Float[np.ndarray, "m classes"]:
         """The probability of each class in the order of `classes_`, `(m, classes)`.
 
-        **Raises:** `ValueError` for features unlike those of `fit`.
+        **Raises:** `ValueError` for features unlike those of `fit`; `nn.SolveError` if the network's equation cannot be solved.
         """
         check_is_fitted(self)
         x = self._features.apply(inputs.features(self, X, reset=False))
@@ -172,7 +175,8 @@ class TrainedClassifier(ClassifierMixin, BaseEstimator, abc.ABC):
         key, init_key = jax.random.split(jax.random.key(random.randint(2**31)))
         params = self.network_.init(init_key, x.shape[1:], dtype=np.float32)
         self.n_parameters_ = sum(leaf.size for leaf in jax.tree.leaves(params))
-        with Progress("training", int(self.max_epochs), self.progress) as bar:
+        bar = Progress("training", int(self.max_epochs), self.progress)
+        with bar, solved_in(lambda: f"in epoch {bar.done + 1} of training"):
             found = train_in_epochs(
                 CrossEntropy(self.network_),
                 params,
@@ -189,26 +193,26 @@ class TrainedClassifier(ClassifierMixin, BaseEstimator, abc.ABC):
         self.params_ = jax.tree.map(np.asarray, found.params)
         self.losses_, self.validation_losses_, self.best_epoch_ = found.losses, found.held_out, found.best
         self.n_iter_ = len(found.losses)
-        if not found.settled:
-            warnings.warn(
-                f"the loss was still falling after max_epochs={self.max_epochs}, at {found.losses[-1]:.4g}; increase "
-                "max_epochs or the learning rate",
-                ConvergenceWarning,
-                stacklevel=3,
-            )
+        if (message := unsettled(found)) is not None:
+            warnings.warn(message, ConvergenceWarning, stacklevel=3)
 
     def _scores(self, x: np.ndarray) -> Float[np.ndarray, "m classes"]:
         """Outputs in double precision, so that they do not depend on which rows are asked for together."""
         with jax.enable_x64(True):
             double = jax.tree.map(lambda leaf: leaf.astype(np.float64), self.params_)
-            return by_parts(Outputs(self.network_), double, (x.astype(np.float64),))
+            with self._solved():
+                return by_parts(Outputs(self.network_), double, (x.astype(np.float64),))
 
     def _evaluations(self, x: np.ndarray) -> float:
         """Evaluations of the right-hand sides of all equations for an example, for the first thousand together."""
-        return float(solutions(self.network_, self.params_, jnp.asarray(x[:1000])).evaluations)
+        with self._solved():
+            return float(solutions(self.network_, self.params_, jnp.asarray(x[:1000])).evaluations)
+
+    def _solved(self) -> contextlib.AbstractContextManager[None]:
+        return solved_in(lambda: f"with the parameters of epoch {self.best_epoch_ + 1} of training")
 
     def _check_parameters(self) -> None:
-        """Raise `ValueError` naming a parameter that is out of range."""
+        """Raise `ValueError` or `TypeError` naming a parameter that is out of range."""
         for name in ("batch_size", "max_epochs", "patience"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
@@ -216,6 +220,8 @@ class TrainedClassifier(ClassifierMixin, BaseEstimator, abc.ABC):
         check_positive("learning_rate", self.learning_rate)
         check_non_negative("weight_decay", self.weight_decay)
         check_non_negative("validation_fraction", self.validation_fraction)
+        as_flag("standardize", self.standardize)
+        check_shown(self.progress)
         if self.validation_fraction >= 1:
             raise ValueError(f"validation_fraction must be below 1; received {self.validation_fraction!r}")
 

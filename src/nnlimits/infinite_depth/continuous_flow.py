@@ -54,8 +54,11 @@ class ContinuousFlow(eqx.Module):
     def sample(self, params: PyTree, key: PRNGKeyArray, n: int, shape: tuple[int, ...]) -> Float[Array, "n ..."]:
         """Draw `n` points of `shape`.
 
-        **Raises:** as `ode.apply`.
+        **Raises:** as `ode.apply`; `TypeError` or `ValueError` for another `n` or `shape`.
         """
+        if not isinstance(shape, tuple | list):
+            raise TypeError(f"shape must be that of one point, such as (2,); received {shape!r}")
+        shape = tuple(as_integer(f"shape[{axis}]", 1, size) for axis, size in enumerate(shape))
         dtype = jnp.result_type(*jax.tree.leaves(params), float)
         return self.ode.apply(params, jax.random.normal(key, (as_integer("n", 1, n), *shape), dtype))
 

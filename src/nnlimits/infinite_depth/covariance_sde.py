@@ -49,8 +49,17 @@ class CovarianceSamples(NamedTuple):
         return np.clip(finite / (roots[:, :, None] * roots[:, None, :]), -1.0, 1.0)
 
     def quantiles(self, levels: Any) -> Float[np.ndarray, "levels m m"]:
-        """Quantiles of each covariance, at levels in [0, 1]."""
-        return np.quantile(self.covariances, np.atleast_1d(levels), axis=0)
+        """Quantiles of each covariance, at levels in [0, 1].
+
+        **Raises:** `TypeError` or `ValueError` for other levels.
+        """
+        levels = np.atleast_1d(levels)
+        if levels.dtype.kind not in "iuf":
+            raise TypeError(f"levels must be numbers in [0, 1]; received {levels!r}")
+        outside = levels[~((levels >= 0) & (levels <= 1))]
+        if outside.size:
+            raise ValueError(f"levels must be in [0, 1]; received {outside[0]}")
+        return np.quantile(self.covariances, levels, axis=0)
 
 
 def covariance_samples(

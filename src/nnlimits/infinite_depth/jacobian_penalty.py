@@ -8,6 +8,7 @@ from nnlimits import nn
 from nnlimits.nn.examination import Solved, examining
 from nnlimits.nn.fields import as_integer
 from nnlimits.nn.reports import Statistics
+from nnlimits.validation import check_instance
 
 
 def jacobian_penalty(
@@ -22,8 +23,10 @@ def jacobian_penalty(
     **Arguments:** `network`, with at least one `nn.Equilibrium`; `params`; `x`; `key`, a JAX random key; `probes`, the number of
     vectors v, over which it averages.
 
-    **Raises:** `ValueError` if the network has no such layer; `SolveError` if an equation is not solved.
+    **Raises:** `TypeError` for what is no network; `ValueError` if the network has no such layer; `SolveError` if an equation
+    is not solved.
     """
+    check_instance("network", network, nn.Layer)
     count = as_integer("probes", 1, probes)
 
     def look(solved: Solved) -> Statistics:
@@ -37,7 +40,10 @@ def jacobian_penalty(
         network.apply(params, x)
     penalties = [report.statistics["jacobian_penalty"] for report in reports if "jacobian_penalty" in report.statistics]
     if not penalties:
-        raise ValueError(
-            f"network has no layer with a fixed point, such as nn.Equilibrium(nn.Cell(...)); received {network!r}"
-        )
+        raise ValueError(no_fixed_point(network))
     return sum((jnp.sum(penalty) for penalty in penalties), start=jnp.zeros((), x.dtype))
+
+
+def no_fixed_point(network: nn.Layer) -> str:
+    """The message for a network in which there is no equilibrium layer."""
+    return f"network has no layer with a fixed point, such as nn.Equilibrium(nn.Cell(...)); received {network!r}"

@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray, PyTree
 
 from nnlimits import nn
+from nnlimits.validation import check_instance
 
 
 class Solutions(NamedTuple):
@@ -32,8 +33,10 @@ def solutions(
     **Returns:** `Solutions`; the statistics of each report are those named in the documentation of its layer (`nn.Equilibrium`).
     The reports of blocks of `nn.Repeat` have the blocks along a leading axis.
 
-    **Raises:** `SolveError` if an equation is not solved; `ValueError` if a layer cannot take the shape that it receives.
+    **Raises:** `TypeError` for what is no network; `SolveError` if an equation is not solved; `ValueError` if a layer cannot
+    take the shape that it receives.
     """
+    check_instance("network", network, nn.Layer)
     with nn.reporting() as reports:
         outputs = network.apply(params, x, key=key)
     return Solutions(outputs, reports)

@@ -9,9 +9,10 @@ from jax import lax
 from jaxtyping import Array, Float, PyTree
 
 from nnlimits import nn
+from nnlimits.infinite_depth.jacobian_penalty import no_fixed_point
 from nnlimits.nn.examination import Solved, examining
 from nnlimits.nn.reports import Statistics
-from nnlimits.validation import is_traced
+from nnlimits.validation import check_instance, is_traced
 
 _KRYLOV = 40
 
@@ -40,13 +41,18 @@ def well_posedness(network: nn.Layer, params: PyTree, x: Float[Array, "n ..."]) 
     **Returns:** one entry a layer, in the order in which they run; those of `nn.Repeat` have the blocks along a leading axis of
     their arrays, and the least guarantee of all blocks.
 
-    **Raises:** `SolveError` if an equation is not solved; `TypeError` inside JAX transformations.
+    **Raises:** `ValueError` if the network has no such layer; `SolveError` if an equation is not solved; `TypeError` for what is
+    no network, and inside JAX transformations.
     """
+    check_instance("network", network, nn.Layer)
     if is_traced(params, x):
         raise TypeError("well_posedness reads values, which are not known inside jit, grad or vmap; call it outside")
     with examining(_hessenberg) as reports:
         network.apply(params, x)
-    return [_described(report) for report in reports if "hessenberg" in report.statistics]
+    found = [_described(report) for report in reports if "hessenberg" in report.statistics]
+    if not found:
+        raise ValueError(no_fixed_point(network))
+    return found
 
 
 def _described(report: nn.Report) -> WellPosedness:

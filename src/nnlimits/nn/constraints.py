@@ -20,7 +20,7 @@ class NormBound(Constraint):
     **Arguments:** `bound`, strictly between 0 and 1.
     """
 
-    bound: float = static_real_field("bound", 0.9, minimum=0.0)
+    bound: float = static_real_field("bound", 0.9)
 
     def __check_init__(self) -> None:
         if not 0 < self.bound < 1:
@@ -38,7 +38,7 @@ class Monotone(Constraint):
     **Arguments:** `margin`, a positive number.
     """
 
-    margin: float = static_real_field("margin", 0.1, minimum=0.0)
+    margin: float = static_real_field("margin", 0.1)
 
     def __check_init__(self) -> None:
         if not self.margin > 0:

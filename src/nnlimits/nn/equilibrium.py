@@ -71,6 +71,12 @@ class Equilibrium(Layer):
     memory: int | None = eqx.field(default=None, static=True, converter=_as_memory)
     adjoint: str = choice_field("adjoint", ("implicit", "unrolled"), "implicit")
 
+    def __check_init__(self) -> None:
+        if self.memory is not None and self.solver == "iteration":
+            raise ValueError(
+                f"memory={self.memory} belongs to solver='anderson' or 'broyden'; received solver='iteration', which keeps none"
+            )
+
     def output_shape(self, input_shape: tuple[int, ...]) -> tuple[int, ...]:
         with located("in Equilibrium"):
             return self.cell.state_shape(input_shape)

@@ -72,7 +72,7 @@ def padding_field(default: str) -> Any:
 
 def flag_field(name: str, default: bool) -> Any:
     """A static field that holds `True` or `False`."""
-    return eqx.field(default=default, static=True, converter=functools.partial(_as_flag, name))
+    return eqx.field(default=default, static=True, converter=functools.partial(as_flag, name))
 
 
 def axes_field(name: str, default: tuple[int, ...]) -> Any:
@@ -116,6 +116,30 @@ def as_integer(name: str, minimum: int, value: Any) -> int:
     if number < minimum:
         raise ValueError(f"{name} must be an integer, at least {minimum}; received {number}")
     return number
+
+
+def as_floating(dtype: Any) -> np.dtype:
+    """Return `dtype` as that of NumPy.
+
+    **Raises:** `TypeError` unless it is a floating-point type.
+    """
+    try:
+        known = np.dtype(dtype)
+    except TypeError:
+        known = None
+    if known is None or not jnp.issubdtype(known, jnp.floating):
+        raise TypeError(f"dtype must be a floating-point type, such as np.float32; received {dtype!r}")
+    return known
+
+
+def as_flag(name: str, value: Any) -> bool:
+    """Return `value` as a Python boolean.
+
+    **Raises:** `TypeError` unless it is `True` or `False`.
+    """
+    if not isinstance(value, bool | np.bool_):
+        raise TypeError(f"{name} must be True or False; received {value!r}")
+    return bool(value)
 
 
 def as_static_real(name: str, value: Any, *, minimum: float = -math.inf) -> float:
@@ -164,12 +188,6 @@ def _as_padding(value: Any) -> str | int | tuple[int, ...]:
         raise ValueError(
             f"padding must be one of {known}, or a number of zeros, such as 1 or (1, 0); received {value!r}"
         ) from None
-
-
-def _as_flag(name: str, value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise TypeError(f"{name} must be True or False; received {value!r}")
-    return value
 
 
 def _as_axes(name: str, value: Any) -> tuple[int, ...]:

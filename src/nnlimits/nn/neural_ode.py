@@ -40,7 +40,8 @@ class NeuralODE(Layer):
       example by itself, with the Jacobian of its field; the explicit ones take common steps for all examples.
     - `steps`: the number of equal steps; `None` for steps whose error is within the tolerances in every example ("euler" has no
       estimate of its error, so it needs `steps`).
-    - `rtol`, `atol`: relative and absolute tolerance of a step (`None`: 1e-5 in float32, 1e-8 in float64).
+    - `rtol`, `atol`: relative and absolute tolerance of a step (`None`: 1e-5 in float32, 1e-8 in float64); with `steps`, of the
+      equations that implicit solvers solve in a step.
     - `max_steps`: how many steps an adaptive solver may take or try.
     - `adjoint`: how reverse-mode derivatives are found. "recursive_checkpoint" differentiates the steps themselves, and stores
       some of the states only (`checkpoints` of them; `None`: about `sqrt(2 max_steps)`); "direct" does so in a way that
@@ -81,6 +82,12 @@ class NeuralODE(Layer):
             raise ValueError(
                 f"checkpoints={self.checkpoints} belongs to adjoint='recursive_checkpoint'; received adjoint={self.adjoint!r}"
             )
+
+        for name, value in (("rtol", self.rtol), ("atol", self.atol)):
+            if value is not None and self.steps is not None and self.solver not in IMPLICIT:
+                raise ValueError(
+                    f"{name}={value:g} belongs to steps=None, where the solver chooses its steps; received steps={self.steps}"
+                )
 
     def method(self) -> Method:
         """How the equation is solved."""

@@ -30,10 +30,12 @@ class Diagnosis:
 
     def unconverged(self, example: str, residual: str, evaluations: str, ratio: str) -> str:
         """The message where the budget of evaluations did not suffice."""
+        first = self.max_steps == 1  # before which nothing is known of |f(z) - z|
+        change = "" if first else f" (the last evaluation changed |f(z) - z| by a factor {ratio})"
         return (
             f"{self.layer} did not find its fixed point: the relative residual |f(z) - z| / |f(z)| of example {example} is "
-            f"{residual} after {evaluations} evaluations, above the tolerance {self.tolerance:.2g} (the last evaluation changed "
-            f"|f(z) - z| by a factor {ratio}). What would work: {self.remedies}."
+            f"{residual} after {evaluations} evaluations, above the tolerance {self.tolerance:.2g}{change}. "
+            f"What would work: {self.remedies}."
         )
 
     def nonfinite(self, example: str, evaluation: str) -> str:

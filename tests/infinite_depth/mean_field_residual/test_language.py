@@ -111,3 +111,12 @@ def test_infinite_depth_and_images():
         residual.law_of_network(endless, (), (2,))
     with pytest.raises(ValueError, match=r"one flat example, such as \(2,\); received \(2, 2\)"):
         residual.law_of_network(network(), (), (2, 2))
+
+
+def test_parameters_of_another_network():
+    net = network()
+    params = net.init(jax.random.key(0), (2,))
+    wider = jax.tree.map(lambda leaf: leaf[..., :1], params)
+    for wrong in ((), params[:2], wider):
+        with pytest.raises(ValueError, match=r"params must be those of the network, as of network.init\(key, \(2,\)\)"):
+            residual.law_of_network(net, wrong, (2,))

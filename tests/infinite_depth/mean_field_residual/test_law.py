@@ -1,5 +1,7 @@
 """The state: the residual network, its limit in depth, refinement, and draws."""
 
+import inspect
+
 import jax
 import numpy as np
 import pytest
@@ -107,3 +109,38 @@ def test_draws():
 def test_bad_input(fixed, call, message):
     with pytest.raises(ValueError, match=message):
         call(fixed)
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda law: _init(residual.ResidualLaw, "u", *_arrays(law)), "unit must be a ResidualUnit; received str"),
+        (lambda law: _init(residual.ResidualLaw, law.unit, *_arrays(law), 3), "rates must be EndRates.*; received 3"),
+        (lambda law: _init(residual.GaussianPaths, "u"), "unit must be a ResidualUnit; received str"),
+        (lambda law: _init(residual.TorusPaths, "u"), "unit must be a ResidualUnit; received str"),
+        (lambda law: _init(residual.TorusPaths, law.unit, seed="a"), "seed must be an integer; received 'a'"),
+        (lambda law: _init(residual.ResidualUnit, law.unit.activation, 4, bias="no"), "bias must be True or False"),
+        (
+            lambda law: residual.GaussianPaths(law.unit).followed(jax.random.key(0), 5, 7, dtype=int),
+            "dtype must be a floating-point type, such as np.float32; received <class 'int'>",
+        ),
+        (lambda law: residual.GaussianPaths(law.unit).independent(jax.random.key(0), 5, 7, "no"), "dtype must be a"),
+    ],
+)
+def test_other_objects(fixed, call, message):
+    with pytest.raises(TypeError, match=message):
+        call(fixed)
+
+
+def test_the_scale_of_a_readout_is_finite():
+    with pytest.raises(ValueError, match="scale must be finite; received nan"):
+        residual.last_features(4, 1, np.nan)
+
+
+def _init(kind, *arguments, **named):
+    """A call whose annotations are not checked, as in a user's session."""
+    inspect.unwrap(kind.__init__)(object.__new__(kind), *arguments, **named)
+
+
+def _arrays(law):
+    return law.particles, law.encoder, law.readout

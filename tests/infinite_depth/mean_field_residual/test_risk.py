@@ -102,3 +102,30 @@ def test_bad_data(arguments, message):
 def test_other_outputs(fixed, risk):
     with pytest.raises(ValueError, match="y must have 2 columns, those of the readout; received 1"):
         residual.residual_flow(residual.ResidualRisk(risk.x, risk.y[:, :1]), fixed, [1])
+
+
+@pytest.mark.parametrize("loss", ["mse", "cross_entropy", "logistic"])
+def test_targets_that_do_not_fit_the_readout(fixed, risk, loss):
+    """One output and two columns would broadcast."""
+    one = residual.ResidualLaw(fixed.unit, fixed.particles, fixed.encoder, fixed.readout[:, :1])
+    two = residual.ResidualRisk(risk.x, np.tile([[1.0, -1.0]], (5, 1)), loss)
+    for call in (
+        two,
+        two.adjoint,
+        two.velocity,
+        two.first_variation,
+        eqx.filter_jit(two),
+        eqx.filter_jit(two.velocity),
+    ):
+        with pytest.raises(ValueError, match="y must have 1 columns, those of the readout; received 2"):
+            call(one)
+    course = residual.ResidualCourse(*np.zeros((4, 1)), (one,))
+    with pytest.raises(ValueError, match="y must have 1 columns, those of the readout; received 2"):
+        residual.monitor(two, course)
+
+
+def test_class_labels_for_one_output(fixed, risk):
+    one = residual.ResidualLaw(fixed.unit, fixed.particles, fixed.encoder, fixed.readout[:, :1])
+    labels = residual.ResidualRisk(risk.x, (risk.y[:, 0] > 0).astype(int), "cross_entropy")
+    with pytest.raises(ValueError, match="y must have 1 columns"):
+        labels(one)

@@ -1,6 +1,7 @@
 """Descent, the flow, its energy, stochastic steps, and failures that are named."""
 
 import dataclasses
+import inspect
 
 import jax
 import jax.numpy as jnp
@@ -162,3 +163,24 @@ def test_single_precision(fixed, risk):
 
 def test_kinks_are_told():
     assert not residual.ResidualUnit(nn.Relu(), 2).smooth
+
+
+def test_other_objects(fixed, risk):
+    descent, flow, sgd, monitor = (
+        inspect.unwrap(one)
+        for one in (residual.residual_descent, residual.residual_flow, residual.residual_sgd, residual.monitor)
+    )
+    for call, message in (
+        (lambda: descent(fixed, risk, 0.1, [1]), "risk must be a ResidualRisk; received ResidualLaw"),
+        (lambda: descent(risk, risk, 0.1, [1]), "law must be a ResidualLaw; received ResidualRisk"),
+        (lambda: flow(fixed, risk, [1]), "risk must be a ResidualRisk"),
+        (lambda: sgd(risk, fixed, "sgd", [1], jax.random.key(0)), "optimizer must be one of Optax.*; received 'sgd'"),
+        (lambda: monitor(risk, "c"), "course must be a ResidualCourse; received str"),
+    ):
+        with pytest.raises(TypeError, match=message):
+            call()
+
+
+def test_the_risk_to_stop_at_is_not_negative(fixed, risk):
+    with pytest.raises(ValueError, match="until must be finite and non-negative; received -1"):
+        residual.residual_flow(risk, fixed, [1], step=0.1, until=-1.0)

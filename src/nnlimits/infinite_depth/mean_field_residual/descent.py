@@ -11,11 +11,11 @@ from jaxtyping import Array
 
 from nnlimits.infinite_depth.mean_field_residual.course import ResidualCourse
 from nnlimits.infinite_depth.mean_field_residual.law import ResidualLaw
-from nnlimits.infinite_depth.mean_field_residual.risk import ResidualRisk, Velocity
+from nnlimits.infinite_depth.mean_field_residual.risk import ResidualRisk, Velocity, check_risk
 from nnlimits.infinite_depth.mean_field_residual.stability import largest_stable_step
 from nnlimits.progress import Advance, ignore
 from nnlimits.training.recording import segments_of
-from nnlimits.validation import check_positive
+from nnlimits.validation import check_non_negative, check_positive
 
 _GROWTH, _LEAST_LOSS = 1.25, 0.5
 """A step is refused that loses less than half of what is dissipated; after one that is not, the step grows."""
@@ -52,10 +52,11 @@ def residual_descent(
 
     **Returns:** a `ResidualCourse`.
 
-    **Raises:** `ValueError` for a step that is not positive, or steps that do not ascend; `RuntimeError` where the risk rises
-    from one record to the next, or is no longer finite, with its time and the largest stable step.
+    **Raises:** `TypeError` for other objects; `ValueError` for a step that is not positive, or steps that do not ascend;
+    `RuntimeError` where the risk rises from one record to the next, or is no longer finite, with its time and the largest
+    stable step.
     """
-    risk.check(law)
+    check_risk(risk, law)
     check_positive("step", step)
     segments = segments_of(steps)
     with risk.precision(law):
@@ -89,14 +90,15 @@ def residual_flow(
 
     **Returns:** a `ResidualCourse`, whose times are those of the flow and differ from record to record.
 
-    **Raises:** `ValueError` for numbers out of range; `RuntimeError` where no step lowers the risk though the gradient is not
-    zero to rounding, with its time.
+    **Raises:** `TypeError` for other objects; `ValueError` for numbers out of range; `RuntimeError` where no step lowers the
+    risk though the gradient is not zero to rounding, with its time.
     """
-    risk.check(law)
+    check_risk(risk, law)
     segments = segments_of(steps)
     if step is None:
         step = min(largest_stable_step(risk, law) / 10, 1e3)
     check_positive("step", step)
+    check_non_negative("until", until)
     with risk.precision(law):
         state = _start(risk, law, jnp.asarray(step, law.particles.dtype))
         states = []

@@ -61,8 +61,8 @@ def law_of_network(network: nn.Layer, params: PyTree, input_shape: tuple[int, ..
 
     **Returns:** a `ResidualLaw` of fixed ends with the same outputs, to rounding.
 
-    **Raises:** `NotImplementedError` for other layers; `ValueError` for inputs that are not flat or parameters of another
-    network.
+    **Raises:** `TypeError` for what is no network; `NotImplementedError` for other layers; `ValueError` for inputs that are not
+    flat or parameters of another network.
     """
     if not isinstance(network, nn.Layer):
         raise TypeError(f"network must be an expression of nnlimits.nn; received {type(network).__name__}")
@@ -80,8 +80,9 @@ def law_of_network(network: nn.Layer, params: PyTree, input_shape: tuple[int, ..
     if not isinstance(repeat.depth, int):
         raise NotImplementedError("a law has finitely many layers; give nn.Repeat a finite depth, e.g. 64")
     d = encoder.width
+    unit = _unit(repeat, d)
+    _check_params(network, params, input_shape)
     with precision_of(*jax.tree.leaves(params)):
-        unit = _unit(repeat, d)
 
         @jax.jit  # many small products, quicker compiled as one
         def read(params: PyTree) -> tuple[Array, ...]:
@@ -95,6 +96,15 @@ def law_of_network(network: nn.Layer, params: PyTree, input_shape: tuple[int, ..
 
         particles, first, last = map(np.asarray, read(jax.tree.map(jnp.asarray, params)))
         return ResidualLaw(unit, particles, first, last)
+
+
+def _check_params(network: nn.Layer, params: PyTree, input_shape: tuple[int, ...]) -> None:
+    due = jax.eval_shape(lambda: network.init(jax.random.key(0), input_shape, dtype=np.float32))
+    if jax.tree.map(np.shape, params) != jax.tree.map(np.shape, due):
+        raise ValueError(
+            f"params must be those of the network, as of network.init(key, {tuple(input_shape)}); received a tree of "
+            f"{len(jax.tree.leaves(params))} arrays that has another form or other shapes"
+        )
 
 
 class _Block(NamedTuple):

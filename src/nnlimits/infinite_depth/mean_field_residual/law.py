@@ -10,8 +10,8 @@ from jaxtyping import Array, Float
 
 from nnlimits.compute.precision import precision_of
 from nnlimits.infinite_depth.mean_field_residual.unit import ResidualUnit
-from nnlimits.nn.fields import as_integer
-from nnlimits.validation import check_finite, check_inputs, is_traced
+from nnlimits.nn.fields import as_integer, as_real
+from nnlimits.validation import check_finite, check_inputs, check_instance, is_traced
 
 Particles = Float[Array | np.ndarray, "layers m p"]
 
@@ -33,7 +33,7 @@ class ResidualLaw(eqx.Module):
     **Arguments:** `unit`, f; `particles` (L, M, p), a row for each neuron; `encoder` (inputs, d) and `readout` (d, outputs);
     `rates` of these two in training.
 
-    **Raises:** `ValueError` for shapes that do not fit or values that are not finite.
+    **Raises:** `TypeError` or `ValueError` for a unit that is none, shapes that do not fit or values that are not finite.
     """
 
     unit: ResidualUnit
@@ -45,6 +45,7 @@ class ResidualLaw(eqx.Module):
     def __init__(
         self, unit: ResidualUnit, particles: Any, encoder: Any, readout: Any, rates: EndRates = EndRates()
     ) -> None:
+        check_instance("unit", unit, ResidualUnit)
         if np.ndim(particles) != 3 or 0 in np.shape(particles) or np.shape(particles)[2] != unit.parameters:
             raise ValueError(
                 f"particles must have the shape (layers, neurons, {unit.parameters}), as those of {unit!r}; received "
@@ -58,9 +59,7 @@ class ResidualLaw(eqx.Module):
                 )
         for name, value in (("particles", particles), ("encoder", encoder), ("readout", readout)):
             check_finite(name, value)
-        if not all(np.isfinite(rate) and rate >= 0 for rate in rates):
-            raise ValueError(f"rates must be finite and not negative; received {rates}")
-        self.unit, self.rates = unit, EndRates(*map(float, rates))
+        self.unit, self.rates = unit, _as_rates(rates)
         self.particles, self.encoder, self.readout = particles, encoder, readout
 
     @property
@@ -147,12 +146,23 @@ def padded(inputs: int, features: int, dtype: Any = np.float32) -> Float[np.ndar
 def last_features(features: int, outputs: int, scale: float = 1.0, dtype: Any = np.float32) -> Float[np.ndarray, "d o"]:
     """The readout that multiplies the last `outputs` features by `scale`: behind `padded`, outputs without neurons are zero.
 
-    **Raises:** `ValueError` for fewer features than outputs.
+    **Raises:** `ValueError` for fewer features than outputs, or a scale that is not finite.
     """
     outputs = as_integer("outputs", 1, outputs)
     if as_integer("features", 1, features) < outputs:
         raise ValueError(f"features must be at least the number of outputs, {outputs}; received {features}")
-    return scale * np.eye(features, dtype=dtype)[:, features - outputs :]
+    return as_real("scale", scale) * np.eye(features, dtype=dtype)[:, features - outputs :]
+
+
+def _as_rates(rates: Any) -> EndRates:
+    if not isinstance(rates, tuple | list) or len(rates) != 2:
+        raise TypeError(f"rates must be EndRates(encoder, readout), two numbers; received {rates!r}")
+    encoder, readout = (
+        as_real(f"the rate of the {end}", rate) for end, rate in zip(EndRates._fields, rates, strict=True)
+    )
+    if encoder < 0 or readout < 0:
+        raise ValueError(f"rates must be finite and not negative; received {rates}")
+    return EndRates(encoder, readout)
 
 
 def check_law(law: Any) -> None:

@@ -12,9 +12,10 @@ from jaxtyping import Array, Float
 from nnlimits.infinite_depth.mean_field_residual.certificate import ResidualCertificate, residual_certificate
 from nnlimits.infinite_depth.mean_field_residual.course import ResidualCourse
 from nnlimits.infinite_depth.mean_field_residual.law import ResidualLaw, check_law
-from nnlimits.infinite_depth.mean_field_residual.risk import ResidualRisk
+from nnlimits.infinite_depth.mean_field_residual.risk import ResidualRisk, check_risk
 from nnlimits.infinite_depth.mean_field_residual.tangent_kernel import spectrum
 from nnlimits.progress import Advance, ignore
+from nnlimits.validation import check_instance
 
 
 class Monitor(NamedTuple):
@@ -53,8 +54,10 @@ def monitor(risk: ResidualRisk, course: ResidualCourse, *, advance: Advance = ig
     **Arguments:** `risk`, that of the course; the tangent kernel of its examples has as many rows as `y` has entries; `course`;
     `advance`, told of each record.
 
-    **Raises:** `ValueError` for a course of another network.
+    **Raises:** `TypeError` for anything else; `ValueError` for a course of another network.
     """
+    check_instance("course", course, ResidualCourse)
+    check_risk(risk, course.final)
     rows = []
     for law in course.laws:
         rows.append(_look(risk, law, course.laws[0]))

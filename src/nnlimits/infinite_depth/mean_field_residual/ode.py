@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from nnlimits.infinite_depth.mean_field_residual.law import ResidualLaw
-from nnlimits.infinite_depth.mean_field_residual.risk import Adjoint, ResidualRisk
+from nnlimits.infinite_depth.mean_field_residual.risk import Adjoint, ResidualRisk, check_risk
 from nnlimits.nn.fields import as_integer
 
 
@@ -36,7 +36,7 @@ def ode_adjoint(risk: ResidualRisk, law: ResidualLaw, *, substeps: int = 4) -> A
 
     **Raises:** as `ResidualRisk.check`.
     """
-    risk.check(law)
+    check_risk(risk, law)
     with risk.precision(law):
         substeps = as_integer("substeps", 1, substeps)
         x, y = jnp.asarray(risk.x), jnp.asarray(risk.y)

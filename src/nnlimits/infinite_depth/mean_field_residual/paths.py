@@ -11,8 +11,8 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from nnlimits.compute.precision import precision_of
 from nnlimits.infinite_depth.mean_field_residual.unit import ResidualUnit
-from nnlimits.nn.fields import as_integer
-from nnlimits.validation import check_non_negative
+from nnlimits.nn.fields import as_floating, as_integer, as_static_real
+from nnlimits.validation import check_instance, check_non_negative
 
 
 class Paths(eqx.Module):
@@ -35,6 +35,7 @@ class Paths(eqx.Module):
         **Raises:** `ValueError` or `TypeError` for numbers out of range.
         """
         layers, width = as_integer("layers", 1, layers), as_integer("width", 1, width)
+        dtype = as_floating(dtype)
         with precision_of(np.empty(0, dtype)):
             return self.at_labels(self.labels(key, width, dtype), layers)
 
@@ -44,6 +45,7 @@ class Paths(eqx.Module):
         **Raises:** `ValueError` or `TypeError` for numbers out of range.
         """
         layers, width = as_integer("layers", 1, layers), as_integer("width", 1, width)
+        dtype = as_floating(dtype)
         with precision_of(np.empty(0, dtype)):
             labels = self.labels(key, layers * width, dtype).reshape(layers, width, -1)
             return jax.vmap(self.at)(depths(layers, dtype), labels)
@@ -69,7 +71,7 @@ class GaussianPaths(Paths):
     **Arguments:** `unit`; `w_std`, so that `<w, x>` has the variance `w_std^2 |x|^2 / d`; `b_std`; `a_std`, of each entry;
     `a_std` of zero starts at the identity, with full support in `w` and `b` only.
 
-    **Raises:** `ValueError` for numbers that are negative or not finite.
+    **Raises:** `TypeError` for another unit; `ValueError` for numbers that are negative or not finite.
     """
 
     unit: ResidualUnit
@@ -78,6 +80,7 @@ class GaussianPaths(Paths):
     a_std: float = eqx.field(static=True)
 
     def __init__(self, unit: ResidualUnit, w_std: float = 1.0, b_std: float = 1.0, a_std: float = 1.0) -> None:
+        check_instance("unit", unit, ResidualUnit)
         for name, value in (("w_std", w_std), ("b_std", b_std), ("a_std", a_std)):
             check_non_negative(name, value)
         self.unit, self.w_std, self.b_std, self.a_std = unit, float(w_std), float(b_std), float(a_std)
@@ -103,11 +106,18 @@ class TorusPaths(Paths):
     `theta(s) = amplitude (sum of sines of the angles and of depth)`, the phases of each parameter drawn once from `seed`.
 
     **Arguments:** `unit`; `amplitude`; `seed`.
+
+    **Raises:** `TypeError` or `ValueError` for arguments that do not fit.
     """
 
     unit: ResidualUnit
     amplitude: float = eqx.field(static=True, default=1.0)
     seed: int = eqx.field(static=True, default=0)
+
+    def __init__(self, unit: ResidualUnit, amplitude: float = 1.0, seed: int = 0) -> None:
+        check_instance("unit", unit, ResidualUnit)
+        amplitude, seed = as_static_real("amplitude", amplitude), as_integer("seed", 0, seed)
+        self.unit, self.amplitude, self.seed = unit, amplitude, seed
 
     def labels(self, key: PRNGKeyArray, count: int, dtype: Any) -> Float[Array, "count 2"]:
         """Uniform in the unit square: angles in turns."""

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 from nnlimits.compute.precision import precision_of
 from nnlimits.infinite_depth.mean_field_residual.law import ResidualLaw, check_law
 from nnlimits.predict.losses import as_loss, class_targets, cross_entropy, mse
-from nnlimits.validation import check_inputs
+from nnlimits.validation import check_inputs, check_instance
 
 
 def logistic(outputs: Float[Array, "n o"], targets: Float[Array, "n o"]) -> Float[Array, ""]:
@@ -67,7 +67,11 @@ class ResidualRisk(eqx.Module):
             )
 
     def __call__(self, law: ResidualLaw) -> Float[Array, ""]:
-        """The risk."""
+        """The risk.
+
+        **Raises:** as `check`.
+        """
+        self.check(law)
         with self.precision(law):
             return self.loss(law.outputs(jnp.asarray(self.x)), jnp.asarray(self.y))
 
@@ -75,7 +79,10 @@ class ResidualRisk(eqx.Module):
         """Forward through the blocks and back: the exact adjoint of the finite network.
 
         In the limit of depth it solves `dp/ds = -(grad_x velocity)^T p` (Lu et al. 2020), with an error of order 1/L.
+
+        **Raises:** as `check`.
         """
+        self.check(law)
         with self.precision(law):
             return self._adjoint(law)
 
@@ -95,6 +102,8 @@ class ResidualRisk(eqx.Module):
         """`delta E / delta rho(theta, s) = sum_i <p_i(s), f(X_i(s), theta)>` at each layer, as a function of rows theta (k, p).
 
         A change `rho(., s) + epsilon nu(., s)` changes the risk by the mean over layers of `epsilon integral of it d nu`.
+
+        **Raises:** as `check`.
         """
         states, adjoints = self.adjoint(law)
 
@@ -108,7 +117,10 @@ class ResidualRisk(eqx.Module):
         """The risk, and the velocity of its gradient flow: `-grad_theta delta E / delta rho = -L M grad E` for each neuron.
 
         Encoder and readout move at minus their `rates` times the gradient.
+
+        **Raises:** as `check`.
         """
+        self.check(law)
         with self.precision(law):
             return self._velocity(law)
 
@@ -129,8 +141,11 @@ class ResidualRisk(eqx.Module):
             dissipation += jnp.square(part).sum() / rate if rate else 0.0
         return risk, Velocity(particles, encoder, readout, dissipation)
 
-    def check(self, law: ResidualLaw) -> None:
-        """Raise `TypeError` or `ValueError` for a law whose inputs or outputs are not those of the data."""
+    def check(self, law: Any) -> None:
+        """Raise `TypeError` or `ValueError` for a law whose inputs or outputs are not those of the data.
+
+        Of a loss that is a function of one's own outputs and targets need not have as many columns.
+        """
         check_law(law)
         law.check_inputs(self.x)
         if self.loss in (mse, cross_entropy, logistic) and self.y.shape[1] != law.readout.shape[1]:
@@ -145,3 +160,9 @@ class ResidualRisk(eqx.Module):
     def _last(self, law: ResidualLaw, last: Array) -> Float[Array, "n o"]:
         """The gradient of the loss in the outputs."""
         return jax.grad(lambda outputs: self.loss(outputs, jnp.asarray(self.y)))(last @ law.readout)
+
+
+def check_risk(risk: Any, law: Any) -> None:
+    """Raise `TypeError` unless `risk` is a `ResidualRisk`, and as `ResidualRisk.check` for a law that does not fit it."""
+    check_instance("risk", risk, ResidualRisk)
+    risk.check(law)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from nnlimits.infinite_depth.mean_field_residual.law import ResidualLaw
-from nnlimits.infinite_depth.mean_field_residual.risk import ResidualRisk
+from nnlimits.infinite_depth.mean_field_residual.risk import ResidualRisk, check_risk
 
 _ITERATIONS = 100
 
@@ -19,7 +19,7 @@ def largest_stable_step(risk: ResidualRisk, law: ResidualLaw) -> float:
     That is the Hessian of the risk in the mean square norm of neurons, ends fixed. By the power method, to about a percent;
     infinity where it has no positive eigenvalue.
     """
-    risk.check(law)
+    check_risk(risk, law)
     with risk.precision(law):
         largest = float(_largest(risk, law))
     return 2 / largest if largest > 0 else float("inf")

@@ -11,7 +11,7 @@ from jaxtyping import Array, PRNGKeyArray
 
 from nnlimits.infinite_depth.mean_field_residual.course import ResidualCourse
 from nnlimits.infinite_depth.mean_field_residual.law import ResidualLaw
-from nnlimits.infinite_depth.mean_field_residual.risk import ResidualRisk
+from nnlimits.infinite_depth.mean_field_residual.risk import ResidualRisk, check_risk
 from nnlimits.nn.fields import as_integer
 from nnlimits.progress import Advance, ignore
 from nnlimits.training.recording import segments_of
@@ -41,9 +41,12 @@ def residual_sgd(
 
     **Returns:** a `ResidualCourse`; its times are numbers of steps, and nothing is known of its dissipation, which is NaN.
 
-    **Raises:** `ValueError` for numbers out of range; `RuntimeError` where the risk is no longer finite, with the step.
+    **Raises:** `TypeError` for other objects; `ValueError` for numbers out of range; `RuntimeError` where the risk is no longer
+    finite, with the step.
     """
-    risk.check(law)
+    check_risk(risk, law)
+    if not hasattr(optimizer, "init") or not hasattr(optimizer, "update"):
+        raise TypeError(f"optimizer must be one of Optax, such as optax.sgd(0.1); received {optimizer!r}")
     as_integer("batch_size", 1, batch_size)
     segments = segments_of(steps)
     with risk.precision(law):

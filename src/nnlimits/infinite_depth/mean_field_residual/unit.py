@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from nnlimits import nn
-from nnlimits.nn.fields import as_integer
+from nnlimits.nn.fields import as_flag, as_integer
 
 
 class ResidualUnit(eqx.Module):
@@ -32,7 +32,8 @@ class ResidualUnit(eqx.Module):
             raise TypeError(
                 f"activation must be an activation of nnlimits.nn, such as nn.Tanh(); received {activation!r}"
             )
-        self.activation, self.features, self.bias = activation, as_integer("features", 1, features), bool(bias)
+        features, bias = as_integer("features", 1, features), as_flag("bias", bias)
+        self.activation, self.features, self.bias = activation, features, bias
 
     @property
     def parameters(self) -> int:
