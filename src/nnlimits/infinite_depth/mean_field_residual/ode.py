@@ -39,15 +39,15 @@ def ode_adjoint(risk: ResidualRisk, law: ResidualLaw, *, substeps: int = 4) -> A
     risk.check(law)
     with risk.precision(law):
         substeps = as_integer("substeps", 1, substeps)
-        x, y = jnp.asarray(risk.x), jnp.asarray(risk.y)
-        states = _states(law, x, substeps)
-        last = jax.grad(lambda state: risk.loss(state @ law.readout, y))(states[-1])
+        risk, law = risk.alike(law)
+        states = _states(law, risk.x, substeps)
+        last = jax.grad(lambda state: risk.loss(state @ law.readout, risk.y))(states[-1])
 
         def back(pair: tuple[Array, Array], theta: Array) -> tuple[tuple[Array, Array], Array]:
             pair = _integrate(lambda p: _backward(law, theta, p), pair, 1 / law.layers, substeps)
             return pair, pair[1]
 
-        _, before = jax.lax.scan(back, (states[-1], last), jnp.asarray(law.particles), reverse=True)
+        _, before = jax.lax.scan(back, (states[-1], last), law.particles, reverse=True)
         return Adjoint(states, jnp.concatenate([before, last[None]]))
 
 

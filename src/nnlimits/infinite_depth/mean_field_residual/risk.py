@@ -69,7 +69,8 @@ class ResidualRisk(eqx.Module):
     def __call__(self, law: ResidualLaw) -> Float[Array, ""]:
         """The risk."""
         with self.precision(law):
-            return self.loss(law.outputs(jnp.asarray(self.x)), jnp.asarray(self.y))
+            risk, law = self.alike(law)
+            return risk.loss(law.outputs(risk.x), risk.y)
 
     def adjoint(self, law: ResidualLaw) -> Adjoint:
         """Forward through the blocks and back: the exact adjoint of the finite network.
@@ -77,18 +78,19 @@ class ResidualRisk(eqx.Module):
         In the limit of depth it solves `dp/ds = -(grad_x velocity)^T p` (Lu et al. 2020), with an error of order 1/L.
         """
         with self.precision(law):
-            return self._adjoint(law)
+            risk, law = self.alike(law)
+            return risk._adjoint(law)
 
     def _adjoint(self, law: ResidualLaw) -> Adjoint:
-        states = law.states(jnp.asarray(self.x))
-        last = self._last(law, states[-1]) @ jnp.asarray(law.readout).T
+        states = law.states(self.x)
+        last = self._last(law, states[-1]) @ law.readout.T
 
         def back(adjoint: Array, layer: tuple[Array, Array]) -> tuple[Array, Array]:
             theta, state = layer
             adjoint = jax.vjp(lambda x: law.step(theta, x), state)[1](adjoint)[0]
             return adjoint, adjoint
 
-        _, before = jax.lax.scan(back, last, (jnp.asarray(law.particles), states[:-1]), reverse=True)
+        _, before = jax.lax.scan(back, last, (law.particles, states[:-1]), reverse=True)
         return Adjoint(states, jnp.concatenate([before, last[None]]))
 
     def first_variation(self, law: ResidualLaw) -> Callable[[Any], Float[Array, "layers k"]]:
@@ -110,19 +112,20 @@ class ResidualRisk(eqx.Module):
         Encoder and readout move at minus their `rates` times the gradient.
         """
         with self.precision(law):
-            return self._velocity(law)
+            risk, law = self.alike(law)
+            return risk._velocity(law)
 
     def _velocity(self, law: ResidualLaw) -> tuple[Array, Velocity]:
-        states = law.states(jnp.asarray(self.x))
-        risk, pull = jax.value_and_grad(lambda last: self.loss(last @ law.readout, jnp.asarray(self.y)))(states[-1])
+        states = law.states(self.x)
+        risk, pull = jax.value_and_grad(lambda last: self.loss(last @ law.readout, self.y))(states[-1])
 
         def back(adjoint: Array, layer: tuple[Array, Array]) -> tuple[Array, Array]:
             gradients = jax.vjp(law.step, *layer)[1](adjoint)
             return gradients[1], gradients[0]
 
-        first, gradient = jax.lax.scan(back, pull, (jnp.asarray(law.particles), states[:-1]), reverse=True)
+        first, gradient = jax.lax.scan(back, pull, (law.particles, states[:-1]), reverse=True)
         particles = -law.layers * law.width * gradient
-        encoder = -law.rates.encoder * (jnp.asarray(self.x).T @ first)
+        encoder = -law.rates.encoder * (self.x.T @ first)
         readout = -law.rates.readout * (states[-1].T @ self._last(law, states[-1]))
         dissipation = jnp.square(particles).sum(-1).mean()
         for rate, part in zip(law.rates, (encoder, readout), strict=True):
@@ -142,6 +145,15 @@ class ResidualRisk(eqx.Module):
         """A context in which float64 is available if the particles or the data are float64."""
         return precision_of(law.particles, self.x)
 
+    def alike(self, law: ResidualLaw) -> tuple["ResidualRisk", ResidualLaw]:
+        """The risk and the law in one dtype, the wider one of the inputs and the particles; to be called in `precision`.
+
+        Loops over layers and over steps keep one dtype, so that whatever runs them starts here.
+        """
+        dtype = jnp.result_type(self.x, law.particles)
+        data = jnp.asarray(self.x, dtype), jnp.asarray(self.y, dtype)
+        return eqx.tree_at(lambda risk: (risk.x, risk.y), self, data), law.astype(dtype)
+
     def _last(self, law: ResidualLaw, last: Array) -> Float[Array, "n o"]:
         """The gradient of the loss in the outputs."""
-        return jax.grad(lambda outputs: self.loss(outputs, jnp.asarray(self.y)))(last @ law.readout)
+        return jax.grad(lambda outputs: self.loss(outputs, self.y))(last @ law.readout)
