@@ -40,14 +40,14 @@ def ode_adjoint(risk: ResidualRisk, law: ResidualLaw, *, substeps: int = 4) -> A
     with risk.precision(law):
         substeps = as_integer("substeps", 1, substeps)
         risk, law = risk.alike(law)
-        states = _states(law, risk.x, substeps)
+        states = _states(law, jnp.asarray(risk.x), substeps)
         last = jax.grad(lambda state: risk.loss(state @ law.readout, risk.y))(states[-1])
 
         def back(pair: tuple[Array, Array], theta: Array) -> tuple[tuple[Array, Array], Array]:
             pair = _integrate(lambda p: _backward(law, theta, p), pair, 1 / law.layers, substeps)
             return pair, pair[1]
 
-        _, before = jax.lax.scan(back, (states[-1], last), law.particles, reverse=True)
+        _, before = jax.lax.scan(back, (states[-1], last), jnp.asarray(law.particles), reverse=True)
         return Adjoint(states, jnp.concatenate([before, last[None]]))
 
 

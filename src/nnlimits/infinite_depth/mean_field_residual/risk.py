@@ -70,7 +70,7 @@ class ResidualRisk(eqx.Module):
         """The risk."""
         with self.precision(law):
             risk, law = self.alike(law)
-            return risk.loss(law.outputs(risk.x), risk.y)
+            return risk.loss(law.outputs(jnp.asarray(risk.x)), jnp.asarray(risk.y))
 
     def adjoint(self, law: ResidualLaw) -> Adjoint:
         """Forward through the blocks and back: the exact adjoint of the finite network.
@@ -82,7 +82,7 @@ class ResidualRisk(eqx.Module):
             return risk._adjoint(law)
 
     def _adjoint(self, law: ResidualLaw) -> Adjoint:
-        states = law.states(self.x)
+        states = law.states(jnp.asarray(self.x))
         last = self._last(law, states[-1]) @ law.readout.T
 
         def back(adjoint: Array, layer: tuple[Array, Array]) -> tuple[Array, Array]:
@@ -90,7 +90,7 @@ class ResidualRisk(eqx.Module):
             adjoint = jax.vjp(lambda x: law.step(theta, x), state)[1](adjoint)[0]
             return adjoint, adjoint
 
-        _, before = jax.lax.scan(back, last, (law.particles, states[:-1]), reverse=True)
+        _, before = jax.lax.scan(back, last, (jnp.asarray(law.particles), states[:-1]), reverse=True)
         return Adjoint(states, jnp.concatenate([before, last[None]]))
 
     def first_variation(self, law: ResidualLaw) -> Callable[[Any], Float[Array, "layers k"]]:
@@ -116,16 +116,16 @@ class ResidualRisk(eqx.Module):
             return risk._velocity(law)
 
     def _velocity(self, law: ResidualLaw) -> tuple[Array, Velocity]:
-        states = law.states(self.x)
+        states = law.states(jnp.asarray(self.x))
         risk, pull = jax.value_and_grad(lambda last: self.loss(last @ law.readout, self.y))(states[-1])
 
         def back(adjoint: Array, layer: tuple[Array, Array]) -> tuple[Array, Array]:
             gradients = jax.vjp(law.step, *layer)[1](adjoint)
             return gradients[1], gradients[0]
 
-        first, gradient = jax.lax.scan(back, pull, (law.particles, states[:-1]), reverse=True)
+        first, gradient = jax.lax.scan(back, pull, (jnp.asarray(law.particles), states[:-1]), reverse=True)
         particles = -law.layers * law.width * gradient
-        encoder = -law.rates.encoder * (self.x.T @ first)
+        encoder = -law.rates.encoder * (jnp.asarray(self.x).T @ first)
         readout = -law.rates.readout * (states[-1].T @ self._last(law, states[-1]))
         dissipation = jnp.square(particles).sum(-1).mean()
         for rate, part in zip(law.rates, (encoder, readout), strict=True):
