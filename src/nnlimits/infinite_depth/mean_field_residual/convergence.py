@@ -55,10 +55,21 @@ class ResidualErrors(NamedTuple):
 
     @property
     def bias(self) -> FittedRate:
-        """Of the mean of outputs over seeds, along the direction that it has at the first scale; NaN where noise hides it."""
-        direction = self.outputs[0].mean(0)
-        direction = direction / np.linalg.norm(direction)
-        return fitted_mean_rate(self.scales, self.outputs @ direction / np.sqrt(len(direction)))
+        """Of the mean of outputs over seeds, along one direction; NaN where noise hides it.
+
+        The direction is that of the mean at the first scale over the first half of the seeds; what is projected on it, at all
+        scales, are the other seeds alone, whose noise knows nothing of it. Where the first half is noise, so is the direction.
+
+        **Raises:** `ValueError` for fewer than four seeds.
+        """
+        half = self.outputs.shape[1] // 2
+        if half < 2:
+            raise ValueError(
+                f"a bias needs four or more seeds, half of them for its direction; received {self.outputs.shape[1]}"
+            )
+        direction = self.outputs[0, :half].mean(0)
+        direction = direction / max(np.linalg.norm(direction), np.finfo(float).tiny)
+        return fitted_mean_rate(self.scales, self.outputs[:, half:] @ direction / np.sqrt(len(direction)))
 
     @property
     def expected_risk(self) -> FittedRate:
