@@ -1,5 +1,6 @@
 """Finite residual networks against their limit in depth and in width: errors before and after training."""
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -155,13 +156,17 @@ def width_errors(
     scales = _checked(risk, ("numbers of layers", "widths")[moving[0]], counts[:, moving[0]], training)
     as_integer("seeds", 2, seeds)
     outputs, risks = [], []
+
+    @functools.cache
+    def limit(layers: int) -> tuple[np.ndarray, np.ndarray]:
+        return _ends(risk, law, _limit(paths, layers)[None], training)
+
     with risk.precision(law):
         for index, (layers, width) in enumerate(counts.tolist()):
-            limit = _ends(risk, law, _limit(paths, layers)[None], training)
             keys = jax.random.split(jax.random.fold_in(key, index), seeds)
             found = _ends(risk, law, _draws(draw, paths, keys, layers, width), training)
-            outputs.append(found[0] - limit[0])
-            risks.append(found[1] - limit[1])
+            outputs.append(found[0] - limit(layers)[0])
+            risks.append(found[1] - limit(layers)[1])
             advance(f"{layers} layers of {width} neurons")
     return ResidualErrors(scales.astype(float), np.stack(outputs), np.stack(risks))
 
