@@ -31,10 +31,12 @@ def test_euler():
 
 def test_adjoints():
     values = np.array([1e-8, 1e-4])
-    found = experiments.Adjoints(
-        values, {"backsolve": values}, np.array([16, 64]), {}, {"direct": np.array([10, 40])}, 5
-    )
-    shown = labels(ode_networks.adjoints(found))
+    memory = {"direct": np.array([10, 40]), "backsolve": np.array([5, 5])}
+    found = experiments.Adjoints(values, {"backsolve": values}, np.array([16, 64]), {}, memory, 5)
+    figure = ode_networks.adjoints(found)
+    left, right = ({line.get_label(): line for line in axis.lines} for axis in figure.axes)
+    assert left["backsolve"].get_color() == right["backsolve"].get_color() != right["direct"].get_color()
+    shown = labels(figure)
     for text in ("backsolve", "direct", "memory, in states of all examples", "Errors of gradients"):
         assert text in shown
 

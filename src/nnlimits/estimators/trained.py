@@ -9,11 +9,10 @@ from functools import partial
 from numbers import Integral
 from typing import TYPE_CHECKING, Any
 
-import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, PyTree
+from jaxtyping import Float, PyTree
 from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import ConvergenceWarning
@@ -31,6 +30,7 @@ from nnlimits.estimators.layout import InputStandardization, input_standardizati
 from nnlimits.infinite_depth import solutions
 from nnlimits.nn.fields import as_flag
 from nnlimits.training.epochs import Penalty, by_parts, train_in_epochs
+from nnlimits.training.per_example import CrossEntropy, Outputs
 from nnlimits.validation import check_non_negative, check_positive
 
 if TYPE_CHECKING:
@@ -53,27 +53,6 @@ TRAINING = """
     counted from 0; `n_iter_`, the number of epochs; `temperature_`; `evaluations_`, how often right-hand sides of equations are
     evaluated for an example; `classes_`, `input_shape_`, `n_features_in_` and `feature_names_in_`.
     """
-
-
-class CrossEntropy(eqx.Module):
-    """The cross-entropy of the softmax of a network's outputs, example by example."""
-
-    network: nn.Layer
-
-    def __call__(self, params: PyTree, x: Float[Array, "n ..."], labels: Int[Array, " n"]) -> Float[Array, " n"]:
-        """Losses, shape (n,), of examples and the numbers of their classes."""
-        log_probability = jax.nn.log_softmax(self.network.apply(params, x))
-        return -jnp.take_along_axis(log_probability, labels[:, None], axis=1)[:, 0]
-
-
-class Outputs(eqx.Module):
-    """A network's outputs as a function of parameters and inputs."""
-
-    network: nn.Layer
-
-    def __call__(self, params: PyTree, x: Float[Array, "n ..."]) -> Float[Array, "n classes"]:
-        """Outputs, shape (n, classes)."""
-        return self.network.apply(params, x)
 
 
 class TrainedClassifier(ClassifierMixin, BaseEstimator, abc.ABC):

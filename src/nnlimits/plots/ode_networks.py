@@ -41,13 +41,17 @@ def adjoints(found: Any) -> Figure:
     **Arguments:** `found`, an `infinite_depth.experiments.Adjoints`.
     """
     figure, ((left, right),) = new_figure(1, 2, width=11.6, height=5.2)
-    for (name, errors), (color, marker) in zip(found.errors.items(), _LOOKS, strict=False):
+    names = dict.fromkeys([*found.memory, *found.errors])
+    looks = dict(zip(names, _LOOKS, strict=False))  # a method looks the same on both sides
+    for name, errors in found.errors.items():
+        color, marker = looks[name]
         left.plot(found.tolerances, errors, marker + "-", color=COLORS[color], label=name)
     ends = np.array([found.tolerances.min(), found.tolerances.max()])
     left.plot(ends, ends, "--", color=COLORS["faint"], linewidth=1.3, label="the tolerance, for comparison")
     left.set(xscale="log", yscale="log", xlabel="tolerance of the solver", ylabel="error of the gradient, relative")
     title(left, "Errors of gradients")
-    for (name, sizes), (color, marker) in zip(found.memory.items(), _LOOKS, strict=False):
+    for name, sizes in found.memory.items():
+        color, marker = looks[name]
         right.plot(found.steps, sizes / found.state, marker + "-", color=COLORS[color], label=name)
     right.set(xscale="log", yscale="log", xlabel="steps, or blocks", ylabel="memory, in states of all examples")
     _at(right, found.steps)

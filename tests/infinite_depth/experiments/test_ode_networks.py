@@ -1,11 +1,14 @@
 """The experiments on ODE networks, as their commands show them."""
 
+import importlib
 from pathlib import Path
+from types import SimpleNamespace
 
 import jax
 import numpy as np
 import pytest
 
+from nnlimits import nn
 from nnlimits.infinite_depth import experiments
 from nnlimits.infinite_depth.experiments.adjoints import gradients_told
 from nnlimits.infinite_depth.experiments.flow import steps_told
@@ -37,6 +40,25 @@ def test_adjoints():
     assert growth["recursive checkpoints"] < 4
     assert growth["16 checkpoints"] < 1.5
     assert growth["backsolve"] < 1.02
+
+
+def test_errors_are_of_the_methods_that_they_name(monkeypatch, x64):
+    """With derivatives that are wrong by a factor of the method's own, relative errors are that factor less one."""
+    factors = {"recursive_checkpoint": 1, "direct": 2, "backsolve": 4}
+
+    def wrong(field, *, adjoint="recursive_checkpoint", **_):
+        def apply(params, x):
+            return factors[adjoint] * sum(
+                (leaf - jax.lax.stop_gradient(leaf)).sum() for leaf in jax.tree.leaves(params)
+            )
+
+        return SimpleNamespace(apply=lambda params, x: apply(params, x)[None])
+
+    monkeypatch.setattr(nn, "NeuralODE", wrong)
+    module = importlib.import_module("nnlimits.infinite_depth.experiments.adjoints")
+    found = module._errors((1e-4, 1e-6), 0, lambda message: None)
+    np.testing.assert_allclose(found["direct"], [1, 1], rtol=1e-14)
+    np.testing.assert_allclose(found["backsolve"], [3, 3], rtol=1e-14)
 
 
 @pytest.mark.slow

@@ -6,7 +6,7 @@ import pytest
 from nnlimits import datasets
 from nnlimits.infinite_depth import experiments
 from nnlimits.infinite_depth.experiments.principal_features import principal_features
-from nnlimits.infinite_depth.experiments.residual_training import work
+from nnlimits.infinite_depth.experiments.residual_training import points_between, work
 
 
 @pytest.mark.slow
@@ -65,6 +65,24 @@ def test_bad_input():
         experiments.residual_spiral(8, features=2)
     with pytest.raises(ValueError, match="layers must be an integer, at least 1; received 0"):
         experiments.residual_spiral(8, layers=0)
+
+
+@pytest.mark.parametrize("points", [4, 40])
+def test_no_test_point_is_one_of_training(points):
+    """Half-way in radius, to rounding: a step of the radius is 0.85 / (points / 2 - 1), and angles are proportional to it."""
+    (x, y), (test_x, test_y) = datasets.spirals(points), points_between(points)
+    each = points // 2
+    assert len(test_x) == len(test_y) == points - 2
+    radii, between = np.linalg.norm(x, axis=1), np.linalg.norm(test_x, axis=1)
+    for spiral in range(2):
+        own, unseen = slice(spiral * each, (spiral + 1) * each), slice(spiral * (each - 1), (spiral + 1) * (each - 1))
+        np.testing.assert_allclose(between[unseen], (radii[own][1:] + radii[own][:-1]) / 2, rtol=1e-6)
+        assert (test_y[unseen] == y[own][0]).all()
+        angles = 2.5 * np.pi * between[unseen] + spiral * np.pi
+        expected = between[unseen, None] * np.stack([np.cos(angles), np.sin(angles)], 1)
+        np.testing.assert_allclose(test_x[unseen], expected, atol=1e-6)
+    nearest = np.linalg.norm(test_x[:, None] - x, axis=-1).min(1)
+    assert nearest.min() > 0.4 * 0.85 / (each - 1)
 
 
 def test_spirals():

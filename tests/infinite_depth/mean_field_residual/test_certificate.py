@@ -8,6 +8,7 @@ from scipy import optimize
 
 from nnlimits import nn
 from nnlimits.infinite_depth import mean_field_residual as residual
+from nnlimits.infinite_depth.mean_field_residual import certificate
 from nnlimits.infinite_depth.mean_field_residual.certificate import jacobian_bounds
 
 
@@ -81,13 +82,39 @@ def test_examples_that_coincide_are_not_certified(lazy):
 
 
 def test_wide_weights_leave_a_threshold_however_small(lazy):
-    """Bounds that grow with the exponential of the weights' products make it tiny; zero is for a singular kernel alone."""
+    """Bounds that grow with the exponential of the weights' products make it tiny, but not zero."""
     risk, law = lazy
     wide = residual.GaussianPaths(law.unit, 99.0, 1.0, 99.0).followed(jax.random.key(0), 4, 30, np.float64)
     found = residual.residual_certificate(risk, law.moved(np.asarray(wide), law.encoder, law.readout))
     assert found.smallest_eigenvalue > 0
     assert 0 < found.threshold < 1e-12
     assert not found.certified
+
+
+@pytest.mark.parametrize("spread", [1e30, 1e60])
+def test_bounds_that_overflow_certify_nothing(lazy, spread):
+    """The recursions leave the numbers of double precision at every radius, and infinity times zero is none of a proof."""
+    risk, law = lazy
+    wide = residual.GaussianPaths(law.unit, spread, 1.0, spread).followed(jax.random.key(0), 4, 30, np.float64)
+    found = residual.residual_certificate(risk, law.moved(np.asarray(wide), law.encoder, law.readout))
+    assert found.smallest_eigenvalue > 0
+    assert (found.certified, found.threshold, found.radius, found.rate) == (False, 0.0, 0.0, 0.0)
+
+
+def test_search_leaves_radii_that_overflow(lazy, monkeypatch):
+    """With NaN for bounds above the best radius, or above a tenth of it, what is found is the best of the others."""
+    risk, law = lazy
+    best, at_radius = residual.residual_certificate(risk, law), certificate._at_radius
+    for highest in (10 * best.radius, best.radius / 10):
+
+        def overflowing(law, parts, slopes, bounds, radius, highest=highest):
+            found = at_radius(law, parts, slopes, bounds, radius)
+            return found if radius < highest else (np.nan, found[1])
+
+        monkeypatch.setattr(certificate, "_at_radius", overflowing)
+        found = residual.residual_certificate(risk, law)
+        np.testing.assert_allclose(found.radius, min(best.radius, highest), rtol=1e-4)
+        assert 0 < found.threshold <= best.threshold * (1 + 1e-9)
 
 
 @pytest.mark.parametrize(

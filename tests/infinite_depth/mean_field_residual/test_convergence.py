@@ -7,6 +7,7 @@ import pytest
 
 from nnlimits.infinite_depth import mean_field_residual as residual
 from nnlimits.infinite_depth.experiments.residual_rates import problem, residual_rates
+from nnlimits.infinite_depth.mean_field_residual import convergence
 from nnlimits.infinite_depth.mean_field_residual.convergence import _ends, _limit
 
 
@@ -58,6 +59,53 @@ def test_rates_before_and_after_training():
     assert abs(found.before.width_followed.root_mean_square.slope + 0.5) < 0.06
     assert -0.75 < found.after.width_followed.root_mean_square.slope < -0.5
     assert abs(found.after.width_followed.bias.slope + 1) < 0.15
+
+
+def test_bias_of_noise_is_noise():
+    """Of 400 problems without bias, 64 seeds, 6 outputs: the square of the first scale's bias is that of a mean of 32 numbers
+    of variance 1/6, to four of its standard errors, 0.28. Projected on its own direction it would be three times that.
+    """
+    draw = np.random.default_rng(0)
+    problems = [
+        residual.ResidualErrors(np.array([4.0, 8.0]), draw.standard_normal((2, 64, 6)), np.ones((2, 64)))
+        for _ in range(400)
+    ]
+    found = [problem.bias for problem in problems]
+    squares = np.mean([32 * 6 * rate.errors**2 for rate in found], 0)
+    np.testing.assert_allclose(squares, [1, 1], atol=0.28)
+    assert np.isnan([rate.slope for rate in found]).all()
+
+
+def test_bias_is_found():
+    """`1/M` in all six outputs under noise of 0.01, which is 0.01 / sqrt(6 500) of the mean: 0.0008 is more than four of it."""
+    scales, noise = np.array([4.0, 8.0, 16.0]), np.random.default_rng(0).standard_normal((3, 1000, 6))
+    rate = residual.ResidualErrors(scales, 1 / scales[:, None, None] + 0.01 * noise, np.ones((3, 1000))).bias
+    np.testing.assert_allclose(rate.errors, 1 / scales, atol=0.0008)
+    assert rate.low < -1 < rate.high
+    few = residual.ResidualErrors(scales, noise[:, :3], np.ones((3, 3)))
+    with pytest.raises(ValueError, match="a bias needs four or more seeds, half of them for its direction; received 3"):
+        _ = few.bias
+
+
+def test_the_limit_is_trained_once_for_each_number_of_layers(monkeypatch):
+    """Of the networks handed to training, each limit is one of a single neuron here, drawn ones two seeds of M neurons."""
+    risk, law = problem()
+    paths, seen = residual.TorusPaths(law.unit), []
+
+    def ends(risk, law, particles, training):
+        seen.append(particles.shape[:3])
+        return np.full((len(particles), 6), particles.shape[1]), np.zeros(len(particles))
+
+    monkeypatch.setattr(convergence, "_ends", ends)
+    monkeypatch.setattr(convergence, "_limit", lambda paths, layers: jnp.zeros((layers, 1, 7)))
+    monkeypatch.setattr(convergence, "_draws", lambda draw, paths, keys, *sizes: jnp.zeros((len(keys), *sizes, 7)))
+    by_width = residual.width_errors(risk, law, paths, [(4, 2), (4, 8), (4, 16)], jax.random.key(0), seeds=2)
+    assert seen == [(2, 4, 2), (1, 4, 1), (2, 4, 8), (2, 4, 16)]
+    seen.clear()
+    by_layers = residual.width_errors(risk, law, paths, [(2, 3), (4, 3)], jax.random.key(0), seeds=2)
+    assert seen == [(2, 2, 3), (1, 2, 1), (2, 4, 3), (1, 4, 1)]
+    assert not by_width.outputs.any()
+    assert not by_layers.outputs.any()  # each against the limit of as many layers
 
 
 @pytest.mark.parametrize(

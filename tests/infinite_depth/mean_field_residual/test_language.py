@@ -69,6 +69,17 @@ def test_networks_of_any_scales_are_laws(parameterization):
     np.testing.assert_allclose(residual.law_of_network(net, params, (2,))(x), net.apply(params, x), rtol=1e-12)
 
 
+def test_scales_that_know_the_depth():
+    """`nn.DepthScale(1.0)` is the factor 1/L of a mean-field residual network: the same law as with the number written."""
+    natural, written = network(nn.DepthScale(1.0), nn.Scale(0.5)), network(nn.Scale(0.2), nn.Scale(0.5))
+    draw, shapes = np.random.default_rng(0), jax.eval_shape(lambda key: natural.init(key, (2,)), jax.random.key(0))
+    params = jax.tree.map(lambda leaf: draw.standard_normal(leaf.shape), shapes)
+    x = draw.standard_normal((7, 2))
+    law = residual.law_of_network(natural, params, (2,))
+    np.testing.assert_allclose(law(x), natural.apply(params, x), rtol=1e-12)
+    np.testing.assert_allclose(law.particles, residual.law_of_network(written, params, (2,)).particles, rtol=1e-14)
+
+
 @pytest.mark.slow
 def test_without_bias_or_scale(risk):
     body = nn.Sequential(nn.Dense(3, b_std=None), nn.Tanh(), nn.Dense(4, b_std=None))

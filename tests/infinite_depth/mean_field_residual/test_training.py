@@ -161,6 +161,35 @@ def test_single_precision(fixed, risk):
     np.testing.assert_allclose(found.risks, residual.residual_descent(risk, fixed, 0.05, [20]).risks, rtol=1e-4)
 
 
+@pytest.mark.parametrize("single", ["law", "data", "ends"])
+def test_mixed_precision(fixed, risk, single):
+    """Whichever of law and data is single: all is double, and the same as of arrays that were rounded and made double."""
+
+    def rounded(dtype, **parts):
+        return {name: np.asarray(part, np.float32).astype(dtype) for name, part in parts.items()}
+
+    parts = {name: getattr(fixed, name) for name in ("particles", "encoder", "readout")}
+    data = {"x": risk.x, "y": risk.y}
+    found = []
+    for dtype in (np.float32, np.float64):
+        mixed = {**parts, **data}
+        names = {"law": parts, "data": data, "ends": ("encoder", "readout")}[single]
+        mixed.update(rounded(dtype, **{name: mixed[name] for name in names}))
+        law = residual.ResidualLaw(fixed.unit, *(mixed[name] for name in parts))
+        one = residual.ResidualRisk(mixed["x"], mixed["y"])
+        courses = [
+            residual.residual_descent(one, law, 0.05, [3]),
+            residual.residual_flow(one, law, [3], step=0.05),
+            residual.residual_sgd(one, law, optax.sgd(0.05), [3], jax.random.key(0), batch_size=4),
+        ]
+        assert all(course.final.particles.dtype == course.final.encoder.dtype == np.float64 for course in courses)
+        numbers = [course.risks[0] for course in courses] + [residual.largest_stable_step(one, law), float(one(law))]
+        found.append([*numbers, *np.ravel(residual.tangent_kernel(law, one.x))])
+        assert residual.tangent_kernel(law, one.x).dtype == one.adjoint(law).adjoints.dtype == np.float64
+        assert one.velocity(law)[1].particles.dtype == np.float64
+    np.testing.assert_allclose(*found, rtol=1e-9)
+
+
 def test_kinks_are_told():
     assert not residual.ResidualUnit(nn.Relu(), 2).smooth
 

@@ -15,7 +15,7 @@ def residual_rates(
     widths: Annotated[
         str, typer.Option(help="Numbers M of neurons, with commas between; two or more.")
     ] = "4,8,16,32,64",
-    seeds: Annotated[int, typer.Option(help="Networks of each size.", min=2)] = 512,
+    seeds: Annotated[int, typer.Option(help="Networks of each size.", min=4)] = 512,
     problems: Annotated[int, typer.Option(help="Laws over which errors of depth are a mean.", min=2)] = 6,
     steps: Annotated[int, typer.Option(help="Of training.", min=1)] = 40,
     step: Annotated[float, typer.Option(help="The size of a step, in the flow's unit of time.")] = 0.2,

@@ -55,7 +55,10 @@ def _certified(seen: Any) -> str:
         )
     _, one = known[-1]
     if one.threshold == 0:
-        return "certified at no record: at the last the tangent kernel's least eigenvalue is zero to rounding"
+        return (
+            "certified at no record: at the last the tangent kernel's least eigenvalue is zero to rounding, or the neurons are "
+            "too large for its bounds"
+        )
     return (
         f"certified at no record: at the last the residual is {one.residual:.3g}, and certified is what is below "
         f"{one.threshold:.3g} (the condition is sufficient, not necessary)"

@@ -8,12 +8,13 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, PyTree
+from jaxtyping import Float, Int, PyTree
 
 from nnlimits import nn
 from nnlimits.infinite_depth.solutions import solutions
 from nnlimits.progress import Advance, ignore
 from nnlimits.training.epochs import by_parts, step_memory, train_in_epochs
+from nnlimits.training.per_example import CrossEntropy, Outputs
 from nnlimits.validation import check_finite
 
 _ASKED = 256
@@ -118,21 +119,6 @@ def compare_on_images(
     return Images(models, len(x), len(x_test), batch_size)
 
 
-class _Outputs(NamedTuple):
-    network: nn.Layer
-
-    def __call__(self, params: PyTree, x: Array) -> Array:
-        return self.network.apply(params, x)
-
-
-class _Losses(NamedTuple):
-    network: nn.Layer
-
-    def __call__(self, params: PyTree, x: Array, labels: Array) -> Array:
-        log_probability = jax.nn.log_softmax(self.network.apply(params, x))
-        return -jax.numpy.take_along_axis(log_probability, labels[:, None], axis=1)[:, 0]
-
-
 def _trained(
     name: str,
     network: nn.Layer,
@@ -147,7 +133,7 @@ def _trained(
 ) -> Trained:
     import optax
 
-    losses, optimizer = _Losses(network), optax.adam(learning_rate)
+    losses, optimizer = CrossEntropy(network), optax.adam(learning_rate)
     init_key, key = jax.random.split(jax.random.key(seed))
     params = network.init(init_key, data[0].shape[1:], dtype=np.float32)
     start, seconds = time.perf_counter(), []
@@ -170,7 +156,7 @@ def _trained(
         advance=lambda told: advance(f"{name}, {told}"),
     )
     batch = tuple(part[:batch_size] for part in data)
-    outputs = by_parts(_Outputs(network), found.params, test[:1])
+    outputs = by_parts(Outputs(network), found.params, test[:1])
     return Trained(
         name,
         network,

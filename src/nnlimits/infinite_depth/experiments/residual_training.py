@@ -59,8 +59,8 @@ def residual_spiral(
 ) -> ResidualTraining:
     """Two interleaved spirals, told apart by a state of the plane and dimensions more, the last of which is read out.
 
-    Neurons start at a Gaussian law, of full support, and are followed through depth. Test points lie on the spirals between the
-    others.
+    Neurons start at a Gaussian law, of full support, and are followed through depth. Test points lie on the spirals, one
+    half-way in radius between each two neighbours of the others.
 
     **Arguments:** `points`, of both spirals; `layers`, `width` and `features`, L, M and the dimension of the state; `steps` of
     `residual_flow`; `loss`, `"mse"` or `"logistic"`; `readout`, the scale of the output; `a_std`, the spread of the neurons'
@@ -70,12 +70,20 @@ def residual_spiral(
     """
     check_positive("readout", readout)
     x, y = datasets.spirals(points)
-    test_x, test_y = datasets.spirals(2 * points - 2)
+    test_x, test_y = points_between(points)
     if as_integer("features", 1, features) < 3:
         raise ValueError(f"features must be at least 3, two for the plane and one for the output; received {features}")
     paths = GaussianPaths(ResidualUnit(nn.Tanh(), features), 6.0, 3.0, a_std)
     law = _drawn(paths, layers, width, padded(2, features), last_features(features, 1, readout), seed)
     return _trained(ResidualRisk(x, y, loss), law, steps, test_x, test_y[:, None], advance)
+
+
+def points_between(points: int) -> tuple[Float[np.ndarray, "n 2"], Float[np.ndarray, " n"]]:
+    """Half-way in radius between neighbours of `datasets.spirals(points)`, two points fewer, and their labels."""
+    x, y = datasets.spirals(2 * points - 2)
+    each = len(x) // 2
+    between = np.tile(np.arange(each) % 2 == 1, 2)  # the others are the points themselves
+    return x[between], y[between]
 
 
 def residual_digits(

@@ -31,9 +31,10 @@ class ResidualCertificate(NamedTuple):
     residual: float
     """`|F(x) - y|`, the Euclidean norm over all entries, at the law."""
     threshold: float
-    """The largest residual that would be certified with this kernel: the largest of `R sigma_R^2 / G_R` over radii R."""
+    """The largest residual that would be certified with this kernel: the largest of `R sigma_R^2 / G_R` over radii R; zero where
+    the kernel is singular to rounding, and where neurons are so large that no radius from 1e-100 on leaves `sigma_R` positive."""
     radius: float
-    """The R at which it is found: certified, no neuron ever moves farther."""
+    """The R at which it is found: certified, no neuron ever moves farther; zero where the threshold is."""
     rate: float
     """`2 sigma_R^2 / N`: certified, the risk is at most `exp(-rate t)` times that at the law."""
     smallest_eigenvalue: float
@@ -81,11 +82,14 @@ def residual_certificate(risk: ResidualRisk, law: ResidualLaw) -> ResidualCertif
 
     def threshold(radius: float) -> tuple[float, float]:
         change, pull = _at_radius(double, parts, slopes, bounds, radius)
-        below = max(sigma - change, 0.0)
+        if not (np.isfinite(pull) and change < sigma):  # also where the recursions overflow: then they bound nothing
+            return 0.0, 0.0
+        below = sigma - change
         return radius * below**2 / pull, below
 
     radius = _best_radius(lambda radius: threshold(radius)[0])
     largest, below = threshold(radius)
+    radius = radius if largest > 0 else 0.0
     return ResidualCertificate(
         bool(residual < largest),
         residual,
@@ -125,7 +129,14 @@ def jacobian_bounds(law: ResidualLaw, x: Float[Array, "n inputs"], radius: float
 def _at_radius(
     law: ResidualLaw, parts: Backward, slopes: Slopes, bounds: DerivativeBounds, radius: float
 ) -> tuple[float, float]:
-    """By a recursion for the states forward, and one for their adjoints backward."""
+    """By a recursion for the states forward, and one for their adjoints backward; infinite or NaN where they overflow."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return _recursions(law, parts, slopes, bounds, radius)
+
+
+def _recursions(
+    law: ResidualLaw, parts: Backward, slopes: Slopes, bounds: DerivativeBounds, radius: float
+) -> tuple[float, float]:
     w, _, a = (np.asarray(part, np.float64) for part in law.unit.split(law.particles))
     states, adjoints = np.asarray(parts.states), np.asarray(parts.adjoints)
     w_norms, a_norms = np.linalg.norm(w, axis=-1), np.linalg.norm(a, axis=-1)

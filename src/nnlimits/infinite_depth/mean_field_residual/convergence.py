@@ -1,5 +1,6 @@
 """Finite residual networks against their limit in depth and in width: errors before and after training."""
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -55,10 +56,21 @@ class ResidualErrors(NamedTuple):
 
     @property
     def bias(self) -> FittedRate:
-        """Of the mean of outputs over seeds, along the direction that it has at the first scale; NaN where noise hides it."""
-        direction = self.outputs[0].mean(0)
-        direction = direction / np.linalg.norm(direction)
-        return fitted_mean_rate(self.scales, self.outputs @ direction / np.sqrt(len(direction)))
+        """Of the mean of outputs over seeds, along one direction; NaN where noise hides it.
+
+        The direction is that of the mean at the first scale over the first half of the seeds; what is projected on it, at all
+        scales, are the other seeds alone, whose noise knows nothing of it. Where the first half is noise, so is the direction.
+
+        **Raises:** `ValueError` for fewer than four seeds.
+        """
+        half = self.outputs.shape[1] // 2
+        if half < 2:
+            raise ValueError(
+                f"a bias needs four or more seeds, half of them for its direction; received {self.outputs.shape[1]}"
+            )
+        direction = self.outputs[0, :half].mean(0)
+        direction = direction / max(np.linalg.norm(direction), np.finfo(float).tiny)
+        return fitted_mean_rate(self.scales, self.outputs[:, half:] @ direction / np.sqrt(len(direction)))
 
     @property
     def expected_risk(self) -> FittedRate:
@@ -144,13 +156,17 @@ def width_errors(
     scales = _checked(risk, ("numbers of layers", "widths")[moving[0]], counts[:, moving[0]], training)
     as_integer("seeds", 2, seeds)
     outputs, risks = [], []
+
+    @functools.cache
+    def limit(layers: int) -> tuple[np.ndarray, np.ndarray]:
+        return _ends(risk, law, _limit(paths, layers)[None], training)
+
     with risk.precision(law):
         for index, (layers, width) in enumerate(counts.tolist()):
-            limit = _ends(risk, law, _limit(paths, layers)[None], training)
             keys = jax.random.split(jax.random.fold_in(key, index), seeds)
             found = _ends(risk, law, _draws(draw, paths, keys, layers, width), training)
-            outputs.append(found[0] - limit[0])
-            risks.append(found[1] - limit[1])
+            outputs.append(found[0] - limit(layers)[0])
+            risks.append(found[1] - limit(layers)[1])
             advance(f"{layers} layers of {width} neurons")
     return ResidualErrors(scales.astype(float), np.stack(outputs), np.stack(risks))
 

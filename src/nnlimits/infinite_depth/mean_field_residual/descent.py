@@ -60,6 +60,7 @@ def residual_descent(
     check_positive("step", step)
     segments = segments_of(steps)
     with risk.precision(law):
+        risk, law = risk.alike(law)
         state = _start(risk, law, jnp.asarray(step, law.particles.dtype))
         states = []
         for count, done in zip(segments, np.cumsum(segments), strict=True):
@@ -100,6 +101,7 @@ def residual_flow(
     check_positive("step", step)
     check_non_negative("until", until)
     with risk.precision(law):
+        risk, law = risk.alike(law)
         state = _start(risk, law, jnp.asarray(step, law.particles.dtype))
         states = []
         for count, done in zip(segments, np.cumsum(segments), strict=True):
@@ -114,16 +116,16 @@ def residual_flow(
 
 def descended(risk: ResidualRisk, law: ResidualLaw, step: Array, count: Any) -> ResidualLaw:
     """The law after `count` steps of descent of its neurons, its ends fixed; pure, and unchecked."""
+    risk, law = risk.alike(law)
 
     def once(_: Any, particles: Array) -> Array:
         return particles + step * risk.velocity(law.moved(particles))[1].particles
 
-    return law.moved(jax.lax.fori_loop(0, count, once, jnp.asarray(law.particles)))
+    return law.moved(jax.lax.fori_loop(0, count, once, law.particles))
 
 
 @eqx.filter_jit
 def _start(risk: ResidualRisk, law: ResidualLaw, step: Array) -> _Moving:
-    law = law.moved(*(jnp.asarray(part) for part in (law.particles, law.encoder, law.readout)))
     value, velocity = risk.velocity(law)
     zero = jnp.zeros((), value.dtype)
     return _Moving(law, value, velocity, step, zero, zero, jnp.zeros((), int))

@@ -56,8 +56,9 @@ def network_of_law(law: ResidualLaw) -> tuple[nn.Sequential, PyTree]:
 def law_of_network(network: nn.Layer, params: PyTree, input_shape: tuple[int, ...]) -> ResidualLaw:
     """The law over depth that a residual network of the language stands for.
 
-    **Arguments:** `network`, as of `network_of_law`, with any scales, any widths, and one `nn.Scale` or more in the blocks, or
-    none, in any parameterization; `params`, of its `init`; `input_shape`, `(inputs,)`.
+    **Arguments:** `network`, as of `network_of_law`, with any scales, any widths, and any number of `nn.Scale` and
+    `nn.DepthScale` behind the neurons of the blocks, in any parameterization; `params`, of its `init`; `input_shape`,
+    `(inputs,)`.
 
     **Returns:** a `ResidualLaw` of fixed ends with the same outputs, to rounding.
 
@@ -117,13 +118,13 @@ class _Block(NamedTuple):
 
 def _unit(repeat: nn.Repeat, d: int) -> ResidualUnit:
     """What neurons of a block compute, whose form is checked here."""
-    block: Any = repeat.block
+    block: Any = repeat.resolved_block()
     if not isinstance(block, nn.Residual) or not isinstance(block.shortcut, nn.Identity):
         raise NotImplementedError(f"{block!r} is no residual block around a shortcut that is the identity: {_FORM}")
     match block.body:
         case nn.Sequential(layers=(nn.Dense() as first, nn.Activation() as activation, nn.Dense(b_std=None), *scales)):
             for scale in scales:
-                branch_factor(scale, 1)
+                branch_factor(scale)
             return ResidualUnit(activation, d, first.b_std is not None)
     raise NotImplementedError(f"{block.body!r} is no body of this form: {_FORM}")
 
@@ -142,7 +143,7 @@ def _blocks(repeat: nn.Repeat, params: PyTree, place: Parameterization, d: int) 
 def _block(body: Any, params: PyTree, place: Parameterization, d: int, depth: int) -> _Block:
     first, _, last, *scales = body.layers
     places = [own for _, own in body.placed(place)]
-    factor = depth * first.width * math.prod(branch_factor(scale, depth) for scale in scales)
+    factor = depth * first.width * math.prod(branch_factor(scale) for scale in scales)
     zero = jnp.zeros((1, d), params[0]["weight"].dtype)
     bias = None if first.b_std is None else first.forward(params[0], zero, None, places[0])[0]
     a = factor * _matrix(last, params[2], places[2], first.width)
@@ -150,8 +151,10 @@ def _block(body: Any, params: PyTree, place: Parameterization, d: int, depth: in
 
 
 @functools.singledispatch
-def branch_factor(layer: nn.Layer, depth: int) -> float:
-    """What a layer behind the neurons of a block multiplies by, in an `nn.Repeat` of this depth; registered by type.
+def branch_factor(layer: nn.Layer) -> float:
+    """What a layer behind the neurons of a block multiplies by; registered by type.
+
+    Words that depend on the depth, such as `nn.DepthScale`, are written for that of their `nn.Repeat` before they come here.
 
     **Raises:** `NotImplementedError` for a layer that is no multiplication by a number.
     """
@@ -161,7 +164,7 @@ def branch_factor(layer: nn.Layer, depth: int) -> float:
 
 
 @branch_factor.register
-def _(layer: nn.Scale, depth: int) -> float:
+def _(layer: nn.Scale) -> float:
     return float(layer.factor)
 
 

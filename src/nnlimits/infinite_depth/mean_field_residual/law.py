@@ -114,6 +114,10 @@ class ResidualLaw(eqx.Module):
         ends = (self.encoder if encoder is None else encoder), (self.readout if readout is None else readout)
         return eqx.tree_at(lambda law: (law.particles, law.encoder, law.readout), self, (particles, *ends))
 
+    def astype(self, dtype: Any) -> "ResidualLaw":
+        """The same law with all arrays of one dtype."""
+        return self.moved(*(jnp.asarray(part, dtype) for part in (self.particles, self.encoder, self.readout)))
+
     def check_inputs(self, x: Any) -> Any:
         """`x` as an array (n, inputs), or `ValueError`."""
         x = check_inputs("x", x)

@@ -39,9 +39,9 @@ def ode_adjoint(risk: ResidualRisk, law: ResidualLaw, *, substeps: int = 4) -> A
     check_risk(risk, law)
     with risk.precision(law):
         substeps = as_integer("substeps", 1, substeps)
-        x, y = jnp.asarray(risk.x), jnp.asarray(risk.y)
-        states = _states(law, x, substeps)
-        last = jax.grad(lambda state: risk.loss(state @ law.readout, y))(states[-1])
+        risk, law = risk.alike(law)
+        states = _states(law, jnp.asarray(risk.x), substeps)
+        last = jax.grad(lambda state: risk.loss(state @ law.readout, risk.y))(states[-1])
 
         def back(pair: tuple[Array, Array], theta: Array) -> tuple[tuple[Array, Array], Array]:
             pair = _integrate(lambda p: _backward(law, theta, p), pair, 1 / law.layers, substeps)

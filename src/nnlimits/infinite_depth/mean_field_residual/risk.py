@@ -73,7 +73,8 @@ class ResidualRisk(eqx.Module):
         """
         self.check(law)
         with self.precision(law):
-            return self.loss(law.outputs(jnp.asarray(self.x)), jnp.asarray(self.y))
+            risk, law = self.alike(law)
+            return risk.loss(law.outputs(jnp.asarray(risk.x)), jnp.asarray(risk.y))
 
     def adjoint(self, law: ResidualLaw) -> Adjoint:
         """Forward through the blocks and back: the exact adjoint of the finite network.
@@ -84,11 +85,12 @@ class ResidualRisk(eqx.Module):
         """
         self.check(law)
         with self.precision(law):
-            return self._adjoint(law)
+            risk, law = self.alike(law)
+            return risk._adjoint(law)
 
     def _adjoint(self, law: ResidualLaw) -> Adjoint:
         states = law.states(jnp.asarray(self.x))
-        last = self._last(law, states[-1]) @ jnp.asarray(law.readout).T
+        last = self._last(law, states[-1]) @ law.readout.T
 
         def back(adjoint: Array, layer: tuple[Array, Array]) -> tuple[Array, Array]:
             theta, state = layer
@@ -122,11 +124,12 @@ class ResidualRisk(eqx.Module):
         """
         self.check(law)
         with self.precision(law):
-            return self._velocity(law)
+            risk, law = self.alike(law)
+            return risk._velocity(law)
 
     def _velocity(self, law: ResidualLaw) -> tuple[Array, Velocity]:
         states = law.states(jnp.asarray(self.x))
-        risk, pull = jax.value_and_grad(lambda last: self.loss(last @ law.readout, jnp.asarray(self.y)))(states[-1])
+        risk, pull = jax.value_and_grad(lambda last: self.loss(last @ law.readout, self.y))(states[-1])
 
         def back(adjoint: Array, layer: tuple[Array, Array]) -> tuple[Array, Array]:
             gradients = jax.vjp(law.step, *layer)[1](adjoint)
@@ -157,9 +160,18 @@ class ResidualRisk(eqx.Module):
         """A context in which float64 is available if the particles or the data are float64."""
         return precision_of(law.particles, self.x)
 
+    def alike(self, law: ResidualLaw) -> tuple["ResidualRisk", ResidualLaw]:
+        """The risk and the law in one dtype, the wider one of the inputs and the particles; to be called in `precision`.
+
+        Loops over layers and over steps keep one dtype, so that whatever runs them starts here.
+        """
+        dtype = jnp.result_type(self.x, law.particles)
+        data = jnp.asarray(self.x, dtype), jnp.asarray(self.y, dtype)
+        return eqx.tree_at(lambda risk: (risk.x, risk.y), self, data), law.astype(dtype)
+
     def _last(self, law: ResidualLaw, last: Array) -> Float[Array, "n o"]:
         """The gradient of the loss in the outputs."""
-        return jax.grad(lambda outputs: self.loss(outputs, jnp.asarray(self.y)))(last @ law.readout)
+        return jax.grad(lambda outputs: self.loss(outputs, self.y))(last @ law.readout)
 
 
 def check_risk(risk: Any, law: Any) -> None:

@@ -21,13 +21,13 @@ def largest_stable_step(risk: ResidualRisk, law: ResidualLaw) -> float:
     """
     check_risk(risk, law)
     with risk.precision(law):
-        largest = float(_largest(risk, law))
+        largest = float(_largest(*risk.alike(law)))
     return 2 / largest if largest > 0 else float("inf")
 
 
 @eqx.filter_jit
 def _largest(risk: ResidualRisk, law: ResidualLaw) -> Array:
-    particles = jnp.asarray(law.particles)
+    particles = law.particles
 
     def grown(vector: Array) -> Array:
         return -jax.jvp(lambda places: risk.velocity(law.moved(places))[1].particles, (particles,), (vector,))[1]

@@ -50,7 +50,7 @@ def residual_sgd(
     as_integer("batch_size", 1, batch_size)
     segments = segments_of(steps)
     with risk.precision(law):
-        law = law.moved(*(jnp.asarray(part) for part in (law.particles, law.encoder, law.readout)))
+        risk, law = risk.alike(law)
         state = optimizer.init(_parameters(law))
         laws, risks, done = [], [], 0
         for count in segments:
@@ -84,17 +84,18 @@ def _trained(
     key: PRNGKeyArray,
     batch_size: int,
 ) -> tuple[ResidualLaw, Any, Array]:
-    x, y = jnp.asarray(risk.x), jnp.asarray(risk.y)
-
     def step(index: Array, carry: tuple[ResidualLaw, Any]) -> tuple[ResidualLaw, Any]:
         law, state = carry
-        rows = jax.random.randint(jax.random.fold_in(key, index), (batch_size,), 0, len(x))
-        batch = eqx.tree_at(lambda all_: (all_.x, all_.y), risk, (x[rows], y[rows]))
+        rows = jax.random.randint(jax.random.fold_in(key, index), (batch_size,), 0, len(risk.x))
+        batch = eqx.tree_at(lambda all_: (all_.x, all_.y), risk, (risk.x[rows], risk.y[rows]))
         velocity = batch.velocity(law)[1]
         gradient = jax.tree.map(jnp.negative, (velocity.particles, velocity.encoder, velocity.readout))
         updates, state = optimizer.update(gradient, state, _parameters(law))
-        fixed = jnp.asarray(1.0, x.dtype), *(jnp.asarray(float(rate > 0), x.dtype) for rate in law.rates)
-        moved = [part + free * update for part, free, update in zip(_parameters(law), fixed, updates, strict=True)]
+        learns = True, *(rate > 0 for rate in law.rates)
+        moved = [
+            part + update.astype(part.dtype) if free else part
+            for part, free, update in zip(_parameters(law), learns, updates, strict=True)
+        ]
         return law.moved(*moved), state
 
     law, state = jax.lax.fori_loop(ends[0], ends[1], step, (law, state))

@@ -34,7 +34,8 @@ def tangent_kernel(law: ResidualLaw, x: Float[Array | np.ndarray, "n inputs"]) -
     check_law(law)
     x = law.check_inputs(x)
     with precision_of(x, law.particles):
-        return _kernel(law, jnp.asarray(x))
+        dtype = jnp.result_type(x, law.particles)
+        return _kernel(law.astype(dtype), jnp.asarray(x, dtype))
 
 
 def backward(law: ResidualLaw, x: Float[Array, "n inputs"]) -> Backward:
