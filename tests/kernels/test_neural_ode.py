@@ -39,6 +39,16 @@ def test_linear_fields_have_bessel_functions(end, x64):
     np.testing.assert_allclose(found.ntk, start * (nngp + np.polyval(terms[::-1], z)), rtol=1e-8)
 
 
+def test_as_many_inputs_as_pairs_of_depths():
+    """The axes of inputs and of pairs of depths have one size, and are not taken for one another."""
+    count = neural_ode.pairs_of_depths("float32")
+    x = np.random.default_rng(1).standard_normal((count, 4)).astype(np.float32)
+    kernel = nl.kernel(network(nn.Dense(1, 1.4, b_std=0.3)))
+    few = kernel.nngp(x[:3])
+    np.testing.assert_allclose(kernel.diagonal(x).nngp[:3], np.diag(few), rtol=1e-5)
+    np.testing.assert_allclose(jax.jit(kernel.nngp)(x[:3], x)[:, :3], few, rtol=1e-5)
+
+
 @pytest.mark.slow
 def test_solver_of_a_kinked_field(x64, monkeypatch):
     """Against more nodes and iterations: to 1e-8 of the diagonal for all pairs, opposite inputs and multiples among them."""

@@ -106,11 +106,14 @@ class _Flow(NamedTuple):
         return collocation(_NODES[self.dtype])
 
     def swapped(self, values: Array) -> Array:
-        """What belongs to the first depth of each pair of depths, for the second."""
+        """What belongs to the first depth of each pair of depths, for the second.
+
+        Of arrays of any number of leading axes: those of the inputs are the last ones, and the pairs come before them.
+        """
         if values.ndim == 0:
             return values
-        axis = [i for i, size in enumerate(values.shape) if size == self.rule.pairs][-1]
-        return jnp.roll(values, self.rule.pairs // 2, axis)
+        inputs = self.like.q1.ndim - self.axes
+        return jnp.roll(values, self.rule.pairs // 2, values.ndim - inputs - 1)
 
     def integrated(self, values: Array, matrix: np.ndarray) -> Array:
         """Double integrals of values at the pairs of depths."""
