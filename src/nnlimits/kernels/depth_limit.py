@@ -78,7 +78,7 @@ def refinement(block: nn.Layer) -> int:
         raise ValueError(
             f"the weights of {block!r} are too large for an infinite depth: its covariance grows by a factor of up to "
             "exp(strength), where the strength of its bodies, w_std^2 times the squared largest slope of the "
-            f"activation, is {float(total):.3g}, and this is computed up to {_MOST * _STRENGTH:g}. Take smaller w_std, or nn.Scale "
-            "within the body"
+            f"activation, is {float(total):.3g}, and this is computed up to {_MOST * _STRENGTH:g}. Take smaller "
+            "w_std, or nn.Scale within the body"
         )
     return int(found)
