@@ -64,6 +64,15 @@ def test_solver_has_converged(activation, x64, monkeypatch):
         np.testing.assert_array_less(abs(relative(one - other, other)), 3e-10)
 
 
+def test_gains_of_activations_are_those_of_weights(x64):
+    """`g relu` with weights of scale one has the kernel of `relu` with weights of scale g; both are solved to 1e-10."""
+    found, expected = (
+        nl.kernel(network(math.inf, *body))(X) for body in ((nn.ABRelu(0.0, 5.0), 1.0), (nn.Relu(), 5.0))
+    )
+    for one, other in zip(found, expected, strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-9)
+
+
 CONV = nn.Sequential(nn.Relu(), nn.Conv(8, 3, padding="same", b_std=0.2), nn.DepthScale())
 
 

@@ -54,6 +54,41 @@ def test_is_the_limit_of_many_layers(x64):
         np.testing.assert_allclose(np.diag(one), alone, rtol=1e-13)
 
 
+@pytest.mark.parametrize(("left", "x"), [(5e-3, X), (1e-8, X[[0, 1, 4]])], ids=["all pairs", "pairs apart"])
+def test_cells_that_hardly_contract(left, x, x64):
+    """With `chi = 1 - left` of a ReLU, variances are `q / left`, and NTKs that over `left`: to the `4 eps / left` of the docs."""
+    cell = nn.Cell(nn.Dense(1, np.sqrt(2 * (1 - left)), b_std=None), nn.Dense(1), nn.Relu())
+    found = nl.kernel(nn.Sequential(nn.Equilibrium(cell), nn.Dense(1)))(x)
+    variance = (x**2).mean(1) / (1 - cell.recurrent.w_std**2 / 2)
+    error = 8 * np.finfo(float).eps / left
+    np.testing.assert_allclose(np.diag(found.nngp), variance / 2, rtol=error)
+    np.testing.assert_allclose(np.diag(found.ntk), variance / 2 * (1 + 1 / left), rtol=3 * error)
+    assert np.linalg.eigvalsh(found.nngp)[0] > -10 * error * np.trace(found.nngp)
+
+
+def test_cells_too_near_to_no_contraction_are_refused():
+    cell = nn.Cell(nn.Dense(1, np.sqrt(2 - 4e-4), b_std=None), nn.Dense(1), nn.Relu())
+    with pytest.raises(
+        ValueError, match=r"is below 1 by 0\.0002 only, too near for float32, .* less than 1 by 0\.00048"
+    ):
+        nl.kernel(nn.Sequential(nn.Equilibrium(cell), nn.Dense(1))).nngp(X.astype(np.float32))
+
+
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda cell: nn.Residual(nn.Sequential(cell, nn.Dense(1))),
+        lambda cell: nn.Parallel(nn.Dense(1), nn.Sequential(cell, nn.Dense(1))),
+        lambda cell: nn.Repeat(nn.Sequential(cell, nn.Dense(1)), 3),
+    ],
+    ids=["residual", "parallel", "repeat"],
+)
+def test_cells_within_other_layers_are_checked_too(wrap):
+    cell = nn.Equilibrium(nn.Cell(nn.Dense(1, 1.5, b_std=None), nn.Dense(1), nn.Relu()))
+    with pytest.raises(ValueError, match=r"does not contract at input 0: .* is 1\.125, where"):
+        nl.kernel(nn.Sequential(nn.Dense(1), wrap(cell), nn.Dense(1))).nngp(X)
+
+
 @pytest.mark.slow
 def test_gradients_are_those_of_the_fixed_point(x64):
     """Against central differences of step 1e-4, whose own error is of order 1e-8."""
@@ -123,6 +158,17 @@ def test_fixed_points_and_their_derivatives(x64):
     np.testing.assert_allclose(jax.grad(solution)(0.8), expected, rtol=1e-13)
     np.testing.assert_allclose(jax.jvp(solution, (0.8,), (1.0,))[1], expected, rtol=1e-13)
     assert np.isnan(fixed_point(lambda x: 1 - 2 * x, jnp.ones(1)))
+    assert not np.isfinite(fixed_point(lambda x: x + 1, jnp.ones(1)))
+
+
+def test_slow_fixed_points_and_their_derivatives(x64):
+    """`x = a x + c`, of rates up to `1 - 1e-6`, beside one that is fast: in fewer than 3000 iterations."""
+    rates = jnp.array([0.9, 0.999, 1 - 1e-6])
+    start = {"slow": jnp.ones(3), "fast": jnp.ones(3)}
+    both = fixed_point(lambda x: {"slow": rates * x["slow"] + 1 + x["fast"], "fast": 0.3 * jnp.cos(x["fast"])}, start)
+    np.testing.assert_allclose(both["slow"], (1 + both["fast"]) / (1 - rates), rtol=1e-8)
+    gradient = jax.grad(lambda a: fixed_point(lambda x: a * x + 1, jnp.ones(3)).sum())(rates)
+    np.testing.assert_allclose(gradient, 1 / (1 - rates) ** 2, rtol=1e-8)
 
 
 @pytest.mark.slow

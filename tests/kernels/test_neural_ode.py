@@ -9,7 +9,7 @@ from scipy.special import iv
 
 import nnlimits as nl
 from nnlimits import nn
-from nnlimits.kernels import neural_ode
+from nnlimits.kernels import ode_fineness
 from nnlimits.kernels.goursat import collocation
 
 X = np.random.default_rng(0).standard_normal((5, 4))
@@ -21,35 +21,86 @@ def network(field, width=1, **options):
     return nn.Sequential(nn.Dense(width, b_std=0.1), nn.NeuralODE(field, **options), nn.Dense(1))
 
 
-@pytest.mark.parametrize("end", [1.0, 1.5])
-def test_linear_fields_have_bessel_functions(end, x64):
-    """`x_s = exp(s W) x_0` has the NNGP `K_0 sum_j z^j / (j!)^2`, `z = w^2 s t`; the NTK's series follows from its equation.
-
-    To 1e-8, the error of collocation with ten nodes.
-    """
-    w = 1.2
-    found = nl.kernel(network(nn.Dense(1, w, b_std=None), span=(0.0, end)))(X)
-    start, z = X @ X.T / 4 + 0.01, (w * end) ** 2
+def of_linear_fields(start, z):
+    """`x_s = exp(s W) x_0` has the NNGP `K_0 sum_j z^j / (j!)^2`, `z = w^2 s t`; the NTK's series follows from its equation."""
     terms, factorial = [1.0], 1.0
-    for j in range(40):
+    for j in range(80):
         factorial *= max(j, 1)
         terms.append((1 / factorial**2 + terms[-1]) / (j + 1) ** 2)
     nngp = iv(0, 2 * np.sqrt(z))
-    np.testing.assert_allclose(found.nngp, start * nngp, rtol=1e-8)
-    np.testing.assert_allclose(found.ntk, start * (nngp + np.polyval(terms[::-1], z)), rtol=1e-8)
+    return start * nngp, start * (nngp + np.polyval(terms[::-1], z))
+
+
+@pytest.mark.parametrize(
+    ("w", "end"),
+    [(1.2, 1.0), (1.2, 1.5), (1.0, 5.0), *(pytest.param(w, 1.0, marks=pytest.mark.slow) for w in (2.0, 3.0, 4.0, 5.0))],
+)
+def test_linear_fields_have_bessel_functions(w, end, x64):
+    """To the accuracy that `FINENESS` promises, up to the reach at which kernels are refused."""
+    net = network(nn.Dense(1, w, b_std=None), span=(0.0, end))
+    expected = of_linear_fields(X @ X.T / 4 + 0.01, (w * end) ** 2)
+    for one, exact in zip(nl.kernel(net)(X), expected, strict=True):
+        np.testing.assert_allclose(one, exact, rtol=1e-8)
+
+
+@pytest.mark.parametrize("reach", [*(pytest.param(r, marks=pytest.mark.slow) for r in (2.0, 3.0, 4.0)), 5.0])
+def test_linear_fields_in_single_precision(reach):
+    """Below 1e-4 of the diagonal, as promised, and up to a reach of 4 below 3e-5."""
+    found = nl.kernel(network(nn.Dense(1, reach, b_std=None)))(X.astype(np.float32))
+    for one, exact in zip(found, of_linear_fields(X @ X.T / 4 + 0.01, reach**2), strict=True):
+        np.testing.assert_array_less(abs(relative(one - exact, exact)), 3e-5 if reach <= 4 else 1e-4)
+
+
+def test_fields_beyond_the_reach_are_refused(x64):
+    for field, span in [(nn.Dense(1, 5.1), (0.0, 1.0)), (nn.Dense(1), (1.0, 6.5))]:
+        with pytest.raises(ValueError, match=r"up to w_std s = 5, .* here span=\(.*Dense\(1.* make 5"):
+            nl.kernel(network(field, span=span)).nngp(X)
+
+
+def test_traced_fields_beyond_their_reach_are_nan(x64):
+    """What is known only when compiled is computed up to a reach of 3."""
+
+    @jax.jit
+    def diagonal(w):
+        return jnp.stack(nl.kernel(network(nn.Dense(1, w, b_std=None))).diagonal(jnp.asarray(X[:2])))
+
+    expected = [np.diag(kernel) for kernel in of_linear_fields(X[:2] @ X[:2].T / 4 + 0.01, 9)]
+    np.testing.assert_allclose(diagonal(3.0), expected, rtol=1e-8)
+    assert np.isnan(diagonal(3.01)).all()
+
+
+def test_what_has_not_settled_is_nan(x64, monkeypatch):
+    """With iterations for a reach of 2 only, a reach of 5 is NaN, and not what the iterations have come to."""
+    few = ode_fineness.Fineness(5.0, 10, 10)
+    monkeypatch.setitem(ode_fineness.FINENESS, "float64", [few])
+    found = nl.kernel(network(nn.Dense(1, 4.9, b_std=None)))
+    assert np.isnan(jax.jit(found.nngp)(X[:3])).all()
+    monkeypatch.undo()
+    jax.clear_caches()
+
+
+def test_as_many_inputs_as_pairs_of_depths():
+    """The axes of inputs and of pairs of depths have one size, and are not taken for one another."""
+    count = ode_fineness.FINENESS["float32"][0].pairs
+    x = np.random.default_rng(1).standard_normal((count, 4)).astype(np.float32)
+    kernel = nl.kernel(network(nn.Dense(1, 1.4, b_std=0.3)))
+    few = kernel.nngp(x[:3])
+    np.testing.assert_allclose(kernel.diagonal(x).nngp[:3], np.diag(few), rtol=1e-5)
+    np.testing.assert_allclose(jax.jit(kernel.nngp)(x[:3], x)[:, :3], few, rtol=1e-5)
 
 
 @pytest.mark.slow
-def test_solver_of_a_kinked_field(x64, monkeypatch):
+@pytest.mark.parametrize(("w_std", "finer"), [(1.4, (13, 20)), (4.9, (18, 32))])
+def test_solver_of_a_kinked_field(w_std, finer, x64, monkeypatch):
     """Against more nodes and iterations: to 1e-8 of the diagonal for all pairs, opposite inputs and multiples among them."""
-    found = nl.kernel(network(FIELD))(X)
-    diagonal = nl.kernel(network(FIELD)).diagonal(X)
+    net = network(nn.Sequential(nn.Relu(), nn.Dense(1, w_std, b_std=0.3)))
+    found = nl.kernel(net)(X)
+    diagonal = nl.kernel(net).diagonal(X)
     jax.clear_caches()
-    monkeypatch.setitem(neural_ode._NODES, "float64", 13)
-    monkeypatch.setitem(neural_ode._ITERATIONS, "float64", 20)
-    finer = nl.kernel(network(FIELD))(X)
+    monkeypatch.setitem(ode_fineness.FINENESS, "float64", [ode_fineness.Fineness(5.0, *finer)])
+    finest = nl.kernel(net)(X)
     jax.clear_caches()
-    for one, other, alone in zip(found, finer, diagonal, strict=True):
+    for one, other, alone in zip(found, finest, diagonal, strict=True):
         np.testing.assert_array_less(abs(relative(one - other, other)), 1e-8)
         np.testing.assert_allclose(one, one.T, rtol=1e-14)
         np.testing.assert_allclose(np.diag(one), alone, rtol=1e-13)

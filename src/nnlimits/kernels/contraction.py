@@ -1,5 +1,7 @@
 """Whether the equilibrium networks in an expression have a kernel at given inputs; and an error that says why not."""
 
+import math
+from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -9,9 +11,10 @@ import numpy as np
 from nnlimits import nn
 from nnlimits.compute.precision import precision_of
 from nnlimits.kernels import evaluate
-from nnlimits.kernels.blocks import flatten
-from nnlimits.kernels.equilibrium import growth, of_one_input, settled_variance
+from nnlimits.kernels.blocks import LayerRow, flatten
+from nnlimits.kernels.equilibrium import growth, largest_growth, of_one_input, settled_variance
 from nnlimits.kernels.first_layers import unwrapped
+from nnlimits.kernels.grids import members
 from nnlimits.kernels.images import Images, image_variance
 from nnlimits.kernels.inputs import input_variance
 from nnlimits.kernels.needs import needs
@@ -34,10 +37,31 @@ def check_equilibria(network: nn.Layer, x: Any) -> None:
         _check_constraint(layer.cell)
     if not found or is_traced(network, x):
         return
-    row = flatten((unwrapped(network),))
-    for place, layer in enumerate(row):
+    for before, layer in _equilibria((), (unwrapped(network),)):
+        _check_growth(network, before, layer, x)
+
+
+def _equilibria(before: LayerRow, row: LayerRow) -> Iterator[tuple[LayerRow, nn.Equilibrium]]:
+    """Every equilibrium in a row, with the layers that come before it from the input on; of a `Repeat`, in the first and in the
+    last block.
+    """
+    for layer in flatten(row):
         if isinstance(layer, nn.Equilibrium):
-            _check_growth(network, row[:place], layer, x)
+            yield before, layer
+        for start, inside in _inside(layer):
+            yield from _equilibria((*before, *start), (inside,))
+        before = (*before, layer)
+
+
+def _inside(layer: nn.Layer) -> list[tuple[LayerRow, nn.Layer]]:
+    """The layers inside one that see its input, or what the layers paired with them make of it."""
+    if isinstance(layer, nn.Repeat):
+        block = layer.resolved_block()
+        last = [((nn.Repeat(block, layer.depth - 1),), block)] if 1 < layer.depth < math.inf else []
+        return [((), block), *last]
+    if isinstance(layer, nn.Equilibrium):
+        return [((), layer.cell.injection)]
+    return [((), member) for member in members(layer)]
 
 
 def _is_equilibrium(word: Any) -> bool:
@@ -74,14 +98,16 @@ def _check_growth(network: nn.Layer, before: tuple[nn.Layer, ...], layer: nn.Equ
             part = np.concatenate([part, np.repeat(part[:1], _AT_ONCE - len(part), 0)])
         with precision_of(part):
             chi = np.asarray(_growth(evaluate.prepare(nn.Sequential(*before, layer), part.dtype), jnp.asarray(part)))
-        if not (chi < 1).all():
+        if not (chi < largest_growth(part.dtype)).all():
             worst = int(np.argmax(np.where(np.isnan(chi), np.inf, chi)))
             infinite = "is not finite, as the variance of its state grows without bound"
-            factor = infinite if np.isnan(chi[worst]) else f"is {chi[worst]:.4g}"
+            margin = f" by {1 - largest_growth(part.dtype):.2g}" if chi[worst] < 1 else ""
+            near = f"is below 1 by {1 - chi[worst]:.2g} only, too near for {part.dtype}"
+            factor = infinite if np.isnan(chi[worst]) else near if chi[worst] < 1 else f"is {chi[worst]:.4g}"
             raise ValueError(
                 f"the cell of nn.Equilibrium does not contract at input {min(start + worst, len(x) - 1)}: "
                 f"chi = w_std^2 E[phi'^2], by which a small change of the state grows from layer to layer, {factor}, where its "
-                f"kernel needs less than 1. Take a smaller w_std in the recurrent layer {layer.cell.recurrent!r}"
+                f"kernel needs less than 1{margin}. Take a smaller w_std in the recurrent layer {layer.cell.recurrent!r}"
             )
 
 

@@ -1,21 +1,22 @@
 """The kernel of an infinitely deep `Repeat`, in the limit of infinite width first and of infinite depth second."""
 
 import math
-from typing import Any
 
 import equinox as eqx
-import jax
 
 from nnlimits import nn
 from nnlimits.kernels.covariance import Covariance
 from nnlimits.kernels.depth_exponents import residual_branches
 from nnlimits.kernels.depth_residual import residual_limit
 from nnlimits.kernels.depth_shaped import shaped_limit, shaped_row
+from nnlimits.kernels.depth_strength import strength
 from nnlimits.validation import is_traced
 
 _STRENGTH = 4.0
-"""Up to this product of `w_std^2` in a body, steps of the solver are as fine as they are without refinement."""
+"""Up to this `strength` of the bodies, steps of the solver are as fine as they are without refinement."""
 _MOST = 16
+_ROUNDING = 1e-6
+"""Of scales in float32."""
 
 
 class InfiniteRepeat(nn.Repeat):
@@ -61,38 +62,23 @@ def depth_limit(layer: nn.Repeat, covariance: Covariance, parameterization: str)
 
 
 def refinement(block: nn.Layer) -> int:
-    """How many times as many steps as usual the solver takes: the growth over the whole depth is exponential in `w_std^2`.
+    """How many times as many steps as usual the solver takes: the growth over the depth is exponential in the `strength` of
+    the bodies, of which those of several blocks add up.
 
     **Raises:** `ValueError` where the covariance would grow by more than some fifteen orders of magnitude.
     """
     if shaped_row(block):
         return 1  # of these it takes no steps
     branches = residual_branches(block) or ()
-    strengths = [_strength(branch.body) for branch in branches if branch.exponent == 0.5]
-    if any(strength is None for strength in strengths):
-        return 2  # not known: traced
-    found = max(1, math.ceil(sum(s for s in strengths if s is not None) / _STRENGTH))
+    total = sum(strength(branch.body) for branch in branches if branch.exponent == 0.5)
+    if is_traced(total):
+        return 2  # not known
+    found = max(1, math.ceil(float(total) / _STRENGTH - _ROUNDING)) if total < math.inf else math.inf
     if found > _MOST:
         raise ValueError(
             f"the weights of {block!r} are too large for an infinite depth: its covariance grows by a factor of up to "
-            f"exp(w_std^2), with w_std^2 = {found * _STRENGTH:.3g}, and this is computed up to {_MOST * _STRENGTH:g}. Take "
-            "smaller w_std, or nn.Scale within the body"
+            "exp(strength), where the strength of its bodies, w_std^2 times the squared largest slope of the "
+            f"activation, is {float(total):.3g}, and this is computed up to {_MOST * _STRENGTH:g}. Take smaller "
+            "w_std, or nn.Scale within the body"
         )
-    return found
-
-
-def _strength(body: nn.Layer) -> float | None:
-    """The product of the squares of all scales of weights in a body; `None` where one is traced."""
-    product = 1.0
-    for word in jax.tree.leaves(body, is_leaf=_has_scale):
-        scale = getattr(word, "w_std", getattr(word, "factor", None))
-        if scale is None:
-            continue
-        if is_traced(scale):
-            return None
-        product *= float(scale) ** 2
-    return product
-
-
-def _has_scale(word: Any) -> bool:
-    return isinstance(word, nn.Layer) and (hasattr(word, "w_std") or isinstance(word, nn.Scale))
+    return int(found)

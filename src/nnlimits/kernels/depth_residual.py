@@ -49,7 +49,8 @@ def residual_limit(
     of a deep network does; the stages of a Runge-Kutta method are many (and in diffrax, stages are a loop within which
     nothing can be recorded of single inputs).
 
-    In float64 the solver's error is below 1e-10 where `refinement` is one for each 4 of `w_std^2`; in float32 it is below 1e-6.
+    In float64 the solver's error is below 1e-10 where `refinement` is one for each 4 of the bodies' `strength`; in float32 it is
+    below 1e-6.
 
     Steps are equal in `u = sqrt(s)`: of inputs that are opposite to each other, and kinked activations, the solution is smooth
     in u, and not in s.

@@ -6,12 +6,14 @@ Of `z = phi(W z + U x + b)` the preactivations are Gaussian at infinite width, w
 
 fixed points of the cell's rules; the outputs have those after the activation. The iteration contracts, and the gradients of
 infinitely many layers can be summed up, where `chi = w_std^2 E[phi'^2] < 1` for every input: the same factor by which a small
-perturbation of the state grows from layer to layer. (A finite network of any width has a fixed point for certain only
-where `2 w_std` times the activation's largest slope is below one.)
+perturbation of the state grows from layer to layer. Rounding is amplified by `1 / (1 - chi)`: relative errors are some
+`4 eps / (1 - chi)`, so that a cell with `1 - chi < 4000 eps` (9e-13 in float64, 5e-4 in float32) is refused. (A finite
+network of any width has a fixed point for certain only where `2 w_std` times the activation's largest slope is below one.)
 """
 
 import dataclasses
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -23,6 +25,9 @@ from nnlimits.kernels.covariance import Covariance
 from nnlimits.kernels.depth_fixed_point import fixed_point
 from nnlimits.kernels.per_input import again, per_input
 from nnlimits.kernels.rules import covariance_rule
+
+_LEAST = 4000
+"""In units of the last place: what `chi` must be below one by, for three digits."""
 
 _Moving = tuple[Array, Array | None]
 """Deficit and NTK."""
@@ -74,7 +79,12 @@ def of_one_input(drive: Covariance, q: Array, ntk: Array | None) -> Covariance:
 def _variance(cell: nn.Cell, drive: Covariance, parameterization: str, q: Array) -> Array:
     """Of preactivations of single inputs; NaN where small perturbations of the state grow."""
     settled = settled_variance(cell, drive, parameterization, q)
-    return jnp.where(growth(cell, drive, parameterization, settled) < 1, settled, jnp.nan)
+    return jnp.where(growth(cell, drive, parameterization, settled) < largest_growth(q.dtype), settled, jnp.nan)
+
+
+def largest_growth(dtype: Any) -> float:
+    """The `chi` below which kernels are computed."""
+    return 1 - _LEAST * float(jnp.finfo(dtype).eps)
 
 
 def settled_variance(cell: nn.Cell, drive: Covariance, parameterization: str, q: Array) -> Array:

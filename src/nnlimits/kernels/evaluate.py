@@ -29,6 +29,7 @@ from nnlimits.kernels.inputs import Rows, input_covariance, input_variance, rows
 from nnlimits.kernels.linear import contracted
 from nnlimits.kernels.mixing import first_grid, run
 from nnlimits.kernels.needs import needs
+from nnlimits.kernels.ode_fineness import resolved_ode
 from nnlimits.kernels.per_input import Known, columns_and_rows, read, record
 from nnlimits.kernels.rules import covariance_rule
 
@@ -55,18 +56,20 @@ def prepare(network: nn.Layer, dtype: Any) -> nn.Layer:
 
 
 def _resolved(network: nn.Layer) -> nn.Layer:
-    """Every finite `Repeat` with its `resolved_block`, so that what that has put into it is an array too; and infinite ones with
-    the steps that they ask for, while scales are known.
+    """Every finite `Repeat` with its `resolved_block`, so that what that has put into it is an array too; and infinite ones, and
+    each `NeuralODE`, with the steps that they ask for, while scales are known.
     """
 
     def resolved(word: Any) -> Any:
+        if isinstance(word, nn.NeuralODE):
+            return resolved_ode(word, _resolved(word.field))
         if not isinstance(word, nn.Repeat):
             return word
         if math.isinf(word.depth):
             return InfiniteRepeat(_resolved(word.block))
         return dataclasses.replace(word, block=_resolved(word.resolved_block()))
 
-    return jax.tree.map(resolved, network, is_leaf=lambda word: isinstance(word, nn.Repeat))
+    return jax.tree.map(resolved, network, is_leaf=lambda word: isinstance(word, nn.Repeat | nn.NeuralODE))
 
 
 def _is_weighted(word: Any) -> bool:

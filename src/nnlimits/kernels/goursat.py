@@ -72,8 +72,10 @@ def _legendre(count: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _lagrange(count: int, x: np.ndarray) -> np.ndarray:
-    """The polynomials that are one at one node and zero at the others, along a new last axis."""
-    nodes = _legendre(count)[0]
-    same = np.eye(count, dtype=bool)
-    ratios = (x[..., None, None] - nodes) / np.where(same, 1.0, nodes[:, None] - nodes)
-    return np.where(same, 1.0, ratios).prod(-1)
+    """The polynomials that are one at one node and zero at the others, along a new last axis: by Legendre polynomials, whose
+    products sum up to these at Gauss nodes.
+    """
+    z, w = np.polynomial.legendre.leggauss(count)
+    degrees = np.arange(count)
+    at_nodes = np.polynomial.legendre.legvander(z, count - 1) * w[:, None] * (degrees + 0.5)
+    return np.polynomial.legendre.legvander(2 * x - 1, count - 1) @ at_nodes.T

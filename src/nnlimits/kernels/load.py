@@ -10,7 +10,7 @@ from nnlimits import nn
 from nnlimits.compute.tiles import CACHE_TILE, Load
 from nnlimits.kernels.first_layers import takes_tokens, unwrapped
 from nnlimits.kernels.needs import needs
-from nnlimits.kernels.neural_ode import pairs_of_depths
+from nnlimits.kernels.ode_fineness import fineness
 
 # Of all displacements one is computed at a time, and over again for each: the nearer cache suits it.
 _NEARER = 36
@@ -42,9 +42,8 @@ def work_of_a_pair(network: nn.Layer, input_shape: tuple[int, ...]) -> float:
 def _pairs_of_depths(network: nn.Layer, dtype: Any) -> float:
     """How many covariances at once a pair takes: of `nn.NeuralODE`, those of all pairs of depths."""
     found = jax.tree.leaves(network, is_leaf=lambda word: isinstance(word, nn.NeuralODE))
-    return (
-        float(pairs_of_depths(str(np.dtype(dtype)))) if any(isinstance(word, nn.NeuralODE) for word in found) else 1.0
-    )
+    pairs = [fineness(word, np.dtype(dtype)).pairs for word in found if isinstance(word, nn.NeuralODE)]
+    return float(max(pairs, default=1))
 
 
 def _positions(network: nn.Layer, input_shape: tuple[int, ...]) -> int | None:

@@ -9,7 +9,8 @@ another at depth t, and the NTK between them, obey
 where the field's rules see the pair of depths as a pair of inputs, and `C = K_0`, `T = Theta_0` where s or t is at the start:
 a Goursat problem (as of neural signature kernels: Cirone, Lemercier & Salvi 2023, theorem 3.2).
 
-It is solved by collocation (`goursat.py`) and Picard iteration, which converges like `a^m / (m!)^2` in m iterations.
+It is solved by collocation (`goursat.py`) and Picard iteration, which converges like `a^m / (m!)^2` in m iterations; how
+finely, is found from the expression (`ode_fineness.py`). Numbers that have not settled are NaN.
 """
 
 import dataclasses
@@ -26,18 +27,22 @@ from jaxtyping import Array
 from nnlimits import nn
 from nnlimits.kernels.covariance import Covariance, between
 from nnlimits.kernels.goursat import Collocation, collocation
+from nnlimits.kernels.ode_fineness import Fineness, fineness, reaches
 from nnlimits.kernels.per_input import again, per_input, without_record
 from nnlimits.kernels.rules import covariance_rule
 from nnlimits.kernels.semivariance import root_and_inverse
 
-_NODES = {"float64": 10, "float32": 7}
-"""For each of two coordinates, in either triangle of depths."""
-_ITERATIONS = {"float64": 16, "float32": 10}
+_SETTLED = {"float64": 1e-6, "float32": 1e-2}
+"""What the last iteration may change, relative to the scale of a kernel: the error left is smaller by a factor of 20 and more.
+
+More than the rounding of the derivative of kinked activations near coincident inputs, the root of that of numbers.
+"""
 _ROUNDING = 32
 """In units of the last place: deficits up to this are those of an input and itself, at one depth."""
 
 Kernels = tuple[Array, Array | None]
 """Covariance and NTK."""
+Step = Callable[[Kernels], Kernels]
 
 
 @covariance_rule.register
@@ -56,7 +61,7 @@ def _neural_ode(layer: nn.NeuralODE, covariance: Covariance, parameterization: s
     def kernels(now: Kernels) -> Kernels:
         return rules(lambda: _field(flow, nodes1, nodes2, *now))
 
-    nngp, ntk = flow.picard(kernels, (nngp, covariance.ntk))[1]
+    nngp, ntk = flow.picard(kernels, (nngp, covariance.ntk), q1, q2)
     return dataclasses.replace(covariance, q1=q1, q2=q2, deficit=_deficit(nngp, q1, q2), ntk=ntk, seen=None)
 
 
@@ -78,11 +83,6 @@ def _check(layer: nn.NeuralODE, covariance: Covariance) -> None:
         )
 
 
-def pairs_of_depths(dtype: str) -> int:
-    """How many covariances are computed for each pair of inputs."""
-    return collocation(_NODES.get(dtype, _NODES["float32"])).pairs
-
-
 class _Flow(NamedTuple):
     """The equation of one layer for given inputs."""
 
@@ -96,21 +96,24 @@ class _Flow(NamedTuple):
         return 0 if self.like.positions is None else len(self.like.positions.grid)
 
     @property
-    def dtype(self) -> str:
-        name = str(self.like.q1.dtype)
-        return name if name in _NODES else "float32"
+    def fineness(self) -> Fineness:
+        """How many pairs of depths, and iterations."""
+        return fineness(self.layer, self.like.q1.dtype)
 
     @property
     def rule(self) -> Collocation:
         """The pairs of depths."""
-        return collocation(_NODES[self.dtype])
+        return collocation(self.fineness.nodes)
 
     def swapped(self, values: Array) -> Array:
-        """What belongs to the first depth of each pair of depths, for the second."""
+        """What belongs to the first depth of each pair of depths, for the second.
+
+        Of arrays of any number of leading axes: those of the inputs are the last ones, and the pairs come before them.
+        """
         if values.ndim == 0:
             return values
-        axis = [i for i, size in enumerate(values.shape) if size == self.rule.pairs][-1]
-        return jnp.roll(values, self.rule.pairs // 2, axis)
+        inputs = self.like.q1.ndim - self.axes
+        return jnp.roll(values, self.rule.pairs // 2, values.ndim - inputs - 1)
 
     def integrated(self, values: Array, matrix: np.ndarray) -> Array:
         """Double integrals of values at the pairs of depths."""
@@ -121,20 +124,41 @@ class _Flow(NamedTuple):
         )
         return jnp.moveaxis(found, 0, self.axes)
 
-    def picard(self, kernels: Callable[[Kernels], Kernels], start: Kernels) -> tuple[Kernels, Kernels]:
-        """What the field makes at all pairs of depths, and the solution at the end, from that at the start."""
+    def picard(self, kernels: Step, start: Kernels, q1: Array, q2: Array) -> Kernels:
+        """The solution at the end, where variances are `q1` and `q2`, from that at the start, by what the field makes of kernels
+        at all pairs of depths.
+        """
         start = jax.tree.map(lambda v: jnp.expand_dims(v, self.axes), start)
-
-        def plus(found: Kernels, matrix: np.ndarray) -> Kernels:
-            return jax.tree.map(lambda a, b: a + self.integrated(b, matrix), start, found)
-
-        def step(found: Kernels, _: None) -> tuple[Kernels, None]:
-            return kernels(plus(found, self.rule.rectangles)), None
-
         shapes = jax.eval_shape(kernels, jax.tree.map(lambda v: jnp.repeat(v, self.rule.pairs, self.axes), start))
         nothing = jax.tree.map(lambda like: jnp.zeros(like.shape, like.dtype), shapes)
-        found, _ = lax.scan(step, nothing, length=_ITERATIONS[self.dtype])
-        return found, jax.tree.map(lambda v: v.squeeze(self.axes), plus(found, self.rule.whole))
+        found = self.iterated(lambda now: kernels(self.plus(start, now, self.rule.rectangles)), nothing)
+        return self.ended(start, found, jnp.sqrt(q1) * jnp.sqrt(q2))
+
+    def plus(self, start: Kernels, found: Kernels, matrix: np.ndarray) -> Kernels:
+        """A solution from that at the start, of one pair of depths, and integrals of what the field makes."""
+        return jax.tree.map(lambda a, b: a + self.integrated(b, matrix), start, found)
+
+    def iterated(self, step: Step, nothing: Kernels) -> tuple[Kernels, Kernels]:
+        """What the field makes at all pairs of depths, and what the last iteration has changed of it."""
+
+        def next_one(state: tuple[Kernels, Kernels], _: None) -> tuple[tuple[Kernels, Kernels], None]:
+            return (step(state[0]), state[0]), None
+
+        (found, before), _ = lax.scan(next_one, (nothing, nothing), length=self.fineness.iterations)
+        return found, jax.tree.map(jnp.subtract, found, before)
+
+    def ended(self, start: Kernels, found: tuple[Kernels, Kernels], scale: Array | None) -> Kernels:
+        """The solution at the end; NaN where it has not settled, in units of itself and of `scale`."""
+        end = self.plus(start, found[0], self.rule.whole)
+        tolerance = _SETTLED.get(str(self.like.q1.dtype), _SETTLED["float32"])
+        accurate = reaches(self.layer, self.like.q1.dtype)
+
+        def settled(value: Array, change: Array) -> Array:
+            value, moved = (v.squeeze(self.axes) for v in (value, self.integrated(change, self.rule.whole)))
+            size = abs(value) + (0.0 if scale is None else scale)
+            return jnp.where((abs(moved) <= tolerance * size) & accurate, value, jnp.nan)
+
+        return jax.tree.map(settled, end, found[1])
 
 
 def _field(flow: _Flow, q1: Array, q2: Array, nngp: Array, ntk: Array | None) -> Kernels:
@@ -175,17 +199,16 @@ def _alone(flow: _Flow, q: Array, ntk: Array | None) -> tuple[_Variances, Array 
         return jnp.expand_dims(q, flow.axes) + flow.integrated(added, flow.rule.squares)
 
     nothing = jnp.zeros((*q.shape[: flow.axes], flow.rule.pairs, *q.shape[flow.axes :]), q.dtype)
-    found: Kernels = (nothing, None if ntk is None else nothing)
     begin = jax.tree.map(lambda v: jnp.expand_dims(v, flow.axes), (q, ntk))
 
-    def step(found: Kernels, _: None) -> tuple[Kernels, None]:
+    def step(found: Kernels) -> Kernels:
         variances = at_nodes(found[0])
-        now = jax.tree.map(lambda a, b: a + flow.integrated(b, flow.rule.rectangles), begin, found)
-        return _field(flow, variances, flow.swapped(variances), *now), None
+        now = flow.plus(begin, found, flow.rule.rectangles)
+        return _field(flow, variances, flow.swapped(variances), *now)
 
-    found, _ = lax.scan(step, found, length=_ITERATIONS[flow.dtype])
-    end = jax.tree.map(lambda a, b: (a + flow.integrated(b, flow.rule.whole)).squeeze(flow.axes), begin, found)
-    return _Variances(at_nodes(found[0]), end[0]), end[1]
+    found = flow.iterated(step, (nothing, None if ntk is None else nothing))
+    end = flow.ended(begin, found, None)
+    return _Variances(at_nodes(found[0][0]), end[0]), end[1]
 
 
 def _variances(flow: _Flow, q: Array) -> _Variances:
