@@ -28,6 +28,7 @@ _PUBLIC = {
     "EquilibriumClassifier": "nnlimits.estimators",
 }
 _PACKAGES = (
+    "approximation",
     "compute",
     "convert",
     "datasets",
@@ -41,6 +42,8 @@ _PACKAGES = (
     "plots",
     "predict",
     "presets",
+    "random_features",
+    "rkhs",
     "signal",
     "training",
 )
@@ -49,6 +52,7 @@ __all__ = [*sorted(_PUBLIC), *_PACKAGES, "__version__"]
 
 if TYPE_CHECKING:
     from nnlimits import (
+        approximation,
         compute,
         convert,
         datasets,
@@ -62,6 +66,8 @@ if TYPE_CHECKING:
         plots,
         predict,
         presets,
+        random_features,
+        rkhs,
         signal,
         training,
     )

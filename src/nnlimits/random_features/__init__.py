@@ -1,0 +1,1 @@
+"""Kernels as inner products of finitely many random features."""
