@@ -1,0 +1,61 @@
+"""What a theorem hands over: a network, how far it is from the function, and a certificate."""
+
+import dataclasses
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import Array, Float, PyTree
+
+from nnlimits import nn
+from nnlimits.approximation.certificate import Certificate
+from nnlimits.approximation.measured_error import MeasuredError, measured_error
+from nnlimits.approximation.target import Target
+
+
+@dataclasses.dataclass(frozen=True)
+class Approximation:
+    """A network that approximates a function on a box."""
+
+    network: nn.Layer
+    """An expression of the language."""
+    params: PyTree
+    """The parameters for its `apply`."""
+    target: Target
+    """The function, with its domain."""
+    error: MeasuredError
+    """The distance on a dense set that the construction did not see."""
+    certificate: Certificate
+    """The theorem's bound of the distance."""
+
+    def __call__(self, x: Float[Array | np.ndarray, "n d"]) -> Float[Array, "n outputs"]:
+        """The network's outputs, in the common precision of parameters and points."""
+        return self.network.apply(self.params, x)
+
+    @property
+    def measured(self) -> float:
+        """The measured distance in the certificate's norm."""
+        if self.certificate.norm == "Lp":
+            assert self.certificate.p is not None
+            return self.error.lp(self.certificate.p)
+        return self.error.sup if self.certificate.norm == "sup" else self.error.l2
+
+    @property
+    def holds(self) -> bool:
+        """Whether the measured distance is below the certificate's bound."""
+        return self.measured <= self.certificate.bound
+
+    def astype(self, dtype: Any) -> "Approximation":
+        """The same with parameters of another precision, and the error measured anew."""
+        params = jax.tree.map(lambda leaf: np.asarray(leaf, dtype), self.params)
+        return approximation(self.network, params, self.target, self.certificate)
+
+
+def approximation(
+    network: nn.Layer, params: PyTree, target: Target, certificate: Certificate, *, points: int = 2**15
+) -> Approximation:
+    """An `Approximation`, its error measured on the held-out set of `measured_error` in the precision of the parameters."""
+    leaves = jax.tree.leaves(params)
+    dtype = np.dtype(leaves[0].dtype) if leaves else np.dtype(np.float64)
+    error = measured_error(target, lambda x: network.apply(params, np.asarray(x, dtype)), points=points)
+    return Approximation(network, params, target, error, certificate)

@@ -1,0 +1,64 @@
+"""How far a network is from a function, measured on points that it was not made from."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Float
+
+from nnlimits.approximation.target import Target
+
+HELD_OUT_SEED = 20_240
+"""The seed of the held-out set; constructions draw their points with others."""
+
+_BATCH = 8192
+
+
+class MeasuredError(NamedTuple):
+    """The distance on a dense set of points: lower bounds of the sup norm, estimates of the mean ones."""
+
+    sup: float
+    """The largest difference."""
+    l2: float
+    """The root of the mean squared difference, the largest over outputs."""
+    worst: Float[np.ndarray, " d"]
+    """The point of the largest difference."""
+    points: int
+    """How many points were looked at."""
+    differences: Float[np.ndarray, " points"]
+    """The absolute difference at each point, the largest over outputs."""
+
+    def lp(self, p: float) -> float:
+        """The mean of the p-th power of the differences, to the power 1/p."""
+        largest = self.sup or 1.0
+        return float(largest * np.mean((self.differences / largest) ** p) ** (1 / p))
+
+
+def measured_error(
+    target: Target, network: Callable[[Any], Any], *, points: int = 2**15, seed: int = HELD_OUT_SEED
+) -> MeasuredError:
+    """The distance between a function and a network on a held-out dense set of the domain.
+
+    **Arguments:** `target`; `network`, from points (n, d) to outputs (n, outputs); `points`, at least so many; `seed`, of
+    the set.
+
+    **Raises:** `ValueError` if the network's outputs are of another shape, or not finite.
+    """
+    held_out = target.domain.dense(points, seed)
+    differences, squares = [], 0.0
+    for start in range(0, len(held_out), _BATCH):
+        batch = held_out[start : start + _BATCH]
+        wanted = target(batch)
+        got = np.asarray(network(batch), np.float64)
+        if got.shape != wanted.shape:
+            raise ValueError(f"the network's outputs have shape {got.shape}, f's values {wanted.shape}")
+        difference = np.abs(got - wanted)
+        if not np.isfinite(difference).all():
+            place = int(np.argmin(np.isfinite(difference).all(axis=1)))
+            raise ValueError(f"the network's output at {batch[place].tolist()} is {got[place].tolist()}")
+        differences.append(difference.max(axis=1))
+        squares = squares + (difference**2).sum(axis=0)
+    merged = np.concatenate(differences)
+    worst = int(np.argmax(merged))
+    l2 = float(np.sqrt(np.max(squares) / len(held_out)))
+    return MeasuredError(float(merged[worst]), l2, held_out[worst], len(held_out), merged)
