@@ -6,6 +6,7 @@ import numpy as np
 
 from nnlimits.approximation.intervals.interval import Interval, down, known, outward, up, widened
 from nnlimits.approximation.intervals.registry import register
+from nnlimits.approximation.intervals.undefined import refuse
 
 _POWER_UNITS = 8.0
 """Units in the last place by which `np.power` may err; measured below one (tests), documented below four."""
@@ -53,18 +54,16 @@ def mul(equation: Any, a: Interval, b: Interval) -> Interval:
 
 
 @register("div")
-def div(_: Any, a: Interval, b: Interval) -> Interval:
+def div(equation: Any, a: Interval, b: Interval) -> Interval:
     """The quotient.
 
     **Raises:** `ZeroDivisionError` if an interval of the denominator contains zero.
     """
     zero = (b.lower <= 0) & (b.upper >= 0)
     if zero.any():
-        place = tuple(int(i) for i in np.argwhere(zero)[0])
-        raise ZeroDivisionError(
-            f"the denominator at index {place} may be any number from {b.lower[place]:g} to {b.upper[place]:g}, zero among them; "
-            "take smaller boxes, or write the function so that it divides by no zero"
-        )
+        refuse(_division_by_zero(b, zero))
+        safe = div(equation, a, Interval(np.where(zero, 1.0, b.lower), np.where(zero, 1.0, b.upper)))
+        return Interval(np.where(zero, -np.inf, safe.lower), np.where(zero, np.inf, safe.upper))
     if a.exact and b.exact:
         return _rounded(a.lower / b.lower, (a.lower == 0) | (np.abs(b.lower) == 1))
     with np.errstate(invalid="ignore", over="ignore"):
@@ -104,8 +103,11 @@ def real_pow(equation: Any, a: Interval, b: Interval) -> Interval:
     if b.exact and b.lower.size and (b.lower == b.lower.flat[0]).all() and float(b.lower.flat[0]).is_integer():
         power = int(b.lower.flat[0])
         return _power(a, power) if power >= 0 else div(equation, known(np.ones_like(a.lower)), _power(a, -power))
-    if (a.lower < 0).any():
-        raise ValueError(f"a power that is no integer, of a base that may be as low as {a.lower.min():g}")
+    negative = a.lower < 0
+    if negative.any():
+        refuse(ValueError(f"a power that is no integer, of a base that may be as low as {a.lower.min():g}"))
+        safe = real_pow(equation, Interval(np.maximum(a.lower, 0.0), np.maximum(a.upper, 0.0)), b)
+        return Interval(np.where(negative, -np.inf, safe.lower), np.where(negative, np.inf, safe.upper))
     with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
         ends = [widened(np.power(x, y.astype(np.float64)), _POWER_UNITS) for x in a for y in b]
     return Interval(
@@ -135,6 +137,14 @@ def minimum(_: Any, a: Interval, b: Interval) -> Interval:
 def clamp(_: Any, low: Interval, a: Interval, high: Interval) -> Interval:
     """Between two bounds."""
     return _ends(np.minimum, _ends(np.maximum, a, low), high)
+
+
+def _division_by_zero(b: Interval, zero: Any) -> ZeroDivisionError:
+    place = tuple(int(i) for i in np.argwhere(zero)[0])
+    return ZeroDivisionError(
+        f"the denominator at index {place} may be any number from {b.lower[place]:g} to {b.upper[place]:g}, zero among them; "
+        "take smaller boxes, or write the function so that it divides by no zero"
+    )
 
 
 def _ends(function: Any, a: Interval, b: Interval) -> Interval:

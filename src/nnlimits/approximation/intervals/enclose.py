@@ -51,7 +51,7 @@ def enclose(
     the function is defined.
     """
     box = _boxes(lower, upper)
-    closed = read(_hashable(function), np.shape(box.lower))
+    closed = read(hashable(function), np.shape(box.lower))
     (value,) = interpret(closed.jaxpr, closed.consts, [box])
     return value
 
@@ -67,7 +67,7 @@ def enclose_derivatives(
     **Arguments:** and **Raises:** as `enclose`.
     """
     box = _boxes(lower, upper)
-    closed = read_derivatives(_hashable(function), np.shape(box.lower))
+    closed = read_derivatives(hashable(function), np.shape(box.lower))
     value, *columns = interpret(closed.jaxpr, closed.consts, [box])
     value, *columns = (_with_outputs(part) for part in (value, *columns))
     jacobian = Interval(np.stack([c.lower for c in columns], -1), np.stack([c.upper for c in columns], -1))
@@ -118,7 +118,7 @@ def _boxes(lower: Any, upper: Any) -> Interval:
     return known(lower) if (lower == upper).all() else Interval(lower, upper)
 
 
-def _hashable(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
+def hashable(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
     """The function, or one that calls it: a word of the language that holds arrays has no hash."""
     if not callable(function):
         raise TypeError(f"function must be a function of JAX; received {type(function).__name__}")

@@ -16,15 +16,15 @@ def interpret(jaxpr: Any, constants: Sequence[Any], operands: Sequence[Interval]
     **Raises:** `NotImplementedError` for a primitive without a rule; what rules raise.
     """
     values: dict[Any, Interval] = dict(zip(jaxpr.invars, operands, strict=True))
-    values |= {variable: known(_wide(value)) for variable, value in zip(jaxpr.constvars, constants, strict=True)}
+    values |= {variable: known(wide(value)) for variable, value in zip(jaxpr.constvars, constants, strict=True)}
     last = _last_uses(jaxpr)
     for number, equation in enumerate(jaxpr.eqns):
-        arguments = [known(_wide(atom.val)) if hasattr(atom, "val") else values[atom] for atom in equation.invars]
+        arguments = [known(wide(atom.val)) if hasattr(atom, "val") else values[atom] for atom in equation.invars]
         for variable, result in zip(equation.outvars, _results(equation, arguments), strict=True):
             values[variable] = result
         for atom in last.get(number, ()):
             del values[atom]
-    return [known(_wide(atom.val)) if hasattr(atom, "val") else values[atom] for atom in jaxpr.outvars]
+    return [known(wide(atom.val)) if hasattr(atom, "val") else values[atom] for atom in jaxpr.outvars]
 
 
 def _results(equation: Any, arguments: list[Interval]) -> Sequence[Interval]:
@@ -61,7 +61,7 @@ def _last_uses(jaxpr: Any) -> dict[int, list[Any]]:
     return uses
 
 
-def _wide(value: Any) -> np.ndarray:
+def wide(value: Any) -> np.ndarray:
     """A constant in double precision if it is a real number; the conversion is exact."""
     value = np.asarray(value)
     if value.dtype.kind in "biu":

@@ -13,6 +13,7 @@ from scipy import special
 
 from nnlimits.approximation.intervals.interval import Interval, known, up, widened
 from nnlimits.approximation.intervals.registry import register
+from nnlimits.approximation.intervals.undefined import refuse
 
 _UNITS = 8.0
 _ERFC_UNITS = 1024.0
@@ -29,11 +30,12 @@ def _increasing(
     """Register an increasing function with values between `lowest` and `highest`."""
 
     def rule(_: Any, a: Interval) -> Interval:
-        _check_domain(name, a, domain)
+        outside = _check_domain(name, a, domain)
         with np.errstate(all="ignore"):
             lower = widened(function(a.lower), units)
             upper = lower if a.exact else widened(function(a.upper), units)
-        return Interval(np.clip(lower.lower, lowest, highest), np.clip(upper.upper, lowest, highest))
+        result = Interval(np.clip(lower.lower, lowest, highest), np.clip(upper.upper, lowest, highest))
+        return _anything(outside, result)
 
     register(name)(rule)
 
@@ -63,18 +65,20 @@ _increasing("asin", np.arcsin, -up(np.pi / 2), up(np.pi / 2), domain=(-1.0, 1.0)
 @register("sqrt")
 def sqrt(_: Any, a: Interval) -> Interval:
     """The square root, correctly rounded by IEEE 754."""
-    _check_domain("sqrt", a, (0.0, np.inf))
-    lower, upper = np.sqrt(a.lower), np.sqrt(a.upper)
-    return Interval(np.maximum(np.nextafter(lower, -np.inf), 0.0), np.where(upper == 0, 0.0, up(upper)))
+    outside = _check_domain("sqrt", a, (0.0, np.inf))
+    with np.errstate(invalid="ignore"):
+        lower, upper = np.sqrt(a.lower), np.sqrt(a.upper)
+    result = Interval(np.maximum(np.nextafter(lower, -np.inf), 0.0), np.where(upper == 0, 0.0, up(upper)))
+    return _anything(outside, result)
 
 
 @register("rsqrt")
 def rsqrt(_: Any, a: Interval) -> Interval:
     """One over the square root."""
-    _check_domain("rsqrt", a, (0.0, np.inf))
-    with np.errstate(divide="ignore"):
+    outside = _check_domain("rsqrt", a, (0.0, np.inf))
+    with np.errstate(divide="ignore", invalid="ignore"):
         lower, upper = widened(1 / np.sqrt(a.upper), 2.0), widened(1 / np.sqrt(a.lower), 2.0)
-    return Interval(np.maximum(lower.lower, 0.0), upper.upper)
+    return _anything(outside, Interval(np.maximum(lower.lower, 0.0), upper.upper))
 
 
 @register("erfc")
@@ -87,9 +91,10 @@ def erfc(_: Any, a: Interval) -> Interval:
 @register("acos")
 def acos(_: Any, a: Interval) -> Interval:
     """The inverse cosine, decreasing."""
-    _check_domain("acos", a, (-1.0, 1.0))
-    lower, upper = widened(np.arccos(a.upper), _UNITS), widened(np.arccos(a.lower), _UNITS)
-    return Interval(np.maximum(lower.lower, 0.0), upper.upper)
+    outside = _check_domain("acos", a, (-1.0, 1.0))
+    with np.errstate(invalid="ignore"):
+        lower, upper = widened(np.arccos(a.upper), _UNITS), widened(np.arccos(a.lower), _UNITS)
+    return _anything(outside, Interval(np.maximum(lower.lower, 0.0), upper.upper))
 
 
 @register("cosh")
@@ -125,12 +130,22 @@ def _half_away_from_zero(x: Any) -> Any:
     return np.where(np.abs(x - whole) == 0.5, whole + np.sign(x), np.round(x))
 
 
-def _check_domain(name: str, a: Interval, domain: tuple[float, float]) -> None:
+def _anything(where: Any, otherwise: Interval) -> Interval:
+    if not where.any():
+        return otherwise
+    return Interval(np.where(where, -np.inf, otherwise.lower), np.where(where, np.inf, otherwise.upper))
+
+
+def _check_domain(name: str, a: Interval, domain: tuple[float, float]) -> Any:
+    """Where the argument may be outside; an error, unless what is undefined is unbounded."""
     low, high = domain
     outside = (a.lower < low) | (a.upper > high)
     if outside.any():
         place = tuple(int(i) for i in np.argwhere(outside)[0])
-        raise ValueError(
-            f"{name} is defined from {low:g} to {high:g}; its argument at index {place} may be any number from "
-            f"{a.lower[place]:g} to {a.upper[place]:g}. Take smaller boxes, or a function that stays inside"
+        refuse(
+            ValueError(
+                f"{name} is defined from {low:g} to {high:g}; its argument at index {place} may be any number from "
+                f"{a.lower[place]:g} to {a.upper[place]:g}. Take smaller boxes, or a function that stays inside"
+            )
         )
+    return outside

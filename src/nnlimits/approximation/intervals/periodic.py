@@ -6,6 +6,7 @@ import numpy as np
 
 from nnlimits.approximation.intervals.interval import UNIT, Interval, widened
 from nnlimits.approximation.intervals.registry import register
+from nnlimits.approximation.intervals.undefined import refuse
 
 _UNITS = 8.0
 
@@ -31,8 +32,11 @@ def tan(_: Any, a: Interval) -> Interval:
     pole = _holds(a, 0.25) | _holds(a, 0.75)
     if pole.any():
         place = tuple(int(i) for i in np.argwhere(pole)[0])
-        raise ZeroDivisionError(f"tan has a pole between {a.lower[place]:g} and {a.upper[place]:g}; take smaller boxes")
-    return Interval(widened(np.tan(a.lower), _UNITS).lower, widened(np.tan(a.upper), _UNITS).upper)
+        refuse(
+            ZeroDivisionError(f"tan has a pole between {a.lower[place]:g} and {a.upper[place]:g}; take smaller boxes")
+        )
+    lower, upper = widened(np.tan(a.lower), _UNITS).lower, widened(np.tan(a.upper), _UNITS).upper
+    return Interval(np.where(pole, -np.inf, lower), np.where(pole, np.inf, upper))
 
 
 def _periodic(function: Any, a: Interval, top: float) -> Interval:

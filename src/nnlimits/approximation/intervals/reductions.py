@@ -15,7 +15,7 @@ def total(equation: Any, a: Interval) -> Interval:
     if not np.issubdtype(a.lower.dtype, np.floating):
         return a.moved(lambda values: values.sum(axes))
     count = int(np.prod([np.shape(a.lower)[axis] for axis in axes]))
-    return _summed(a, count, lambda values: values.sum(axes))
+    return summed(a, count, lambda values: values.sum(axes))
 
 
 @register("cumsum")
@@ -23,14 +23,14 @@ def running_total(equation: Any, a: Interval) -> Interval:
     """Sums of all entries up to each."""
     axis = equation.params["axis"]
 
-    def summed(values: Any) -> Any:
+    def running(values: Any) -> Any:
         if equation.params["reverse"]:
             return np.flip(np.cumsum(np.flip(values, axis), axis), axis)
         return np.cumsum(values, axis)
 
     if not np.issubdtype(a.lower.dtype, np.floating):
-        return a.moved(summed)
-    return _summed(a, np.shape(a.lower)[axis], summed)
+        return a.moved(running)
+    return summed(a, np.shape(a.lower)[axis], running)
 
 
 @register("reduce_max")
@@ -57,12 +57,13 @@ def some(equation: Any, a: Interval) -> Interval:
     return a.moved(lambda values: values.any(tuple(equation.params["axes"])))
 
 
-def _summed(a: Interval, count: int, summed: Any) -> Interval:
+def summed(a: Interval, count: int, total_of: Any) -> Interval:
+    """The sums of `count` entries each, by a function that computes them in any order."""
     if count <= 1:
-        return a.moved(summed)
+        return a.moved(total_of)
     with np.errstate(invalid="ignore", over="ignore"):
-        lower, upper = summed(a.lower), summed(a.upper)
-        sizes = summed(a.magnitude)
+        lower, upper = total_of(a.lower), total_of(a.upper)
+        sizes = total_of(a.magnitude)
         # the sum of sizes is itself computed, with the same relative error
         error = np.where(sizes == 0, 0.0, np.nextafter(sizes * (gamma(count) * (1 + 4 * gamma(count))), np.inf))
         lower = np.where(error == 0, lower, np.nextafter(lower - error, -np.inf))

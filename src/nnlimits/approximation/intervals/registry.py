@@ -4,8 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 Rule = Callable[..., Any]
-"""From an equation of a jaxpr (its `params`, its `outvars`) and the `Interval` of each operand to that of the result, or to a list
-of those of several results."""
+"""From an equation of a jaxpr (its `params`, its `outvars`) and the `Interval` of each operand to that of the result, or to a
+list of those of several results."""
 
 _RULES: dict[str, Rule] = {}
 
