@@ -6,6 +6,8 @@ from nnlimits.approximation.certificate import Certificate
 from nnlimits.approximation.domain import Box
 from nnlimits.approximation.from_weights import from_weights
 from nnlimits.approximation.measured_error import MeasuredError, measured_error
+from nnlimits.approximation.obstruction import Obstruction, PolynomialActivationError, distance_from_polynomials
+from nnlimits.approximation.shallow import shallow
 from nnlimits.approximation.target import Target
 from nnlimits.approximation.verification import Verified, verify
 
@@ -15,10 +17,14 @@ __all__ = [
     "Box",
     "Certificate",
     "MeasuredError",
+    "Obstruction",
+    "PolynomialActivationError",
     "Target",
     "Verified",
     "adversarial_error",
+    "distance_from_polynomials",
     "from_weights",
     "measured_error",
+    "shallow",
     "verify",
 ]
