@@ -2,6 +2,7 @@
 
 from nnlimits.approximation.approximation import Approximation
 from nnlimits.approximation.certificate import Certificate
+from nnlimits.approximation.deep_narrow import narrow
 from nnlimits.approximation.domain import Box
 from nnlimits.approximation.from_weights import from_weights
 from nnlimits.approximation.measured_error import MeasuredError, measured_error
@@ -15,4 +16,5 @@ __all__ = [
     "Target",
     "from_weights",
     "measured_error",
+    "narrow",
 ]
