@@ -6,6 +6,7 @@ from nnlimits.approximation.deep_narrow import narrow
 from nnlimits.approximation.domain import Box
 from nnlimits.approximation.from_weights import from_weights
 from nnlimits.approximation.measured_error import MeasuredError, measured_error
+from nnlimits.approximation.minimum_width import minimum_width
 from nnlimits.approximation.target import Target
 
 __all__ = [
@@ -16,5 +17,6 @@ __all__ = [
     "Target",
     "from_weights",
     "measured_error",
+    "minimum_width",
     "narrow",
 ]
