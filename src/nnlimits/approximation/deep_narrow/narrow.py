@@ -36,7 +36,7 @@ class Narrowed(NamedTuple):
 
 
 def narrow(
-    network: nn.Layer, params: PyTree, domain: Any, activation: Any = None, *, dtype: Any = np.float64
+    network: Any, params: PyTree, domain: Any, activation: Any = None, *, dtype: Any = np.float64
 ) -> tuple[nn.Sequential, PyTree]:
     """A deep network of width d_in + d_out + 1 (ReLU) or d_in + d_out + 2 that equals a shallow one on a box.
 
@@ -56,9 +56,7 @@ def narrow(
     return found.network, found.params
 
 
-def narrowed(
-    network: nn.Layer, params: PyTree, domain: Any, activation: Any = None, *, dtype: Any = np.float64
-) -> Narrowed:
+def narrowed(network: Any, params: PyTree, domain: Any, activation: Any = None, *, dtype: Any = np.float64) -> Narrowed:
     """As `narrow`, with bounds of the distance to the shallow network.
 
     **Raises:** `TypeError` for what is no network or activation; `ValueError` for a network that is not shallow and fully
