@@ -222,5 +222,5 @@ def test_refusals_name_what_stands_in_the_way():
 
 def test_refuses_more_layers_than_values_survive():
     network, params = parent(nn.Monomial(2), 200)
-    with pytest.raises(ValueError, match="do not survive 100 layers.*float32.*dtype=np.float64"):
+    with pytest.raises(ValueError, match=r"do not survive 100 layers.*float32.*dtype=np.float64"):
         narrow(network, params, BOX, dtype=np.float32)

@@ -40,9 +40,10 @@ def test_truncation_bounds_what_a_value_becomes(activation, dtype):
     assert max(changes) > found.truncation / 30  # the bound is not idle
 
 
-@pytest.mark.parametrize(
-    "activation", [nn.Tanh(), nn.Sigmoid(), nn.Softplus(), nn.Sin(2.0, 0.5, 1.0), nn.Erf(2.0, 0.3), nn.Gelu()], ids=repr
-)
+WITH_BOUNDS = [nn.Tanh(), nn.Sigmoid(), nn.Softplus(), nn.Sin(2.0, 0.5, 1.0), nn.Erf(2.0, 0.3), nn.Gelu()]
+
+
+@pytest.mark.parametrize("activation", WITH_BOUNDS, ids=repr)
 def test_largest_derivatives_are_reached_and_not_passed(activation):
     x = np.linspace(-12, 12, 24_001)
     for order, bound in zip((2, 3), largest_derivatives(activation), strict=True):
@@ -69,9 +70,10 @@ def test_where_values_pass():
     assert abs(passing(nn.Cos()).point) == pytest.approx(np.pi / 2)
 
 
-@pytest.mark.parametrize(
-    "activation", [nn.Monomial(1), nn.Polynomial((1.0, 2.0)), nn.LeakyRelu(1.0), nn.ABRelu(2.0, 2.0)], ids=repr
-)
+AFFINE = [nn.Monomial(1), nn.Polynomial((1.0, 2.0)), nn.LeakyRelu(1.0), nn.ABRelu(2.0, 2.0)]
+
+
+@pytest.mark.parametrize("activation", AFFINE, ids=repr)
 def test_affine_activations_are_refused_with_the_reason(activation):
     with pytest.raises(ValueError, match="is affine: networks of it are affine functions at any depth"):
         passing(activation)
