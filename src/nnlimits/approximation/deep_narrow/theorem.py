@@ -34,8 +34,8 @@ def deep_narrow(
     """A network of width d_in + d_out + 1 (ReLU) or d_in + d_out + 2 that is close to f everywhere on a box.
 
     Kidger & Lyons (2020), Theorem 3.2, for activations that are no polynomial and have a point with a nonzero derivative: a
-    shallow network close to f (`shallow`), compiled into one that holds the inputs and a partial sum of the outputs in each layer, and
-    computes one hidden unit there, or two (`narrow`).
+    shallow network close to f (`shallow`), compiled into one that holds the inputs and a partial sum of the outputs in each
+    layer, and computes one hidden unit there, or two (`narrow`).
 
     **Arguments:** as of `shallow`, `units` being those of the shallow network: for ReLU there are as many hidden layers,
     otherwise half as many; `dtype`, the precision of the parameters.
@@ -61,8 +61,8 @@ def deep_narrow(
         if wanted <= tolerance / 4:
             break
     raise ValueError(
-        f"tolerance={tolerance:g} is not reached: {found.depth} layers of {word!r} in {np.dtype(dtype).name} add up to {added:.2g} "
-        f"to the distance; achievable is about {4 * added:.2g}"
+        f"tolerance={tolerance:g} is not reached: {found.depth} layers of {word!r} in {np.dtype(dtype).name} add up to "
+        f"{added:.2g} to the distance; achievable is about {4 * added:.2g}"
         + ("" if np.dtype(dtype) == np.float64 else ", or less in float64")
     )
 
@@ -89,8 +89,8 @@ def _parent(
     except PolynomialActivationError as error:
         raise ValueError(
             f"{word!r} is a polynomial, so no shallow network of it can be compiled: {error} Deep narrow ones of it are dense "
-            "all the same (Kidger & Lyons 2020, Proposition 4.11, by products made of squares), which is not implemented; take another "
-            "activation, such as nn.Tanh()"
+            "all the same (Kidger & Lyons 2020, Proposition 4.11, by products made of squares), which is not implemented; take "
+            "another activation, such as nn.Tanh()"
         ) from error
 
 
