@@ -3,16 +3,27 @@
 from nnlimits.approximation.approximation import Approximation
 from nnlimits.approximation.certificate import Certificate
 from nnlimits.approximation.domain import Box
+from nnlimits.approximation.expression import Expression, expression
 from nnlimits.approximation.from_weights import from_weights
 from nnlimits.approximation.measured_error import MeasuredError, measured_error
+from nnlimits.approximation.spectrum import NormalMixture, Spectrum, Waves
 from nnlimits.approximation.target import Target
+from nnlimits.approximation.targets import TARGETS, NamedTarget, named_target
 
 __all__ = [
+    "TARGETS",
     "Approximation",
     "Box",
     "Certificate",
+    "Expression",
     "MeasuredError",
+    "NamedTarget",
+    "NormalMixture",
+    "Spectrum",
     "Target",
+    "Waves",
+    "expression",
     "from_weights",
     "measured_error",
+    "named_target",
 ]
