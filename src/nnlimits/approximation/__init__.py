@@ -1,6 +1,7 @@
 """Universal approximation made constructive: theorems that return a network and a certified error."""
 
 from nnlimits.approximation.approximation import Approximation
+from nnlimits.approximation.barron import BarronConstant, barron, barron_constant
 from nnlimits.approximation.certificate import Certificate
 from nnlimits.approximation.domain import Box
 from nnlimits.approximation.expression import Expression, expression
@@ -13,6 +14,7 @@ from nnlimits.approximation.targets import TARGETS, NamedTarget, named_target
 __all__ = [
     "TARGETS",
     "Approximation",
+    "BarronConstant",
     "Box",
     "Certificate",
     "Expression",
@@ -22,6 +24,8 @@ __all__ = [
     "Spectrum",
     "Target",
     "Waves",
+    "barron",
+    "barron_constant",
     "expression",
     "from_weights",
     "measured_error",
