@@ -1,5 +1,6 @@
 """Universal approximation made constructive: theorems that return a network and a certified error."""
 
+from nnlimits.approximation.adversarial import Adversarial, adversarial_error
 from nnlimits.approximation.approximation import Approximation
 from nnlimits.approximation.barron import BarronConstant, barron, barron_constant
 from nnlimits.approximation.certificate import Certificate
@@ -10,9 +11,11 @@ from nnlimits.approximation.measured_error import MeasuredError, measured_error
 from nnlimits.approximation.spectrum import NormalMixture, Spectrum, Waves
 from nnlimits.approximation.target import Target
 from nnlimits.approximation.targets import TARGETS, NamedTarget, named_target
+from nnlimits.approximation.verification import Verified, verify
 
 __all__ = [
     "TARGETS",
+    "Adversarial",
     "Approximation",
     "BarronConstant",
     "Box",
@@ -23,11 +26,14 @@ __all__ = [
     "NormalMixture",
     "Spectrum",
     "Target",
+    "Verified",
     "Waves",
+    "adversarial_error",
     "barron",
     "barron_constant",
     "expression",
     "from_weights",
     "measured_error",
     "named_target",
+    "verify",
 ]
