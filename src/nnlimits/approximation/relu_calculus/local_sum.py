@@ -1,5 +1,6 @@
 """The sum of local polynomials times the hats of their nodes, as a network whose products do not grow with the grid."""
 
+import functools
 import itertools
 from typing import Any, NamedTuple
 
@@ -110,14 +111,18 @@ def local_sum_widths(dimension: int, cells: int, order: int, outputs: int, level
     widths = hat_widths(dimension, cells)
     if order == 1:
         return widths
-    functions, one_product = outputs * 2**dimension, product(levels).widths
-    if order > 2:
-        powers = monomials(order - 1, levels).widths
-        widths += tuple(2 * dimension * width + functions * order**dimension for width in powers)
+    functions, (powers, one_product) = outputs * 2**dimension, _parts(order, levels)
+    widths += tuple(2 * dimension * width + functions * order**dimension for width in powers)
     for left in reversed(range(dimension)):
         carried = 2 * left * (order - 1) + functions * order**left
         widths += tuple(functions * order**left * (order - 1) * width + carried for width in one_product)
     return widths
+
+
+@functools.cache
+def _parts(order: int, levels: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """The widths of the layers that compute powers, and of those of one product."""
+    return monomials(order - 1, levels).widths, product(levels).widths
 
 
 def _waves(dimension: int, cells: int) -> Any:
