@@ -85,7 +85,9 @@ def _check_arguments(
     if tolerance is not None:
         check_positive("tolerance", tolerance)
     if f.is_continuous and p is not None:
-        raise ValueError(f"p={p:g} is for functions that jump; f is continuous, and its network is close in the sup norm")
+        raise ValueError(
+            f"p={p:g} is for functions that jump; f is continuous, and its network is close in the sup norm"
+        )
     if not f.is_continuous:
         if p is None:
             raise ValueError(
@@ -143,8 +145,8 @@ def _ramp(f: PiecewisePolynomial, p: float, error: float) -> float:
     width = min(widest, (max(error, 0.0) / unit) ** p)
     if width < narrowest:
         raise ValueError(
-            f"the steps may err by {error:.3g} in L^{p:g}, which takes ramps of width {width:.2g}; with the narrowest that float64 "
-            f"resolves, {narrowest:.2g}, they err by {_steps_error(f, p, narrowest):.3g}; give a tolerance above it"
+            f"the steps may err by {error:.3g} in L^{p:g}, which takes ramps of width {width:.2g}; with the narrowest that "
+            f"float64 resolves, {narrowest:.2g}, they err by {_steps_error(f, p, narrowest):.3g}; give a tolerance above it"
         )
     return width
 

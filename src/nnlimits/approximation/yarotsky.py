@@ -153,7 +153,9 @@ class _Found(NamedTuple):
         powers = 1 + np.sum(np.indices(bounds.shape[2:]), axis=0)
         slope = float((bounds * powers).reshape(len(bounds), -1).sum(axis=1).max())
         network = 16 * 3**d * np.finfo(np.float64).eps * size * slope
-        largest = float(np.abs(self.polynomials.coefficients).reshape(len(bounds), -1, self.problem.order**d).sum(2).max())
+        largest = float(
+            np.abs(self.polynomials.coefficients).reshape(len(bounds), -1, self.problem.order**d).sum(2).max()
+        )
         return float(network) + interpolation_rounding(cells, self.problem.order, d, largest)
 
     @property
@@ -174,7 +176,9 @@ def _problem(target: Target, order: int | None, derivative_bound: Any) -> _Probl
         order = 1
     order = as_integer("order", 1, order)
     if order > _LARGEST_ORDER:
-        raise ValueError(f"order must be at most {_LARGEST_ORDER}, where rounding of local coefficients grows; received {order}")
+        raise ValueError(
+            f"order must be at most {_LARGEST_ORDER}, where rounding of local coefficients grows; received {order}"
+        )
     if derivative_bound is not None:
         bounds = as_derivative_bounds(derivative_bound, d)
         check_derivative_bounds(target, order, bounds)

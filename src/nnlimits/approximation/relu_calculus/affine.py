@@ -3,14 +3,13 @@
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
 from scipy import sparse
 
 from nnlimits.approximation.relu_calculus.affine_map import AffineMap
 from nnlimits.approximation.relu_calculus.relu_network import ReluNetwork
 
 
-def affine(weight: Any, bias: Float[Any, " outputs"] | None = None) -> ReluNetwork:
+def affine(weight: Any, bias: Any = None) -> ReluNetwork:
     """The network of depth 0 with the values `x W + b`; its weights are the entries of W and b that are not zero.
 
     **Arguments:** `weight`, W of shape (inputs, outputs), of NumPy or SciPy; `bias`, b, zero if None.

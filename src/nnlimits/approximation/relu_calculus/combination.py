@@ -23,7 +23,9 @@ def linear_combination(coefficients: Sequence[float], networks: Sequence[ReluNet
     coefficients = np.asarray(coefficients, np.float64)
     check_finite("coefficients", coefficients)
     if len(networks) == 0 or coefficients.shape != (len(networks),):
-        raise ValueError(f"each network needs a coefficient: {len(networks)} networks and {coefficients.shape} received")
+        raise ValueError(
+            f"each network needs a coefficient: {len(networks)} networks and {coefficients.shape} received"
+        )
     outputs = {network.outputs for network in networks}
     if len(outputs) > 1:
         raise ValueError(f"networks must have as many outputs as each other; received {sorted(outputs)}")

@@ -3,7 +3,6 @@
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
 
 from nnlimits.approximation.relu_calculus.affine import affine
 from nnlimits.approximation.relu_calculus.affine_map import AffineMap
@@ -48,7 +47,7 @@ def absolute(dimension: int = 1) -> ReluNetwork:
     return copies(one, as_integer("dimension", 1, dimension))
 
 
-def clip(lower: Float[Any, " d"] | float, upper: Float[Any, " d"] | float) -> ReluNetwork:
+def clip(lower: Any, upper: Any) -> ReluNetwork:
     """The function `x -> min(max(x, lower), upper)` of each coordinate, as `lower + relu(x - lower) - relu(x - upper)`.
 
     Depth 1 and 2 d units; exact but for the rounding of the differences.

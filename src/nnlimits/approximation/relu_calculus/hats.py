@@ -32,7 +32,9 @@ def hats(dimension: int, cells: int) -> ReluNetwork:
     """
     dimension, cells = as_integer("dimension", 1, dimension), as_integer("cells", 1, cells)
     if dimension > LARGEST_DIMENSION:
-        raise ValueError(f"dimension must be at most {LARGEST_DIMENSION}; received {dimension}, with (N + 1)^{dimension} hats")
+        raise ValueError(
+            f"dimension must be at most {LARGEST_DIMENSION}; received {dimension}, with (N + 1)^{dimension} hats"
+        )
     grid = _Grid(dimension, cells)
     if dimension == 1:
         last = sparse.vstack([sparse.eye_array(cells + 1)] * 2).T
@@ -65,7 +67,7 @@ class _Grid:
         """The unit that holds u_axis, which is `relu(u_axis - 0)`."""
         return np.full(len(self.nodes), axis * self.cells)
 
-    def above(self, axis: int, j: np.ndarray) -> np.ndarray:
+    def above(self, axis: int | np.ndarray, j: np.ndarray) -> np.ndarray:
         """The unit of `relu(u_axis - j)`, -1 for j = N where it vanishes."""
         return np.where(j < self.cells, axis * self.cells + j, -1)
 
@@ -109,11 +111,12 @@ class _Grid:
         lower = self.layer(terms, 1.0 * (two - one), inputs)
         second = of_the_same([upper, lower, self.axis_hats()])
         count, order = len(self.nodes), np.arange(len(self.nodes))
-        hat = self.layer([(1.0, 2 * count + one), (-1.0, order), (-1.0, count + order)], np.zeros(count), second.outputs)
+        hat = self.layer(
+            [(1.0, 2 * count + one), (-1.0, order), (-1.0, count + order)], np.zeros(count), second.outputs
+        )
         axes = 3 * (self.cells + 1)
         keep = sparse.vstack([sparse.coo_array((2 * count, axes)), sparse.eye_array(axes)])
         return second, of_the_same([hat, AffineMap(keep, np.zeros(axes))])
-
 
 
 def hat_widths(dimension: int, cells: int) -> tuple[int, ...]:

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from nnlimits.approximation.relu_calculus.compose import compose
 from nnlimits.approximation.relu_calculus.affine import selection
+from nnlimits.approximation.relu_calculus.compose import compose
 from nnlimits.approximation.relu_calculus.identity import bounded_identity, identity
 from nnlimits.approximation.relu_calculus.parallel import copies, stack
 from nnlimits.approximation.relu_calculus.product import product

@@ -43,9 +43,7 @@ def copies(network: ReluNetwork, count: int) -> ReluNetwork:
     return ReluNetwork(tuple(AffineMap(sparse.kron(eye, m.weight), np.tile(m.bias, count)) for m in network.maps))
 
 
-def _side_by_side(
-    networks: tuple[ReluNetwork, ...], join_first: Callable[[list[AffineMap]], AffineMap]
-) -> ReluNetwork:
+def _side_by_side(networks: tuple[ReluNetwork, ...], join_first: Callable[[list[AffineMap]], AffineMap]) -> ReluNetwork:
     if not networks:
         raise ValueError("at least one network is needed; received none")
     depth = max(network.depth for network in networks)

@@ -10,7 +10,7 @@ from nnlimits.approximation.relu_calculus.relu_network import ReluNetwork
 from nnlimits.validation import check_finite
 
 
-def piecewise_linear(knots: Float[Any, " k"], values: Float[Any, "k ..."]) -> ReluNetwork:
+def piecewise_linear(knots: Any, values: Any) -> ReluNetwork:
     """The function that interpolates values at knots linearly, and is constant outside of them, as `numpy.interp` is.
 
     Depth 1; a unit for each knot where the slope changes, so at most as many as there are knots.
@@ -23,7 +23,9 @@ def piecewise_linear(knots: Float[Any, " k"], values: Float[Any, "k ..."]) -> Re
     check_finite("knots", knots)
     check_finite("values", values)
     if knots.ndim != 1 or len(knots) < 2 or not (np.diff(knots) > 0).all():
-        raise ValueError(f"knots must be two or more numbers in strictly ascending order; received {knots.tolist()[:8]}")
+        raise ValueError(
+            f"knots must be two or more numbers in strictly ascending order; received {knots.tolist()[:8]}"
+        )
     values = values[:, None] if values.ndim == 1 else values
     if values.ndim != 2 or len(values) != len(knots):
         raise ValueError(f"values must have one row for each of {len(knots)} knots; received shape {values.shape}")

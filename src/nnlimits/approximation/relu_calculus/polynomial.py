@@ -13,9 +13,7 @@ from nnlimits.approximation.relu_calculus.relu_network import ReluNetwork
 from nnlimits.validation import check_finite
 
 
-def polynomial(
-    coefficients: Float[Any, " k"], levels: int, *, lower: float = -1.0, upper: float = 1.0
-) -> ReluNetwork:
+def polynomial(coefficients: Any, levels: int, *, lower: float = -1.0, upper: float = 1.0) -> ReluNetwork:
     """The function `x -> c_0 + c_1 x + ... + c_k x^k` for x from `lower` to `upper`, up to `polynomial_error`.
 
     A combination of the `monomials` of the coordinate t that goes from -1 to 1. Exact, up to rounding, at both ends and in
@@ -33,9 +31,7 @@ def polynomial(
     return compose(affine(local[1:, None], local[:1]), monomials(len(local) - 1, levels), to_local)
 
 
-def polynomial_error(
-    coefficients: Float[Any, " k"], levels: int, *, lower: float = -1.0, upper: float = 1.0
-) -> float:
+def polynomial_error(coefficients: Any, levels: int, *, lower: float = -1.0, upper: float = 1.0) -> float:
     """`sum_k |c_k| monomial_error(k, levels)` over the coefficients in the coordinate t, a bound of `polynomial`'s error.
 
     **Arguments:** and **Raises:** as `polynomial`.
@@ -44,7 +40,7 @@ def polynomial_error(
     return float(sum(abs(c) * monomial_error(k, levels) for k, c in enumerate(local) if k > 1))
 
 
-def local_coefficients(coefficients: Float[Any, " k"], lower: float, upper: float) -> Float[np.ndarray, " m"]:
+def local_coefficients(coefficients: Any, lower: float, upper: float) -> Float[np.ndarray, " m"]:
     """The coefficients of a polynomial of x in the coordinate t that goes from -1 to 1, without zeros at the end.
 
     **Raises:** as `polynomial`.
