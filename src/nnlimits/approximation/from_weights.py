@@ -10,7 +10,7 @@ from nnlimits import nn
 
 
 def from_weights(
-    layers: Sequence[tuple[Float[np.ndarray, "fan_in fan_out"], Float[np.ndarray, " fan_out"]]],
+    layers: Sequence[tuple[Float[np.ndarray, "_ _"], Float[np.ndarray, " _"]]],
     activation: nn.Activation,
     *,
     dtype: Any = np.float64,
