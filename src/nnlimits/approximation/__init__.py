@@ -4,10 +4,12 @@ from nnlimits.approximation.adversarial import Adversarial, adversarial_error
 from nnlimits.approximation.approximation import Approximation
 from nnlimits.approximation.barron import BarronConstant, barron, barron_constant
 from nnlimits.approximation.certificate import Certificate
+from nnlimits.approximation.deep_narrow import narrow
 from nnlimits.approximation.domain import Box
 from nnlimits.approximation.expression import Expression, expression
 from nnlimits.approximation.from_weights import from_weights
 from nnlimits.approximation.measured_error import MeasuredError, measured_error
+from nnlimits.approximation.minimum_width import minimum_width
 from nnlimits.approximation.spectrum import NormalMixture, Spectrum, Waves
 from nnlimits.approximation.target import Target
 from nnlimits.approximation.targets import TARGETS, NamedTarget, named_target
@@ -34,6 +36,8 @@ __all__ = [
     "expression",
     "from_weights",
     "measured_error",
+    "minimum_width",
     "named_target",
+    "narrow",
     "verify",
 ]
