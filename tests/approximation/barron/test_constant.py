@@ -7,15 +7,18 @@ from nnlimits.approximation import Box, named_target
 from nnlimits.approximation.barron import barron_constant
 
 
-@pytest.mark.parametrize(("name", "closest"), [("gaussian", 1.05), ("runge", 1.1), ("sine", 1.6), ("waves", 1.5)])
-def test_one_dimension_against_closed_forms(name, closest):
-    """The series is of one extension: no less than the least constant (that of the whole line, for these), and not much more: a
-    window of six half sides leaves functions that decay as they are, and smears the frequencies of sines."""
+RATIOS = {"gaussian": (0.95, 1.05), "runge": (0.95, 1.1), "sine": (0.95, 1.6), "waves": (0.95, 1.5)}
+
+
+@pytest.mark.parametrize("name", RATIOS)
+def test_one_dimension_against_closed_forms(name):
+    """The series is of one extension, the closed form of another, the function on the whole line: about the same where the
+    function decays within the window of six half sides, and more where the window smears the frequencies of sines."""
     named = named_target(name, 1)
     found = barron_constant(named.function, named.domain)
     exact = named.spectrum.moment(np.ones(1), 1)
     assert found.error < 1e-3 * found.value
-    assert exact * (1 - 1e-6) < found.value < closest * exact
+    assert RATIOS[name][0] < found.value / exact < RATIOS[name][1]
 
 
 def test_half_sides_weigh_the_frequencies():

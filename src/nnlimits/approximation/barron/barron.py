@@ -166,7 +166,7 @@ class _Proof(NamedTuple):
         self._check_fit(theorem, fitted)
         wanted = theorem if tolerance is None or theorem <= tolerance else tolerance
         proved = self._proved(network, params, wanted)
-        bound = theorem if proved.bound <= theorem <= wanted else proved.bound
+        bound = wanted if proved.bound <= wanted else proved.bound
         if tolerance is not None and bound > tolerance:
             raise ValueError(self._unreached(tolerance, bound))
         return self._certificate(bound, theorem, fitted, proved)
