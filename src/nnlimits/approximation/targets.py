@@ -42,7 +42,10 @@ class NamedTarget:
     """Its Fourier representation, where one is known in closed form with finite first moment."""
     variations: Mapping[int, float] = dataclasses.field(default_factory=dict)
     """By the degree k, bounds of its variation on the cube with respect to ridge units of that degree (see
-    `barron.variation`), where they are known without Fourier."""
+    `barron.claims`), where they are known without Fourier."""
+    jumps: float | None = None
+    """Of a discontinuous function that is constant elsewhere: points of the cube within r of where it jumps have a volume of
+    at most 2 r times this."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "variations", MappingProxyType(dict(self.variations)))
@@ -228,7 +231,8 @@ def _barron(d: int) -> NamedTarget:
 
 
 def _step(d: int) -> NamedTarget:
-    """The indicator of a half-space is one unit of degree 0."""
+    """The indicator of a half-space is one unit of degree 0. No hyperplane meets the cube in more than sqrt(2) 2^{d-1} (Ball 1986),
+    so a slab of width 2 r no more than 2 r times that."""
     return NamedTarget(
         "step",
         "discontinuous",
@@ -238,10 +242,12 @@ def _step(d: int) -> NamedTarget:
         None,
         None,
         {0: 1.0},
+        1.0 if d == 1 else math.sqrt(2) * 2.0 ** (d - 1),
     )
 
 
 def _ball(d: int) -> NamedTarget:
+    """The shell within r of the sphere of radius R has at most the volume `2 r area max(1, 2^d / (2 d))`, for r up to R."""
     return NamedTarget(
         "ball",
         "discontinuous",
@@ -251,6 +257,7 @@ def _ball(d: int) -> NamedTarget:
         None,
         None,
         {0: 2.0} if d == 1 else {},
+        2 * math.pi ** (d / 2) / math.gamma(d / 2) * 0.75 ** (d - 1) * max(1.0, 2**d / (2 * d)),
     )
 
 

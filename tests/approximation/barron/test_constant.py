@@ -6,7 +6,6 @@ import pytest
 from nnlimits.approximation import Box, named_target
 from nnlimits.approximation.barron import barron_constant
 
-
 RATIOS = {"gaussian": (0.95, 1.05), "runge": (0.95, 1.1), "sine": (0.95, 1.6), "waves": (0.95, 1.5)}
 
 
