@@ -29,7 +29,7 @@ def test_what_is_written_is_read(tmp_path):
 
 
 def test_refused(tmp_path):
-    with pytest.raises(ValueError, match="the network cannot be saved: .*no word of nnlimits.nn"):
+    with pytest.raises(ValueError, match=r"the network cannot be saved: .*no word of nnlimits.nn"):
         save_network(tmp_path / "net", nn.Sequential(nn.Elementwise(lambda x: x)), ((),))
     assert not any(tmp_path.iterdir())
     with pytest.raises(FileNotFoundError):
@@ -46,5 +46,5 @@ def test_refused(tmp_path):
     "text", ["__import__('os')", "nn.Dense", "nn.count_parameters(1)", "3", "nn.Dense(", "nn.nn.Dense(1)"]
 )
 def test_no_code_is_run(text):
-    with pytest.raises(ValueError, match="is no word of nnlimits.nn|no network is written so"):
+    with pytest.raises(ValueError, match=r"is no word of nnlimits.nn|no network is written so"):
         network_of(text)

@@ -18,8 +18,8 @@ FORMAT = "nnlimits network 1"
 def save_network(path: str | Path, network: nn.Layer, params: PyTree, about: dict[str, Any] | None = None) -> Path:
     """Write a network and its parameters; the file appears when it is complete.
 
-    **Arguments:** `path`, to which `.npz` is added if missing; `network`, of words that `load_network` rebuilds; `params`, tuples,
-    lists and dictionaries of arrays; `about`, what else JSON can hold.
+    **Arguments:** `path`, to which `.npz` is added if missing; `network`, of words that `load_network` rebuilds; `params`,
+    tuples, lists and dictionaries of arrays; `about`, what else JSON can hold.
 
     **Raises:** `ValueError` for a network that could not be read back, such as one with a function of your own; `OSError` if the
     file cannot be written.
@@ -66,7 +66,7 @@ def load_network(path: str | Path) -> tuple[nn.Layer, PyTree, dict[str, Any]]:
 
 
 def network_of(text: str) -> nn.Layer:
-    """The network that an expression such as `nn.Sequential(nn.Dense(3), nn.Relu())` describes: words of `nnlimits.nn` and constants.
+    """The network of an expression such as `nn.Sequential(nn.Dense(3), nn.Relu())`: words of `nnlimits.nn` and constants.
 
     **Raises:** `ValueError` for any other text.
     """

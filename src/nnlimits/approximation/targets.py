@@ -231,8 +231,8 @@ def _barron(d: int) -> NamedTarget:
 
 
 def _step(d: int) -> NamedTarget:
-    """The indicator of a half-space is one unit of degree 0. No hyperplane meets the cube in more than sqrt(2) 2^{d-1} (Ball 1986),
-    so a slab of width 2 r no more than 2 r times that."""
+    """The indicator of a half-space is one unit of degree 0. No hyperplane meets the cube in more than sqrt(2) 2^{d-1} (Ball
+    1986), so a slab of width 2 r has no more volume than 2 r times that."""
     return NamedTarget(
         "step",
         "discontinuous",

@@ -58,12 +58,12 @@ def approximate(
 ) -> Approximation:
     """Apply a theorem by its name, with all that is known of the function.
 
-    **Arguments:** `theorem`, one of `THEOREMS`; `f`, a function of points (n, d) or a `NamedTarget`, whose constants are then used;
-    `domain`, a box, for a `NamedTarget` its own cube if absent; exactly one of the theorem's budgets among `tolerance`, `units` and
-    `bits`; `activation`, where the theorem leaves it open; `lipschitz`, a constant that is claimed of f.
+    **Arguments:** `theorem`, one of `THEOREMS`; `f`, a function of points (n, d) or a `NamedTarget`, whose constants are then
+    used; `domain`, a box, for a `NamedTarget` its own cube if absent; exactly one of the theorem's budgets among `tolerance`,
+    `units` and `bits`; `activation`, where the theorem leaves it open; `lipschitz`, a constant that is claimed of f.
 
-    **Raises:** `ValueError` for an unknown name, more or less than one budget, and what the theorem does not take; what the theorem
-    itself raises.
+    **Raises:** `ValueError` for an unknown name, more or less than one budget, and what the theorem does not take; what the
+    theorem itself raises.
     """
     if theorem not in THEOREMS:
         raise ValueError(f"theorem must be one of {', '.join(THEOREMS)}; received {theorem!r}")

@@ -40,7 +40,7 @@ def cell_bounds(
     A unit rises with its ridge variable, which in a cell of the cube from -1 to 1 with half sides h varies by h about that of the
     centre, the directions having sum 1.
 
-    **Arguments:** `target`; `low` and `high`, bounds of its values; `dictionary`; `units` and `coefficients`, of the constant first.
+    **Arguments:** `target`; `low` and `high`, bounds of its values; `dictionary`; `units`; `coefficients`, first the constant.
     """
     cube = Box.cube(target.domain.dimension, -1.0, 1.0)
     each = int(_CELLS ** (1 / cube.dimension) + 1e-9)

@@ -80,9 +80,9 @@ def _divergence(found: BarronConstant) -> str:
     shown = ", ".join(f"{value:.4g} on {n} points" for n, value in zip(found.grids, found.estimates, strict=True))
     growth = math.log(found.estimates[-1] / found.estimates[0]) / math.log(found.grids[-1] / found.grids[0])
     return (
-        f"{name} does not converge as the grid is refined: {shown} along each axis, a growth of order {growth:.2f}. It is infinite "
-        "for functions with jumps, and for kinks unless they are smoother than the order needs; give constant= or variation= if one "
-        "is known, smooth f, or use a theorem for Lipschitz functions"
+        f"{name} does not converge as the grid is refined: {shown} along each axis, a growth of order {growth:.2f}. It is "
+        "infinite for functions with jumps, and for kinks unless they are smoother than the order needs; give constant= or "
+        "variation= if one is known, smooth f, or use a theorem for Lipschitz functions"
     )
 
 
@@ -96,10 +96,13 @@ def _estimated(target: Target, order: int, period: float) -> BarronConstant | No
     first, last = abs(sums[1] - sums[0]), abs(sums[2] - sums[1])
     ratio = last / first if first > 0 else 0.0
     tiny = 1e-3 * sums[2]
-    if last <= tiny:
-        error = max(last, 1e-12 * sums[2])
-    else:
-        error = last * ratio / (1 - ratio) + last if ratio < _SHRINKS else math.inf
+    error = (
+        max(last, 1e-12 * sums[2])
+        if last <= tiny
+        else last * ratio / (1 - ratio) + last
+        if ratio < _SHRINKS
+        else math.inf
+    )
     return BarronConstant(sums[2], error, order, grids, sums)
 
 

@@ -63,7 +63,8 @@ def greedy(
     `sufficient` says which steps did, whether or not the best unit was found.
 
     **Arguments:** `dictionary`; `z`, points of the cube from -1 to 1; `y`, values; `sizes`, ascending numbers of units;
-    `variation`; `distance`; `algorithm`; `enough`, a residual at which it stops; `seed`, of the units drawn; `advance`, told of every unit.
+    `variation`; `distance`; `algorithm`; `enough`, a residual at which it stops; `seed`, of the units drawn; `advance`, told
+    of every unit.
     """
     polynomials, raw = dictionary.polynomial_basis(z)
     basis, triangle = np.linalg.qr(raw / math.sqrt(len(z)))
@@ -88,9 +89,7 @@ def greedy(
     values = evaluated(dictionary, units, z)
     complete = []
     for inner, size in zip(found, reached, strict=True):
-        outer = np.linalg.solve(
-            triangle, basis.T @ (y - values[:, :size] @ inner) / math.sqrt(len(z)) / math.sqrt(len(z))
-        )
+        outer = np.linalg.solve(triangle, basis.T @ (y - values[:, :size] @ inner) / len(z))
         complete.append(np.concatenate([outer, inner]))
     return GreedyPath(
         polynomials, units, np.asarray(residuals), np.asarray(sufficient, float), tuple(complete), tuple(reached)
