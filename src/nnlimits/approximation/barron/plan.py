@@ -23,8 +23,8 @@ def steep_enough(dictionary: RidgeUnits, claims: Claims, count: int) -> tuple[Ri
     """Units so steep that f is near their hull, by `_SMOOTHED` times the bound, and that distance.
 
     A ridge function g with `|g'| <= c`, an integral of steps with weights g'(u), is off by `c M / tau` at most where units stand
-    for steps, M the activation's `excess`; by Fourier, the sum of the c is C_f. Of a variation alone, the L^2 distance of a unit from its step counts: the
-    density of `alpha . z` is at most d / 2, so that it is `sqrt(d M / (2 tau))`.
+    for steps, M the activation's `excess`; by Fourier, the sum of the c is C_f. Of a variation alone, the L^2 distance of a unit
+    from its step counts: the density of `alpha . z` is at most d / 2, so that it is `sqrt(d M / (2 tau))`.
     """
     if not dictionary.is_smooth:
         return dictionary, 0.0

@@ -60,7 +60,7 @@ class Row(NamedTuple):
     approximation: Approximation
     size: Size
     verified: float | None
-    """A proved upper bound of the distance in the certificate's norm, found after the construction; None where none was sought."""
+    """A proved upper bound of the distance in the certificate's norm, found after the construction; None if none was sought."""
     attacked: float | None
     """The largest difference that an adversarial search found, of certificates in the sup norm."""
 
@@ -109,8 +109,8 @@ CASES = (
 def theorem_table(cases: Sequence[Case] = CASES, *, advance: Advance = ignore) -> tuple[Row, ...]:
     """Apply theorems to functions and compare what is certified, proved, found and measured.
 
-    Certificates in the sup norm are checked twice more: by intervals, in one or two dimensions where the network is small, and by an
-    adversarial search for a violation. Of greedy networks the proof that is part of their certificate is shown.
+    Certificates in the sup norm are checked twice more: by intervals, in one or two dimensions where the network is small, and by
+    an adversarial search for a violation. Of greedy networks the proof that is part of their certificate is shown.
 
     **Arguments:** `cases`; `advance`, told of each.
     """
