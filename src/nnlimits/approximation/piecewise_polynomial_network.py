@@ -10,12 +10,12 @@ from nnlimits.approximation.domain import as_box
 from nnlimits.approximation.piecewise_polynomial import PiecewisePolynomial
 from nnlimits.approximation.relu_approximation import relu_approximation
 from nnlimits.approximation.relu_calculus import (
+    AffineMap,
     ReluNetwork,
     affine,
     clip,
     compose,
     linear_combination,
-    piecewise_linear,
     polynomial,
     polynomial_error,
 )
@@ -27,12 +27,12 @@ from nnlimits.validation import check_instance, check_positive
 THEOREM = "Petersen & Voigtlaender (2018), Section 3, in one dimension: clipped polynomials, and a ramp for each jump"
 
 _LARGEST_LEVELS = 24
-_SHARPEST = 2.0**-30
-"""The narrowest ramp, in parts of the shortest piece: below it rounding of x moves the ramp's value visibly."""
+_SHARPEST = 2.0**-40
+"""The narrowest ramp, in parts of the largest breakpoint or the shortest piece: rounding of x moves it by 2^-12 of its width."""
 
 
 def approximate_piecewise_polynomial(
-    f: PiecewisePolynomial,
+    f: Any,
     domain: Any = None,
     *,
     tolerance: float | None = None,
@@ -47,9 +47,9 @@ def approximate_piecewise_polynomial(
 
     Polynomials of the calculus are exact at both ends of their interval, so errors of different pieces do not add: the sup norm
     of all but the jumps errs by the largest `polynomial_error`, at most a constant times `4^-levels`. Each step is a ramp of
-    width delta around its breakpoint, which errs by `|J| (delta / (2^p (p + 1)))^{1/p}` in L^p.
+    width delta around its breakpoint, which errs by `|J| (delta / (2^p (p + 1)))^{1/p}` in L^p on an interval of length 1.
 
-    **Arguments:** `f`; `domain`, None or the one from its first breakpoint to its last; either `tolerance`, or `levels`, L, the
+    **Arguments:** `f`, a `PiecewisePolynomial`; `domain`, None or the one from its first breakpoint to its last; either `tolerance`, or `levels`, L, the
     number of levels of each product; `p`, the exponent of the norm, at least 1, which a function with jumps needs.
 
     **Raises:** `TypeError` for other functions; `ValueError` for jumps without p or p without jumps, neither or both of tolerance
@@ -63,13 +63,14 @@ def approximate_piecewise_polynomial(
     levels = as_integer("levels", 1, levels)
     smooth, rounding = _smooth_error(f, levels), _rounding(f)
     if f.is_continuous:
-        bound, constants = smooth + rounding, {"levels": levels, "polynomials": smooth, "rounding": rounding}
+        bound, constants = smooth + rounding, {"levels": float(levels), "polynomials": smooth, "rounding": rounding}
         certificate = Certificate(THEOREM, bound, "sup", constants, ("f is evaluated up to rounding",), rigorous=True)
         return relu_approximation(_network(f, levels, 0.0), Target(f, f.domain), certificate)
     assert p is not None
     width = _ramp(f, p, smooth if tolerance is None else tolerance - smooth - rounding)
     steps = _steps_error(f, p, width)
-    constants = {"levels": levels, "ramp": width, "polynomials": smooth, "steps": steps, "rounding": rounding}
+    rounding += _steps_rounding(f, p, width)
+    constants = {"levels": float(levels), "ramp": width, "polynomials": smooth, "steps": steps, "rounding": rounding}
     bound = smooth + steps + rounding
     certificate = Certificate(THEOREM, bound, "Lp", constants, ("f is evaluated up to rounding",), rigorous=True, p=p)
     return relu_approximation(_network(f, levels, width), Target(f, f.domain), certificate)
@@ -118,7 +119,7 @@ def _rounding(f: PiecewisePolynomial) -> float:
     for piece, low, high in ends:
         coefficients = np.abs(local_coefficients(piece, float(low), float(high)))
         local += float(np.sum(coefficients * (1 + np.arange(len(coefficients))) ** 2))
-    return 32 * eps * (size * local + own * max(len(piece) for piece in f.coefficients))
+    return float(32 * eps) * (size * local + own * max(len(piece) for piece in f.coefficients))
 
 
 def _levels_for(f: PiecewisePolynomial, tolerance: float) -> int:
@@ -138,11 +139,18 @@ def _steps_error(f: PiecewisePolynomial, p: float, width: float) -> float:
     return float(np.linalg.norm(f.jumps, ord=p) * share ** (1 / p))
 
 
+def _steps_rounding(f: PiecewisePolynomial, p: float, width: float) -> float:
+    """What rounding of x and of breakpoints changes on the ramps; beside them, steps are exact."""
+    moved = 8 * np.finfo(np.float64).eps * float(np.abs(f.breakpoints).max()) / width
+    share = 2 * width / f.domain.sides[0]
+    return float(np.linalg.norm(f.jumps, ord=p) * moved * share ** (1 / p))
+
+
 def _ramp(f: PiecewisePolynomial, p: float, error: float) -> float:
     shortest = float(np.diff(f.breakpoints).min())
-    widest, narrowest = shortest, _SHARPEST * shortest
+    widest, narrowest = shortest, _SHARPEST * max(shortest, float(np.abs(f.breakpoints).max()))
     unit = _steps_error(f, p, 1.0)  # the error is a multiple of width^(1/p)
-    width = min(widest, (max(error, 0.0) / unit) ** p)
+    width = min(widest, ((1 - 2.0**-8) * max(error, 0.0) / unit) ** p)  # the rest is for rounding of the ramps
     if width < narrowest:
         raise ValueError(
             f"the steps may err by {error:.3g} in L^{p:g}, which takes ramps of width {width:.2g}; with the narrowest that "
@@ -161,6 +169,15 @@ def _network(f: PiecewisePolynomial, levels: int, ramp: float) -> ReluNetwork:
             offset -= float(np.sum(local * (-1.0) ** np.arange(len(local))))
     for breakpoint_, jump in zip(f.breakpoints[1:-1], f.jumps, strict=True):
         if jump:
-            pieces.append(piecewise_linear([breakpoint_ - ramp / 2, breakpoint_ + ramp / 2], [0.0, float(jump)]))
+            pieces.append(_step(float(breakpoint_) - ramp / 2, ramp, float(jump)))
     total = linear_combination([1.0] * len(pieces), pieces)
     return compose(affine(np.ones((1, 1)), np.array([offset])), total)
+
+
+def _step(start: float, width: float, jump: float) -> ReluNetwork:
+    """`J (1 - relu(1 - relu((x - start) / width)))`: 0 up to the start of the ramp, and behind its end J, both exactly.
+
+    One layer would take the difference of two steep lines, whose rounding grows with their values.
+    """
+    first = AffineMap([[1 / width]], np.array([-start / width]))
+    return ReluNetwork((first, AffineMap([[-1.0]], np.ones(1)), AffineMap([[-jump]], np.array([jump]))))

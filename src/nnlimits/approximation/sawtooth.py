@@ -10,7 +10,7 @@ from nnlimits.nn.fields import as_integer
 def sawtooth(k: int) -> ReluNetwork:
     """The tent `x -> 1 - |2 x - 1|` on [0, 1] composed with itself k times: 2^{k-1} teeth, 2^k linear pieces.
 
-    `relu` twice a layer: depth k, width 2, 2 k units and 5 k weights; 0 outside of [0, 1]. Exact in floating point at multiples
+    Depth k, width 2, 2 k units and 5 k weights; for k from 2 on it is 0 outside of [0, 1]. Exact in floating point at multiples
     of 2^-k. (Telgarsky 2015; 2016.)
 
     **Arguments:** `k`, at least 1.

@@ -8,6 +8,7 @@ from jaxtyping import Float
 
 from nnlimits.approximation.approximation import Approximation
 from nnlimits.approximation.certificate import Certificate
+from nnlimits.approximation.derivative_bounds import derivative_bounds
 from nnlimits.approximation.derivative_claims import (
     SAFETY,
     as_derivative_bounds,
@@ -74,8 +75,8 @@ def yarotsky(
     **Arguments:** `f` and `domain`, as for `Target`, of up to three dimensions; either `tolerance`, the bound of the error to
     reach, or `units`, how many hidden units there may be; `order`, n, from 1 to 8; `derivative_bound`, F_i with
     `|d^n f / dx_i^n| <= F_i` on the domain, one number or one for each axis (the Lipschitz constants of the (n-1)-th derivatives
-    will do); or else `lipschitz`, with which n is 1. With `order` alone, F is estimated from samples, and the certificate says
-    so. `advance` is told of each grid tried.
+    will do); or else `lipschitz`, with which n is 1. With `order` alone, F is proved by `derivative_bounds` for a function of
+    JAX; for others it is estimated from samples, and the certificate says so. `advance` is told of each grid tried.
 
     **Returns:** the `Approximation`, whose `network` is an expression of the language; its error is measured with the sparse
     form of the same parameters.
@@ -104,6 +105,8 @@ class _Problem(NamedTuple):
     order: int
     bounds: Float[np.ndarray, " d"]
     proved: bool
+    claim: str
+    """Where the bounds are from."""
     lipschitz: float | None = None
     """The constant in Euclidean distance, if that is what is known."""
 
@@ -160,7 +163,7 @@ class _Found(NamedTuple):
 
     @property
     def bound(self) -> float:
-        return self.problem.interpolation(self.polynomials.cells) + self.products + self.rounding
+        return float(self.problem.interpolation(self.polynomials.cells) + self.products + self.rounding)
 
 
 def _problem(target: Target, order: int | None, derivative_bound: Any) -> _Problem:
@@ -182,10 +185,22 @@ def _problem(target: Target, order: int | None, derivative_bound: Any) -> _Probl
     if derivative_bound is not None:
         bounds = as_derivative_bounds(derivative_bound, d)
         check_derivative_bounds(target, order, bounds)
-        return _Problem(target, order, bounds, True)
+        return _Problem(target, order, bounds, True, _claim(order, bounds))
     if order == 1 and target.lipschitz is not None:
-        return _Problem(target, 1, np.full(d, target.lipschitz), True, target.lipschitz)
-    return _Problem(target, order, estimated_derivative_bounds(target, order), False)
+        claim = f"f has the Lipschitz constant {target.lipschitz:g}"
+        return _Problem(target, 1, np.full(d, target.lipschitz), True, claim, target.lipschitz)
+    try:
+        bounds = derivative_bounds(target.function, target.domain, order)
+    except (TypeError, ValueError, NotImplementedError, ArithmeticError):  # nothing is known between points
+        bounds = estimated_derivative_bounds(target, order)
+        claim = f"{_claim(order, bounds)}, which is {SAFETY:g} times what was found on samples"
+        return _Problem(target, order, bounds, False, claim)
+    return _Problem(target, order, bounds, True, f"f is what its program means, so that {_claim(order, bounds)}")
+
+
+def _claim(order: int, bounds: Float[np.ndarray, " d"]) -> str:
+    listed = ", ".join(f"{bound:g}" for bound in bounds)
+    return f"|d^{order} f / dx_i^{order}| is at most {listed} along the axes"
 
 
 def _for_tolerance(problem: _Problem, tolerance: float, advance: Advance) -> _Found:
@@ -250,21 +265,16 @@ def _network(found: _Found) -> ReluNetwork:
 
 def _certificate(found: _Found) -> Certificate:
     problem, cells = found.problem, found.polynomials.cells
-    constants: dict[str, float] = {"order": problem.order, "cells": cells, "levels": found.levels}
+    constants: dict[str, float] = {"order": float(problem.order), "cells": float(cells), "levels": float(found.levels)}
     if problem.lipschitz is not None:
-        constants["lipschitz"] = problem.lipschitz
-        claim = f"f has the Lipschitz constant {problem.lipschitz:g}"
+        constants["lipschitz"] = float(problem.lipschitz)
     else:
         constants |= {f"derivative_bound[{axis}]": float(bound) for axis, bound in enumerate(problem.bounds)}
         constants["lebesgue_constant"] = lebesgue_constant(problem.order)
-        listed = ", ".join(f"{bound:g}" for bound in problem.bounds)
-        claim = f"|d^{problem.order} f / dx_i^{problem.order}| is at most {listed} along the axes"
-    if not problem.proved:
-        claim += f", which is {SAFETY:g} times what was found on samples"
     constants |= {
         "interpolation": problem.interpolation(cells),
         "products": found.products,
         "rounding": found.rounding,
     }
-    assumptions = (claim, f"values of f are right to {EVALUATION} units in the last place of its largest one")
+    assumptions = (problem.claim, f"values of f are right to {EVALUATION} units in the last place of its largest one")
     return Certificate(THEOREM, found.bound, "sup", constants, assumptions, rigorous=problem.proved)

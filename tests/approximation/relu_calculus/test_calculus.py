@@ -152,7 +152,7 @@ def test_extrema(dimension: int) -> None:
 
 def test_clipping_and_selection() -> None:
     np.testing.assert_allclose(
-        clip([-1.0, 0.0, -0.5], [1.0, 0.3, 0.0])(POINTS), np.clip(POINTS, [-1, 0, -0.5], [1, 0.3, 0])
+        clip([-1.0, 0.0, -0.5], [1.0, 0.3, 0.0])(POINTS), np.clip(POINTS, [-1, 0, -0.5], [1, 0.3, 0]), atol=1e-15
     )
     assert clip(0.0, 1.0).units == 2
     np.testing.assert_array_equal(selection(3, [2, 0, 2])(POINTS), POINTS[:, [2, 0, 2]])

@@ -35,7 +35,7 @@ def test_hats(dimension: int, cells: int) -> None:
     assert ((values[:, : len(nodes)] > 1e-13).sum(axis=1) <= dimension + 1).all()
     axes = np.maximum(0, 1 - np.abs(u[:, :, None] - np.arange(cells + 1)))
     np.testing.assert_allclose(values[:, len(nodes) :], axes.reshape(len(u), -1), atol=1e-14)
-    np.testing.assert_array_equal(network(nodes)[:, : len(nodes)], np.eye(len(nodes)))
+    np.testing.assert_array_equal(network(nodes.astype(float))[:, : len(nodes)], np.eye(len(nodes)))
     assert network.widths == hat_widths(dimension, cells)
 
 

@@ -41,7 +41,7 @@ def test_the_square(levels: int) -> None:
 def test_the_square_converges_by_depth() -> None:
     """Errors fall by 4 for each layer: a slope of -log 4 against the depth, with no noise on dyadic points."""
     depths = np.arange(1, 13)
-    x = (np.arange(2**13) + 0.5)[:, None] / 2**13
+    x = np.arange(2**13 + 1)[:, None] / 2**13
     errors = np.array([np.abs(square(depth)(x) - x**2).max() for depth in depths.tolist()])
     rate = fitted_rate(np.exp(depths.astype(float)), errors[:, None])
     assert rate.slope == pytest.approx(-np.log(4), abs=1e-6)
@@ -116,7 +116,8 @@ def test_polynomials_converge_by_depth() -> None:
     x = np.linspace(-1, 1, 4097)[:, None]
     levels = np.arange(2, 11)
     errors = [
-        np.abs(polynomial(coefficients, n)(x)[:, 0] - powers.polyval(x[:, 0], coefficients)).max() for n in levels
+        np.abs(polynomial(coefficients, n)(x)[:, 0] - powers.polyval(x[:, 0], coefficients)).max()
+        for n in levels.tolist()
     ]
     rate = fitted_rate(np.exp(levels.astype(float)), np.array(errors)[:, None])
     # a sum of four errors, each of which falls by 4 a level; where they peak moves, hence not to all digits
