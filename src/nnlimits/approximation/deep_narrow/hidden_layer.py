@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float, PyTree
 
 from nnlimits import nn
+from nnlimits.approximation.deep_narrow.curvature import derivative
 from nnlimits.nn.parameterization import Parameterization
 
 _AFFINE = (nn.Dense, nn.Linear, nn.Flatten, nn.Identity, nn.Scale, nn.ChannelAffine, nn.Dropout)
@@ -30,8 +31,7 @@ class HiddenLayer(NamedTuple):
 
     def __call__(self, x: Float[np.ndarray, "n d"]) -> Float[np.ndarray, "n outputs"]:
         """The outputs, in double precision."""
-        with jax.enable_x64(True):
-            hidden = np.asarray(self.activation(jax.numpy.asarray(x @ self.inner + self.inner_bias)))
+        hidden = derivative(self.activation, 0, x @ self.inner + self.inner_bias)
         return hidden @ self.outer + self.outer_bias
 
 
@@ -88,9 +88,8 @@ def _matrices(
     function = _function(members)
     with jax.enable_x64(True):
         origin = jax.numpy.zeros(dimension, np.float64)
-        weight = np.asarray(jax.jacfwd(function)(origin), np.float64)
-        bias = np.asarray(function(origin), np.float64)
-    return weight.T, bias
+        weight, bias = jax.jit(lambda x: (jax.jacfwd(function)(x), function(x)))(origin)
+    return np.asarray(weight).T, np.asarray(bias)
 
 
 def _function(members: list[_Member]) -> Callable[[Array], Array]:

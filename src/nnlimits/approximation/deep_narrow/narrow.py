@@ -36,7 +36,7 @@ class Narrowed(NamedTuple):
 
 
 def narrow(
-    network: nn.Layer, params: PyTree, domain: Any, activation: Any = None, *, dtype: Any = np.float64
+    network: Any, params: PyTree, domain: Any, activation: Any = None, *, dtype: Any = np.float64
 ) -> tuple[nn.Sequential, PyTree]:
     """A deep network of width d_in + d_out + 1 (ReLU) or d_in + d_out + 2 that equals a shallow one on a box.
 
@@ -45,8 +45,8 @@ def narrow(
     What a unit holds passes through the activation where that is affine, or nearly so; see `narrowed` for what that changes.
 
     **Arguments:** `network`, a shallow network: affine layers and one activation, of any parameterization; `params`, its
-    parameters; `domain`, a `Box` or what `as_box` takes; `activation`, that of the deep network, as is the shallow one's if absent;
-    `dtype`, of the deep network's parameters.
+    parameters; `domain`, a `Box` or what `as_box` takes; `activation`, that of the deep network, as is the shallow one's if
+    absent; `dtype`, of the deep network's parameters.
 
     **Returns:** the network and its parameters.
 
@@ -56,9 +56,7 @@ def narrow(
     return found.network, found.params
 
 
-def narrowed(
-    network: nn.Layer, params: PyTree, domain: Any, activation: Any = None, *, dtype: Any = np.float64
-) -> Narrowed:
+def narrowed(network: Any, params: PyTree, domain: Any, activation: Any = None, *, dtype: Any = np.float64) -> Narrowed:
     """As `narrow`, with bounds of the distance to the shallow network.
 
     **Raises:** `TypeError` for what is no network or activation; `ValueError` for a network that is not shallow and fully
@@ -69,8 +67,8 @@ def narrowed(
     layer = hidden_layer(network, params, box.dimension)
     if activation is not None and activation != layer.activation:
         raise ValueError(
-            f"activation={activation!r}, and the shallow network's is {layer.activation!r}: its hidden units are computed as they "
-            "are; approximate the function by a shallow network of the activation that you want, and compile that"
+            f"activation={activation!r}, and the shallow network's is {layer.activation!r}: its hidden units are computed as "
+            "they are; approximate the function by a shallow network of the activation that you want, and compile that"
         )
     through = passing(layer.activation, kind)
     units = 1 if isinstance(layer.activation, nn.Relu) else 2
@@ -188,8 +186,8 @@ def _check_survives(
         remedy = "take dtype=np.float64, or " if dtype == np.float32 else ""
         raise ValueError(
             f"values do not survive {depth} layers of {layer.activation!r} in {dtype.name}: each changes them by about "
-            f"{through.typical:.2g} of their range, by which the sums could drift by {drift:.2g} of theirs, more than {MARGIN:g}; "
-            f"{remedy}compile a network of fewer hidden units (about {fewer}) or smaller weights"
+            f"{through.typical:.2g} of their range, by which the sums could drift by {drift:.2g} of theirs, more than "
+            f"{MARGIN:g}; {remedy}compile a network of fewer hidden units (about {fewer}) or smaller weights"
         )
 
 
@@ -206,7 +204,7 @@ def _as_computed(activation: nn.Activation, through: Passing, dtype: np.dtype) -
 
 
 def _readings(slope: float, depth: int, dtype: np.dtype) -> Float[np.ndarray, " layers"]:
-    """What each layer multiplies a register's output by: one over the slope, rounded so that the product of all is as it should."""
+    """What each layer multiplies a register's output by: one over the slope, rounded so that the product of all is right."""
     product, readings = 1.0, []
     for _ in range(depth):
         readings.append(float(np.asarray(1 / (slope * product), dtype)))

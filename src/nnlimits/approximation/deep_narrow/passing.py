@@ -62,8 +62,8 @@ def passing(activation: Any, dtype: Any = np.float64) -> Passing:
 
     **Arguments:** `activation`; `dtype`, the precision that they pass in.
 
-    **Raises:** `TypeError` for what is no activation; `ValueError` for one that is constant or affine, which no depth helps, or that
-    has no slope in [-8, 8].
+    **Raises:** `TypeError` for what is no activation; `ValueError` for one that is constant or affine, which no depth helps,
+    or that has no slope in [-8, 8].
     """
     if not isinstance(activation, nn.Activation):
         raise TypeError(f"activation must be an activation of nnlimits.nn; received {activation!r}")

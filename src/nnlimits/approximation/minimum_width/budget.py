@@ -123,8 +123,8 @@ def budget_for(limits: Budget, tolerance: float | None, output_bits: int | None)
                 best = depth, bits
     if best is None:
         raise ValueError(
-            f"tolerance={tolerance:g} is not reached with {np.dtype(limits.dtype).name} and depth_limit={limits.depth_limit}: the least "
-            f"bound there is {least:.3g}; take a larger tolerance or depth_limit"
+            f"tolerance={tolerance:g} is not reached with {np.dtype(limits.dtype).name} and depth_limit={limits.depth_limit}: "
+            f"the least bound there is {least:.3g}; take a larger tolerance or depth_limit"
         )
     return best[1]
 

@@ -28,8 +28,8 @@ def claimed(
 ) -> Claimed:
     """The claims, after a test.
 
-    **Raises:** `ValueError` for a measure of jumps without a Lipschitz constant, or that samples contradict, and for values that lie
-    outside of those claimed.
+    **Raises:** `ValueError` for a measure of jumps without a Lipschitz constant, or that samples contradict, and for values
+    that lie outside of those claimed.
     """
     _check_values(target, values)
     if jumps is None:
@@ -89,8 +89,9 @@ def _check_jumps(target: Target, lipschitz: float, jumps: float) -> None:
             pair = points[int(np.argmax(steep))].tolist(), moved[int(np.argmax(steep))].tolist()
             need = steep.mean() * domain.volume / (2 * distance)
             raise ValueError(
-                f"lipschitz={lipschitz:g} with jumps={jumps:g} is contradicted: of pairs at distance {distance:.3g}, {steep.mean():.2%} "
-                f"differ by more than the constant allows, such as {pair[0]} and {pair[1]}, and jumps explain {expected:.2%}; "
+                f"lipschitz={lipschitz:g} with jumps={jumps:g} is contradicted: of pairs at distance {distance:.3g}, "
+                f"{steep.mean():.2%} differ by more than the constant allows, such as {pair[0]} and {pair[1]}, and jumps explain "
+                f"{expected:.2%}; "
                 f"a measure of about {need:.3g}, or a larger constant, is needed"
             )
 

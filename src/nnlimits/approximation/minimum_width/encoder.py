@@ -14,8 +14,8 @@ def encoder(layers: Layers, domain: Box, bits: Bits, mantissa: int) -> Expressio
     Each coordinate t in [0, 2^K] becomes a staircase, in place: the unit that held it holds what is still to climb, and one more
     the step reached. Between steps j and j + 1 there is a ramp of width 2^-s. The number is an integer outside of the ramps.
 
-    In floating point it is one everywhere: adding and subtracting a large constant rounds t to a multiple of 2^-s, and all that follows
-    is exact (see `precision.py`).
+    In floating point it is one everywhere: adding and subtracting a large constant rounds t to a multiple of 2^-s, and all
+    that follows is exact (see `precision.py`).
     """
     scale = 2.0**bits.inputs / domain.sides
     large = 2.0 ** (mantissa - 1 - bits.ramps)

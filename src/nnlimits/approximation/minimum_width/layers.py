@@ -3,12 +3,12 @@
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float, PyTree
+from jaxtyping import PyTree
 
 from nnlimits import nn
 from nnlimits.approximation.deep_narrow.stacked import stacked
 
-Expression = Float[np.ndarray, " terms"]
+Expression = np.ndarray
 """The coefficients of the units of the last layer, and a constant behind them."""
 
 
@@ -30,7 +30,7 @@ class Layers:
         """The number of hidden layers."""
         return len(self._weights) + (self._first is not None)
 
-    def constant(self, value: float) -> Expression:
+    def constant(self, value: int | float) -> Expression:
         """An expression without units."""
         expression = np.zeros(self._sources + 1)
         expression[-1] = value

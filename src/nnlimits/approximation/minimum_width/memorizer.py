@@ -16,8 +16,8 @@ def memorizer(layers: Layers, code: Expression, values: Int[np.ndarray, " codes"
 
     The function so far is right up to some code, and beyond it falls or rises steeply, by `size` for each code. Where it falls,
     the maximum with a steep rising line through the next value sets that value, and changes none before; where it rises, the
-    minimum with a falling line does. One unit holds the function, the other the distance to the first code of the block, zero before
-    it. So a value, once set, is later compared with lines within 17 sizes only, and stays exact.
+    minimum with a falling line does. One unit holds the function, the other the distance to the first code of the block,
+    zero before it. So a value, once set, is later compared with lines within 17 sizes only, and stays exact.
     """
     y = layers.constant(float(values[0])) - float(size) * code
     beyond, rising = code, False

@@ -4,8 +4,8 @@ With a mantissa of p bits (24 in float32, 53 in float64), all integers up to 2^p
 computes with integers below 2^p wherever the result matters, so that in floating point it is the construction itself on inputs
 rounded to a grid:
 
-- a coordinate is rounded to a multiple of 2^-s in [0, 2^K], and multiplied by 2^s: K + s <= p - 2, and s >= K so that steep lines are
-  steep enough;
+- a coordinate is rounded to a multiple of 2^-s in [0, 2^K], and multiplied by 2^s: K + s <= p - 2, and s >= K so that steep
+lines are steep enough;
 - the number of a cell has d_in K bits: d_in K <= p;
 - the memorizer compares numbers of d_out M bits with lines up to 17 times as large: d_out M + 5 <= p.
 """

@@ -36,9 +36,9 @@ def minimum_width(
 ) -> Approximation:
     """A ReLU network of width max(d_in + 1, d_out), close to a function in L^p.
 
-    Park, Yun, Lee & Shin (2021), Theorem 1, for the uniform probability measure on a box: an encoder takes a point to the number of
-    its cell, of 2^K along each axis, a memorizer takes the number to that of the cell's outputs, of M bits each, and a decoder takes
-    this apart. The depth is `2 d_in (2^K - 1) + 17/16 2^(d_in K) + 2 (d_out - 1) (2^M - 1)` and a few.
+    Park, Yun, Lee & Shin (2021), Theorem 1, for the uniform probability measure on a box: an encoder takes a point to the
+    number of its cell, of 2^K along each axis, a memorizer takes the number to that of the cell's outputs, of M bits each,
+    and a decoder takes this apart. The depth is `2 d_in (2^K - 1) + 17/16 2^(d_in K) + 2 (d_out - 1) (2^M - 1)` and a few.
 
     The certificate adds up: the Lipschitz constant times the L^p norm of the distance to the cell's centre; half a step between
     output values; and the range of values on the ramps between cells, and on cells that a jump meets. It holds for the network in
@@ -50,8 +50,8 @@ def minimum_width(
     - `tolerance`: of the L^p distance; or `bits`, the K above. `output_bits`: M; chosen if absent.
     - `p`: the exponent, at least 1.
     - `lipschitz`: a constant of f, with jumps of the function away from them. If absent, the bound is an estimate from samples.
-    - `jumps`: the (d_in - 1)-dimensional measure of where f jumps (in one dimension, how many times): points within r of the jumps
-      must have a volume of at most 2 r `jumps`. With it, `lipschitz` is needed.
+    - `jumps`: the (d_in - 1)-dimensional measure of where f jumps (in one dimension, how many times): points within r of the
+    jumps must have a volume of at most 2 r `jumps`. With it, `lipschitz` is needed.
     - `values`: the least and the largest value of f, needed for a proved bound with jumps.
     - `dtype`: float32 or float64, whose digits the construction counts on; the network's precision.
     - `depth_limit`: more hidden layers are refused.

@@ -1,0 +1,5 @@
+"""What `nnlimits.plots` draws of the minimum width, one file each."""
+
+from nnlimits.approximation.minimum_width.experiments.too_narrow import Obstructed, Trained, too_narrow
+
+__all__ = ["Obstructed", "Trained", "too_narrow"]
