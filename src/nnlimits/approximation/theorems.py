@@ -6,8 +6,6 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
 
-import numpy as np
-
 from nnlimits import nn
 from nnlimits.approximation.approximation import Approximation
 from nnlimits.approximation.domain import Box, as_box
@@ -54,13 +52,15 @@ def approximate(
     bits: int | None = None,
     activation: nn.Activation | None = None,
     lipschitz: float | None = None,
+    constant: float | None = None,
     advance: Advance = ignore,
 ) -> Approximation:
     """Apply a theorem by its name, with all that is known of the function.
 
     **Arguments:** `theorem`, one of `THEOREMS`; `f`, a function of points (n, d) or a `NamedTarget`, whose constants are then
     used; `domain`, a box, for a `NamedTarget` its own cube if absent; exactly one of the theorem's budgets among `tolerance`,
-    `units` and `bits`; `activation`, where the theorem leaves it open; `lipschitz`, a constant that is claimed of f.
+    `units` and `bits`; `activation`, where the theorem leaves it open; `lipschitz`, a constant that is claimed of f;
+    `constant`, its Barron constant.
 
     **Raises:** `ValueError` for an unknown name, more or less than one budget, and what the theorem does not take; what the
     theorem itself raises.
@@ -68,7 +68,8 @@ def approximate(
     if theorem not in THEOREMS:
         raise ValueError(f"theorem must be one of {', '.join(THEOREMS)}; received {theorem!r}")
     chosen = THEOREMS[theorem]
-    given = {"tolerance": tolerance, "units": units, "bits": bits, "activation": activation, "lipschitz": lipschitz}
+    given = {"tolerance": tolerance, "units": units, "bits": bits, "activation": activation}
+    given |= {"lipschitz": lipschitz, "constant": constant}
     given = {name: value for name, value in given.items() if value is not None}
     unwanted = [name for name in given if name not in chosen.takes]
     if unwanted:
@@ -118,7 +119,7 @@ def _yarotsky(f: Any, domain: Box | None, *, lipschitz: float | None = None, **o
     if not isinstance(f, NamedTarget) or f.spectrum is None:
         return yarotsky(target, **options)
     spectrum, d = f.spectrum, target.domain.dimension
-    bounds = {n: [spectrum.monomial_moment(tuple(n * np.eye(d, dtype=int)[i])) for i in range(d)] for n in _ORDERS}
+    bounds = {n: [spectrum.monomial_moment((0,) * i + (n,) + (0,) * (d - i - 1)) for i in range(d)] for n in _ORDERS}
     tolerance = options.get("tolerance") or 0.01
 
     def points(n: int) -> float:
@@ -157,14 +158,14 @@ _LISTED = (
     Theorem(
         "barron",
         "one hidden layer, L^2 error C_f / sqrt(N) in any dimension, by the relaxed greedy algorithm (Barron 1993)",
-        ("tolerance", "units", "activation", "lipschitz"),
+        ("tolerance", "units", "activation", "lipschitz", "constant"),
         True,
         _barron,
     ),
     Theorem(
         "orthogonal-greedy",
         "the same with all coefficients fitted anew: N^(-1/2 - (2k + 1)/(2d)) for ReLU^k (Siegel & Xu 2022)",
-        ("tolerance", "units", "activation", "lipschitz"),
+        ("tolerance", "units", "activation", "lipschitz", "constant"),
         True,
         _orthogonal,
     ),

@@ -29,6 +29,7 @@ def approximate(
         typer.Option(help="Such as relu, tanh, or 'nn.RectifiedMonomial(2)'; the theorem's own if left out."),
     ] = None,
     lipschitz: Annotated[float | None, typer.Option(help="A Lipschitz constant to claim of the function.")] = None,
+    constant: Annotated[float | None, typer.Option(help="A Barron constant to claim of the function.")] = None,
     domain: Annotated[
         str | None, typer.Option(help="The box: '0,1' for all inputs, or '0,1;-2,2' one by one; -1,1 if left out.")
     ] = None,
@@ -66,6 +67,7 @@ def approximate(
             bits=bits,
             activation=word,
             lipschitz=lipschitz,
+            constant=constant,
             advance=advance,
         )
     _print(out, found, name)
