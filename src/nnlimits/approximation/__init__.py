@@ -10,6 +10,8 @@ from nnlimits.approximation.expression import Expression, expression
 from nnlimits.approximation.from_weights import from_weights
 from nnlimits.approximation.measured_error import MeasuredError, measured_error
 from nnlimits.approximation.minimum_width import minimum_width
+from nnlimits.approximation.obstruction import Obstruction, PolynomialActivationError, distance_from_polynomials
+from nnlimits.approximation.shallow import shallow
 from nnlimits.approximation.spectrum import NormalMixture, Spectrum, Waves
 from nnlimits.approximation.target import Target
 from nnlimits.approximation.targets import TARGETS, NamedTarget, named_target
@@ -26,6 +28,8 @@ __all__ = [
     "MeasuredError",
     "NamedTarget",
     "NormalMixture",
+    "Obstruction",
+    "PolynomialActivationError",
     "Spectrum",
     "Target",
     "Verified",
@@ -33,11 +37,13 @@ __all__ = [
     "adversarial_error",
     "barron",
     "barron_constant",
+    "distance_from_polynomials",
     "expression",
     "from_weights",
     "measured_error",
     "minimum_width",
     "named_target",
     "narrow",
+    "shallow",
     "verify",
 ]
