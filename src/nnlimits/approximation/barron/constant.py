@@ -15,7 +15,7 @@ _MOST_POINTS = 2**20
 _PERIODS = 1.5, 2.5, 6.0
 """Half the period of the series over half the side of the box."""
 
-_FINEST = {1: 4096, 2: 512, 3: 96, 4: 32, 5: 16, 6: 10}
+_FINEST = {1: 4096, 2: 256, 3: 64, 4: 32, 5: 16, 6: 10}
 """Points along an axis of the finest grid."""
 
 _ACCURATE = 0.05
