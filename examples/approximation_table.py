@@ -2,8 +2,8 @@
 
     python examples/approximation_table.py --folder figures
 
-Prints what is certified, proved, found by an adversarial search, and measured on a held-out set, one row a network; then the fitted
-rates of the greedy algorithms. Saves a figure of each network, and one of the rates. About ten minutes on one core.
+Prints what is certified, proved, found by an adversarial search, and measured on a held-out set, one row a network; then the
+fitted rates of the greedy algorithms. Saves a figure of each network, and one of the rates. About ten minutes on one core.
 """
 
 import argparse
@@ -59,17 +59,8 @@ def table(rows: tuple[Row, ...]) -> Table:
 
 def rates(found: tuple[GreedyRate, ...]) -> Table:
     """One row a function, dimension and algorithm."""
-    made = Table(
-        "algorithm",
-        "units",
-        "target",
-        "d",
-        "slope",
-        "95 %",
-        "promised",
-        "largest share of certificate",
-        box=box.SIMPLE_HEAD,
-    )
+    heads = "algorithm", "units", "target", "d", "slope", "95 %", "promised", "largest share of certificate"
+    made = Table(*heads, box=box.SIMPLE_HEAD, pad_edge=False)
     for one in found:
         share = float((one.errors / one.bounds[:, None]).max())
         interval = f"{one.rate.low:.2f} to {one.rate.high:.2f}"

@@ -18,6 +18,9 @@ _LARGEST_VERIFIED = 20_000
 
 _BOXES = 20_000
 
+_LARGEST_ATTACKED = 1_000_000
+"""Weights of the largest network that is searched from more than one start."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Case:
@@ -92,7 +95,7 @@ CASES = (
     Case("yarotsky", "tent", 1, tolerance=0.01),
     Case("yarotsky", "sine", 1, tolerance=1e-4),
     Case("yarotsky", "distance", 2, tolerance=0.1),
-    Case("yarotsky", "gaussian", 3, tolerance=0.1),
+    Case("yarotsky", "gaussian", 3, tolerance=0.5),
     Case("deep-narrow", "gaussian", 1, tolerance=0.01),
     Case("deep-narrow", "tent", 1, tolerance=0.05),
     Case("deep-narrow", "sine", 1, tolerance=0.1, activation=nn.Tanh()),
@@ -126,7 +129,8 @@ def _row(case: Case) -> Row:
     counts = size(found)
     verified, attacked = found.certificate.constants.get("proved L2"), None
     if found.certificate.norm == "sup":
-        attacked = adversarial_error(found, starts=8, points=2**12).error
+        starts = 8 if counts.weights <= _LARGEST_ATTACKED else 1
+        attacked = adversarial_error(found, starts=starts, points=512 * starts).error
         if case.dimension <= 2 and counts.weights <= _LARGEST_VERIFIED:
             verified = verify(found, gap=0.2, budget=_BOXES).upper
     return Row(case, named.kind, found, counts, verified, attacked)
