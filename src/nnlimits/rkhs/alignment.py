@@ -59,6 +59,8 @@ def _pair(first: Any, second: Any) -> tuple[Gram, Gram]:
         check_finite(name, matrix)
         if np.abs(matrix - matrix.T).max() > 1e-6 * np.abs(matrix).max():
             raise ValueError(f"{name} is not symmetric; a Gram matrix k(x, x) of one sample is")
+        if np.linalg.norm(_centred(matrix)) <= 1e-12 * np.linalg.norm(matrix):
+            raise ValueError(f"{name} is constant: its features do not vary over the sample, and have no alignment")
         found.append(matrix)
     if len(found[0]) != len(found[1]):
         raise ValueError(f"first and second must be of one sample; received {len(found[0])} and {len(found[1])} rows")
@@ -76,13 +78,19 @@ def _inner(a: Gram, b: Gram) -> float:
 
 def _cosine(product: float, first: float, second: float) -> float:
     if not (first > 0 and second > 0):
-        raise ValueError("a Gram matrix is constant, up to its diagonal: its features do not vary, and have no alignment")
+        raise ValueError("a Gram matrix shows no variation beyond that of independent features, so that its alignment is unknown")
     return product / np.sqrt(first * second)
 
 
 def _unbiased_product(a: Gram, b: Gram) -> float:
-    """Song et al. 2012, equation 5, with the diagonals left out."""
-    a, b, n = a - np.diag(np.diagonal(a)), b - np.diag(np.diagonal(b)), len(a)
-    rows_a, rows_b = a.sum(0), b.sum(0)
-    total = _inner(a, b) + rows_a.sum() * rows_b.sum() / ((n - 1) * (n - 2)) - 2 * float(rows_a @ rows_b) / (n - 2)
-    return total / (n * (n - 3))
+    """Song et al. 2012, equation 5, as the product of matrices that are centred without their diagonals (Szekely & Rizzo 2014)."""
+    return _inner(_centred_without_diagonal(a), _centred_without_diagonal(b)) / (len(a) * (len(a) - 3))
+
+
+def _centred_without_diagonal(matrix: Gram) -> Gram:
+    n = len(matrix)
+    matrix = _centred(matrix)  # without effect on the result, but for digits
+    rows = matrix.sum(0) - np.diagonal(matrix)
+    found = matrix - (rows + rows[:, None]) / (n - 2) + rows.sum() / ((n - 1) * (n - 2))
+    np.fill_diagonal(found, 0.0)
+    return found

@@ -49,11 +49,12 @@ class Decay(NamedTuple):
         k = np.atleast_1d(np.asarray(degrees, np.float64))
         if math.isinf(self.exponent):
             raise ValueError("the kernel has no singularity at its ends: its eigenvalues fall faster than any power of k")
-        total = np.zeros(len(k))
+        total, largest = np.zeros(len(k)), np.zeros(len(k))
         for end, sign in ((self.equal, np.ones(len(k))), (self.opposite, (-1.0) ** k)):
             if math.isfinite(end.power):
-                total += sign * end.coefficient * power_coefficients(self.dimension, end.power, k)
-        return np.where(total > 1e-6 * np.abs(total).max(), total, 0.0)
+                part = sign * end.coefficient * power_coefficients(self.dimension, end.power, k)
+                total, largest = total + part, np.maximum(largest, np.abs(part))
+        return np.where(total > 1e-4 * largest, total, 0.0)
 
 
 def power_coefficients(dimension: int, power: float, degrees: Any) -> Float[np.ndarray, " k"]:
@@ -72,7 +73,7 @@ def power_coefficients(dimension: int, power: float, degrees: Any) -> Float[np.n
     return gammasgn(k - nu) * gammasgn(-nu) * np.exp(logarithm)
 
 
-def spectral_decay(kernel: KernelFunction, dimension: int, *, radius: float | None = None) -> Decay:
+def spectral_decay(kernel: KernelFunction, dimension: int, *, radius: int | float | None = None) -> Decay:
     """The decay of the eigenvalues of a zonal kernel, read off its values near equal and near opposite inputs.
 
     `k^-d` for the NTK of a ReLU network of any depth on S^(d-1), and `k^-(d+2)` for its NNGP (Bietti & Bach 2021, corollary 3;

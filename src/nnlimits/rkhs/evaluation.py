@@ -1,6 +1,6 @@
 """Kernels as callables `k(x1, x2) -> (n1, n2)`, evaluated in float64 with answers that are checked."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -12,11 +12,13 @@ from nnlimits.nn import Layer
 from nnlimits.predict.working_precision import evaluate, row_blocks
 from nnlimits.validation import check_inputs, is_traced
 
-KernelFunction = Callable[..., Any]
-"""`k(x1, x2)` of inputs (n1, ...) and (n2, ...), such as `nnlimits.kernel(network).ntk`; its values are (n1, n2)."""
+KernelFunction = Any
+"""A callable `k(x1, x2)` of inputs (n1, ...) and (n2, ...), such as `nnlimits.kernel(network).ntk`; its values are (n1, n2)."""
 
-Inputs = Float[np.ndarray, "n ..."]
-Matrix = Float[np.ndarray, "n1 n2"]
+Inputs = Float[np.ndarray, "_ ..."]
+Matrix = Float[np.ndarray, "_ _"]
+
+_BLOCK = 64
 
 _ASYMMETRY = 1e-6
 """Of a Gram matrix, relative to its largest entry: what float32 leaves of symmetry, and more."""
@@ -98,7 +100,14 @@ def kernel_diagonal(kernel: KernelFunction, x: Inputs) -> Float[np.ndarray, " n"
     network, name = getattr(kernel, "__self__", None), getattr(kernel, "__name__", None)
     if isinstance(network, Kernel) and name in ("ntk", "nngp"):
         return np.asarray(getattr(evaluate(network.diagonal, x), name), np.float64)
-    parts = [np.diagonal(cross_gram(kernel, x[i : i + 64], x[i : i + 64])) for i in range(0, len(x), 64)]
+    return paired(kernel, x, x)
+
+
+def paired(kernel: KernelFunction, x1: Inputs, x2: Inputs) -> Float[np.ndarray, " n"]:
+    """`k(x1_i, x2_i)` of each pair, by small blocks."""
+    parts = [
+        np.diagonal(cross_gram(kernel, x1[i : i + _BLOCK], x2[i : i + _BLOCK])) for i in range(0, len(x1), _BLOCK)
+    ]
     return np.concatenate(parts)
 
 

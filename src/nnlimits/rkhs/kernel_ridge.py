@@ -29,6 +29,10 @@ class KernelRidge(NamedTuple):
     """Targets minus predictions, at the training inputs."""
     loo: Outputs
     """Targets minus what all other examples predict, `residual_i / (1 - H_ii)` with `H = K (K + ridge I)^(-1)`."""
+    gcv: float
+    """Generalized cross-validation: the mean squared residual over `(1 - degrees_of_freedom / n)^2` (Golub, Heath & Wahba 1979).
+
+    An estimate of the test error, with its noise (Wei, Hu & Steinhardt 2022); without ridge, the limit of small ones."""
 
     def __call__(self, x: ArrayLike) -> Outputs:
         """Predictions at `x`; errors as of a `Representer`."""
@@ -38,15 +42,6 @@ class KernelRidge(NamedTuple):
     def loo_error(self) -> float:
         """The mean of the squared leave-one-out residuals, over examples and outputs."""
         return float(np.mean(np.square(self.loo)))
-
-    @property
-    def gcv(self) -> float:
-        """Generalized cross-validation: the mean squared residual over `(1 - degrees_of_freedom / n)^2`.
-
-        Golub, Heath & Wahba 1979; an estimate of the test error that is asymptotically exact (Wei, Hu & Steinhardt 2022).
-        """
-        share = 1 - self.degrees_of_freedom / len(self.residuals)
-        return float(np.mean(np.square(self.residuals)) / share**2)
 
 
 class RidgePath(eqx.Module):
@@ -65,7 +60,7 @@ class RidgePath(eqx.Module):
         floor = _SINGULAR * max(float(self.eigenvalues[-1]), 0.0)
         return 0.0 if self.eigenvalues[0] > floor else 2 * floor
 
-    def at(self, ridge: float) -> KernelRidge:
+    def at(self, ridge: Any) -> KernelRidge:
         """Kernel ridge regression with this ridge.
 
         **Raises:** `TypeError` for what is no number; `ValueError` for a negative ridge, or one below `smallest_ridge`.
@@ -86,33 +81,26 @@ class RidgePath(eqx.Module):
         )
         freedom = float((np.maximum(self.eigenvalues, 0) / shifted).sum())
         loo = weights / inverse_diagonal[:, None]
-        return KernelRidge(predictor, delta, freedom, self._shaped(residuals), self._shaped(loo))
+        # the ridge, a factor of all residuals and of all 1 - H_ii, is left out of both
+        gcv = float(np.mean(np.square(weights)) / np.mean(1 / shifted) ** 2)
+        return KernelRidge(predictor, delta, freedom, self._shaped(residuals), self._shaped(loo), gcv)
 
-    def errors(self, ridges: ArrayLike) -> tuple[Float[np.ndarray, " r"], Float[np.ndarray, " r"]]:
-        """The mean squared leave-one-out residual and the generalized cross-validation of each ridge; errors as of `at`.
-
-        Without ridge the latter is the limit of small ones, which is what both names mean there.
-        """
+    def errors(self, ridges: Any) -> tuple[Float[np.ndarray, " r"], Float[np.ndarray, " r"]]:
+        """The mean squared leave-one-out residual and the generalized cross-validation of each ridge; errors as of `at`."""
         found = [self.at(ridge) for ridge in self._grid(ridges)]
-        return np.array([one.loo_error for one in found]), np.array([self._gcv(one.ridge) for one in found])
+        return np.array([one.loo_error for one in found]), np.array([one.gcv for one in found])
 
-    def least_loo(self, ridges: ArrayLike) -> KernelRidge:
+    def least_loo(self, ridges: Any) -> KernelRidge:
         """The ridge, of several, with the least leave-one-out error; errors as of `at`."""
         grid = self._grid(ridges)
         return self.at(grid[int(np.argmin(self.errors(grid)[0]))])
 
-    def least_gcv(self, ridges: ArrayLike) -> KernelRidge:
+    def least_gcv(self, ridges: Any) -> KernelRidge:
         """The ridge, of several, with the least generalized cross-validation; errors as of `at`."""
         grid = self._grid(ridges)
         return self.at(grid[int(np.argmin(self.errors(grid)[1]))])
 
-    def _gcv(self, ridge: float) -> float:
-        """`mean |Q y|^2 / mean(Q_ii)^2`, `Q = (K + ridge I)^(-1)`, in which no ridge is divided by itself."""
-        inverse = 1 / (np.maximum(self.eigenvalues, 0) + ridge)
-        rotated = (self.eigenvectors.T @ self.targets) * inverse[:, None]
-        return float((rotated**2).sum() / rotated.size / inverse.mean() ** 2)
-
-    def _grid(self, ridges: ArrayLike) -> list[float]:
+    def _grid(self, ridges: Any) -> list[float]:
         grid = np.asarray(ridges, np.float64)
         if grid.ndim != 1 or not len(grid):
             raise ValueError(f"ridges must be one or more numbers; received shape {grid.shape}")
@@ -141,7 +129,7 @@ def ridge_path(kernel: KernelFunction, x: ArrayLike, y: ArrayLike) -> RidgePath:
     return RidgePath(kernel, points, np.asarray(data.y, np.float64), values, vectors, data.vector)
 
 
-def kernel_ridge(kernel: KernelFunction, x: ArrayLike, y: ArrayLike, *, ridge: float) -> KernelRidge:
+def kernel_ridge(kernel: KernelFunction, x: ArrayLike, y: ArrayLike, *, ridge: Any) -> KernelRidge:
     """Kernel ridge regression: the f of least `sum_i (f(x_i) - y_i)^2 + ridge |f|^2`, with weights `(K + ridge I)^(-1) y`.
 
     The ridge is what is added to the diagonal, as the `noise` of `nnlimits.posterior`, and `n` times the regularization of papers

@@ -39,7 +39,7 @@ class SupportVectorClassifier(NamedTuple):
         return self.decision.points
 
 
-def kernel_svm(kernel: KernelFunction, x: ArrayLike, labels: Any, *, penalty: float = 1.0) -> SupportVectorClassifier:
+def kernel_svm(kernel: KernelFunction, x: ArrayLike, labels: Any, *, penalty: int | float = 1.0) -> SupportVectorClassifier:
     """The support vector machine of a kernel: the f and b of least `|f|^2 / 2 + penalty sum max(0, 1 - s_i (f(x_i) + b))`.
 
     Solved in float64 by scikit-learn's `SVC` on the Gram matrix; more than two classes one against the rest.
@@ -70,7 +70,7 @@ def kernel_svm(kernel: KernelFunction, x: ArrayLike, labels: Any, *, penalty: fl
 
 
 def kernel_svr(
-    kernel: KernelFunction, x: ArrayLike, y: ArrayLike, *, penalty: float = 1.0, epsilon: float = 0.1
+    kernel: KernelFunction, x: ArrayLike, y: ArrayLike, *, penalty: int | float = 1.0, epsilon: int | float = 0.1
 ) -> Representer:
     """Support vector regression: the f and b of least `|f|^2 / 2 + penalty sum max(0, |y_i - f(x_i) - b| - epsilon)`.
 

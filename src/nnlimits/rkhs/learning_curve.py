@@ -4,7 +4,6 @@ import math
 from typing import Any, NamedTuple
 
 import numpy as np
-from jax.typing import ArrayLike
 from jaxtyping import Float
 from scipy.optimize import brentq
 
@@ -33,15 +32,15 @@ class LearningCurve(NamedTuple):
 
 
 def learning_curve(
-    eigenvalues: ArrayLike,
-    power: ArrayLike,
-    sizes: ArrayLike,
+    eigenvalues: Any,
+    power: Any,
+    sizes: Any,
     *,
-    multiplicities: ArrayLike | None = None,
-    tail: float = 0.0,
-    unlearnable: float = 0.0,
-    noise: float = 0.0,
-    ridge: float = 0.0,
+    multiplicities: Any = None,
+    tail: int | float = 0.0,
+    unlearnable: int | float = 0.0,
+    noise: int | float = 0.0,
+    ridge: int | float = 0.0,
 ) -> LearningCurve:
     """Test and training error of kernel ridge regression, averaged over training sets, from eigenvalues and coefficients.
 
@@ -89,7 +88,7 @@ def learning_curve(
 
 
 def zonal_learning_curve(
-    spectrum: MercerSpectrum, power: ArrayLike, sizes: ArrayLike, *, noise: float = 0.0, ridge: float = 0.0
+    spectrum: MercerSpectrum, power: Any, sizes: Any, *, noise: int | float = 0.0, ridge: int | float = 0.0
 ) -> LearningCurve:
     """`learning_curve` of a kernel on a sphere, for uniform inputs.
 

@@ -51,7 +51,7 @@ def measured_learning_curve(
     y_test: ArrayLike,
     sizes: Any,
     *,
-    ridge: float = 0.0,
+    ridge: int | float = 0.0,
     draws: int = 8,
     seed: int = 0,
     advance: Advance = ignore,

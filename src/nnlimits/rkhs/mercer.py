@@ -54,7 +54,7 @@ class MercerSpectrum(NamedTuple):
         """The sum of the eigenvalues that were not found: of higher degrees, or below rounding; not negative."""
         return max(0.0, self.diagonal - self.trace)
 
-    def effective_dimension(self, regularization: float) -> float:
+    def effective_dimension(self, regularization: int | float) -> float:
         """`sum mu / (mu + regularization)` over all eigenvalues; those of the tail as if they were far below it.
 
         **Raises:** `ValueError` unless the regularization is positive.
@@ -91,7 +91,7 @@ class MercerSpectrum(NamedTuple):
 
 
 def mercer(
-    kernel: KernelFunction, dimension: int, degrees: int = 60, *, radius: float | None = None
+    kernel: KernelFunction, dimension: int, degrees: int = 60, *, radius: int | float | None = None
 ) -> MercerSpectrum:
     """The Mercer spectrum on the sphere S^(d-1) of a kernel that depends on the angle, such as any fully connected network's.
 

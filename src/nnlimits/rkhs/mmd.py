@@ -15,8 +15,8 @@ from nnlimits.rkhs.evaluation import (
     check_kernel,
     check_points,
     check_same_features,
-    cross_gram,
     gram_matrix,
+    paired,
 )
 
 _COLUMNS = 2**22
@@ -103,21 +103,12 @@ def linear_mmd_test(kernel: KernelFunction, x: ArrayLike, y: ArrayLike) -> MMDTe
     half = n // 2
     first, second = points[: 2 * half : 2], points[1 : 2 * half : 2]
     third, fourth = points[n : n + 2 * half : 2], points[n + 1 : n + 2 * half : 2]
-    terms = _paired(kernel, first, second) + _paired(kernel, third, fourth)
-    terms -= _paired(kernel, first, fourth) + _paired(kernel, second, third)
+    terms = paired(kernel, first, second) + paired(kernel, third, fourth)
+    terms -= paired(kernel, first, fourth) + paired(kernel, second, third)
     error = float(terms.std(ddof=1)) / math.sqrt(half)
     statistic = float(terms.mean())
     p_value = float(ndtr(-statistic / error)) if error > 0 else float(statistic <= 0)
     return MMDTest(statistic, p_value, np.empty(0))
-
-
-def _paired(kernel: KernelFunction, a: Inputs, b: Inputs) -> Float[np.ndarray, " n"]:
-    """`k(a_i, b_i)`, by small blocks."""
-    step = 32
-    parts = [
-        np.diagonal(cross_gram(kernel, a[i : i + step], b[i : i + step])).copy() for i in range(0, len(a), step)
-    ]
-    return np.concatenate(parts)
 
 
 def _pooled(kernel: KernelFunction, x: ArrayLike, y: ArrayLike) -> tuple[Inputs, int]:

@@ -11,7 +11,7 @@ from nnlimits.rkhs.gegenbauer import log_density
 Nodes = Float[np.ndarray, " nodes"]
 
 _RATIO, _LEVELS = 0.2, 16
-_LEAST_LOG_WEIGHT = -90.0
+_LEAST_LOG_WEIGHT = -300.0
 
 
 class AngularRule(NamedTuple):

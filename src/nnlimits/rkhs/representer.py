@@ -64,7 +64,7 @@ class Representer(eqx.Module):
         """
         return np.sqrt(self.squared_norm)
 
-    def inner(self, other: "Representer") -> Any:
+    def inner(self, other: Any) -> Any:
         """`<f, g> = alpha^T k(X, X') beta`, output by output, for two functions of one kernel's space.
 
         **Raises:** `TypeError` for what is no `Representer`; `ValueError` for other kernels, features or numbers of outputs.
@@ -75,11 +75,12 @@ class Representer(eqx.Module):
             total += (self.weights[rows] * (block @ other.weights)).sum(0)
         return self._shaped(total)
 
-    def distance(self, other: "Representer") -> Any:
+    def distance(self, other: Any) -> Any:
         """The norm of the difference of two functions of one kernel's space, without intercepts; errors as of `inner`."""
+        self._check_like(other)
         return np.sqrt(np.maximum(self.squared_norm + other.squared_norm - 2 * self.inner(other), 0.0))
 
-    def __sub__(self, other: "Representer") -> "Representer":
+    def __sub__(self, other: Any) -> "Representer":
         """The difference, as a function with the points of both; errors as of `inner`."""
         self._check_like(other)
         cross = cross_gram(self.kernel, self.points, other.points)

@@ -11,6 +11,7 @@ from nnlimits import nn
 from nnlimits.kernels import Kernel
 from nnlimits.kernels.blocks import flatten
 from nnlimits.kernels.grids import members
+from nnlimits.kernels.needs import needs
 from nnlimits.rkhs.evaluation import KernelFunction, check_kernel, cross_gram
 from nnlimits.rkhs.gegenbauer import check_dimension
 from nnlimits.validation import check_positive
@@ -37,45 +38,51 @@ _NEEDS_POSITIONS = (
 )
 """Words that tell features apart, so that a rotation of the input changes their kernel."""
 
-_COLUMNS = 2**22
-"""Entries of the inputs that are made at once."""
+_COLUMNS = 1024
+"""Points at once: always so many, that a kernel is compiled once."""
 
 _ROTATION_TOLERANCE = 1e-9
 
 
 class Zonal(eqx.Module):
-    """A kernel `k(x, x')` on the sphere of S^(d-1) of some radius that depends on the angle between its inputs alone."""
+    """A kernel `k(x, x')` on the sphere S^(d-1) of some radius that depends on the angle between its inputs alone."""
 
     kernel: KernelFunction
     dimension: int = eqx.field(static=True)
     radius: float = eqx.field(static=True)
+    features: int = eqx.field(static=True)
+    """Of the inputs that it is evaluated at: the dimension, or 2 for a network that sees but mean squares of features."""
 
     def __call__(self, distance: Nodes, opposite: Bool[np.ndarray, " nodes"]) -> Nodes:
         """The kernel at the angles `distance`, or `pi - distance` where `opposite`.
 
-        Angles near pi are given by their distance from it, which keeps their digits. Both inputs lie in a plane.
+        Angles near pi are given by their distance from it, which keeps their digits.
         """
-        fixed = self._points(np.zeros(1), np.zeros(1, bool))
-        step = max(1, _COLUMNS // self.dimension)
-        parts = [
-            cross_gram(self.kernel, fixed, self._points(distance[i : i + step], opposite[i : i + step]))[0]
-            for i in range(0, len(distance), step)
-        ]
-        return np.concatenate(parts)
+        return self.in_plane(distance, opposite, np.eye(2, self.features))
+
+    def in_plane(
+        self, distance: Nodes, opposite: Bool[np.ndarray, " nodes"], plane: Float[np.ndarray, "2 features"]
+    ) -> Nodes:
+        """As a call, for inputs in the plane of two orthonormal vectors, one of them the first vector."""
+        scale = self.radius * math.sqrt(self.features / self.dimension)
+        found = np.empty(len(distance))
+        for start in range(0, len(distance), _COLUMNS):
+            rows = slice(start, start + _COLUMNS)
+            angle = np.zeros(_COLUMNS)
+            angle[: len(distance[rows])] = distance[rows]
+            sign = np.ones(_COLUMNS)
+            sign[: len(distance[rows])][opposite[rows]] = -1
+            points = scale * np.stack([sign * np.cos(angle), np.sin(angle)], 1) @ plane
+            found[rows] = cross_gram(self.kernel, scale * plane[:1], points)[0, : len(distance[rows])]
+        return found
 
     @property
     def diagonal(self) -> float:
         """The kernel at the angle zero, as a limit: a jump where both inputs are one example, as dropout has, is left out."""
         return float(self(np.zeros(1), np.zeros(1, bool))[0])
 
-    def _points(self, distance: Nodes, opposite: Bool[np.ndarray, " nodes"]) -> Float[np.ndarray, "nodes d"]:
-        points = np.zeros((len(distance), self.dimension))
-        points[:, 0] = self.radius * np.where(opposite, -1, 1) * np.cos(distance)
-        points[:, 1] = self.radius * np.sin(distance)
-        return points
 
-
-def zonal(kernel: KernelFunction, dimension: int, radius: float | None = None) -> Zonal:
+def zonal(kernel: KernelFunction, dimension: Any, radius: int | float | None = None) -> Zonal:
     """A kernel on the sphere of R^d as a function of the angle.
 
     **Arguments:** `kernel`, of a fully connected network, `nnlimits.kernel(network).ntk` or `.nngp`, or any function
@@ -89,12 +96,24 @@ def zonal(kernel: KernelFunction, dimension: int, radius: float | None = None) -
     d = check_dimension(dimension)
     if radius is not None:
         check_positive("radius", radius)
-    network = getattr(kernel, "__self__", None)
+    network, features = getattr(kernel, "__self__", None), d
     if isinstance(network, Kernel):
         _check_fully_connected(network.network, d)
-    found = Zonal(kernel, d, math.sqrt(d) if radius is None else float(radius))
+        features = _least_features(network.network, d)
+    found = Zonal(kernel, d, math.sqrt(d) if radius is None else float(radius), features)
     _check_rotations(found)
     return found
+
+
+def _least_features(network: nn.Layer, dimension: int) -> int:
+    """Two, where the kernel depends on inputs by their mean products alone: not if it counts features, or adds to them."""
+    if needs(network).widths:
+        return dimension
+    try:
+        network.output_shape((2,))
+    except ValueError:
+        return dimension
+    return 2
 
 
 def _check_fully_connected(network: nn.Layer, dimension: int) -> None:
@@ -117,11 +136,9 @@ def _written_out(layer: nn.Layer) -> list[nn.Layer]:
 def _check_rotations(found: Zonal) -> None:
     """Compare with pairs at the same angles that are rotated, which a kernel that is not zonal gives other values."""
     angles = np.array([0.4, 1.3, 2.2])
-    expected = found(np.minimum(angles, np.pi - angles), angles > np.pi / 2)
-    frame = np.linalg.qr(np.random.default_rng(0).standard_normal((found.dimension, found.dimension)))[0][:2]
-    fixed = found.radius * frame[:1]
-    turned = found.radius * (np.cos(angles)[:, None] * frame[0] + np.sin(angles)[:, None] * frame[1])
-    rotated = cross_gram(found.kernel, fixed, turned)[0]
+    nodes = np.minimum(angles, np.pi - angles), angles > np.pi / 2
+    plane = np.linalg.qr(np.random.default_rng(0).standard_normal((found.features, 2)))[0].T
+    expected, rotated = found(*nodes), found.in_plane(*nodes, plane)
     off = float(np.abs(rotated - expected).max() / max(np.abs(expected).max(), np.finfo(float).tiny))
     if off > _ROTATION_TOLERANCE:
         raise ValueError(
