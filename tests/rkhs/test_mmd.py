@@ -53,7 +53,9 @@ def test_linear_time_test():
     generator = np.random.default_rng(2)
 
     def test_of(shift, n):
-        return rkhs.linear_mmd_test(gaussian, generator.standard_normal((n, 1)), generator.standard_normal((n, 1)) + shift)
+        return rkhs.linear_mmd_test(
+            gaussian, generator.standard_normal((n, 1)), generator.standard_normal((n, 1)) + shift
+        )
 
     null = np.array([test_of(0.0, 100).p_value for _ in range(200)])
     assert null.mean() == pytest.approx(0.5, abs=4 * 0.289 / 200**0.5 + 0.01)

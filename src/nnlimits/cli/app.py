@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 import nnlimits
-from nnlimits.cli import catapult, demo, depth, environment, explain, fit, mean_field, phase, predict
+from nnlimits.cli import catapult, demo, depth, environment, explain, fit, mean_field, phase, predict, rkhs
 
 app = typer.Typer(
     name="nnlimits",
@@ -41,6 +41,7 @@ app.command("phase")(phase.phase)
 app.command("catapult")(catapult.catapult)
 app.add_typer(mean_field.app, name="mean-field")
 app.add_typer(depth.app, name="depth")
+app.add_typer(rkhs.app, name="rkhs")
 
 
 def main() -> None:

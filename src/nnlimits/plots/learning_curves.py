@@ -63,7 +63,11 @@ def data_learning_curves(curves: Mapping[str, DataCurve], text: str) -> Figure:
     errors.axhline(first.variance, color=COLORS["faint"], linestyle=":", linewidth=1.2, label="predicting zero")
     _sizes(errors, first.measured.sizes, "mean squared test error, summed over outputs")
     title(errors, text)
-    legend(errors, loc="lower left", title="marks: measured\ncurves: predicted from the sample\nbroken: sample as distribution")
+    legend(
+        errors,
+        loc="lower left",
+        title="marks: measured\ncurves: predicted from the sample\nbroken: sample as distribution",
+    )
     _ratio_axis(ratios, first.measured.sizes)
     return figure
 

@@ -43,7 +43,12 @@ def _draw_decay(axis: Axes, found: SphereSpectra) -> None:
             continue
         axis.plot(degrees[kept], spectrum.eigenvalues[kept], marker, color=COLORS[color], markersize=5, label=name)
         axis.plot(
-            degrees[1:], spectrum.errors[1:], ":", color=COLORS[color], linewidth=1.1, label=f"{name}: bound of rounding"
+            degrees[1:],
+            spectrum.errors[1:],
+            ":",
+            color=COLORS[color],
+            linewidth=1.1,
+            label=f"{name}: bound of rounding",
         )
         promise, decay = found.exponent(name), found.decays[name]
         if decay is not None and math.isfinite(promise):

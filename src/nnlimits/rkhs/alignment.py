@@ -13,9 +13,9 @@ Gram = Float[np.ndarray, "n n"]
 def centred_alignment(first: Any, second: Any) -> float:
     """The cosine of two Gram matrices after centring, in [0, 1]: 1 if they are equal up to scale and offset of the features.
 
-    `<H K H, H L H> / (|H K H| |H L H|)` with `H = I - 1/n` (Cortes, Mohri & Rostamizadeh 2012, definition 4); of linear kernels of
-    two representations it is their CKA (Kornblith et al. 2019). Its value on a sample exceeds that of the distribution by
-    the order of 1/n: see `unbiased_centred_alignment`.
+    `<H K H, H L H> / (|H K H| |H L H|)` with `H = I - 1/n` (Cortes, Mohri & Rostamizadeh 2012, definition 4); of linear
+    kernels of two representations it is their CKA (Kornblith et al. 2019). Its value on a sample exceeds that of the
+    distribution by the order of 1/n: see `unbiased_centred_alignment`.
 
     **Arguments:** `first`, `second`: Gram matrices (n, n) of one sample.
 
@@ -55,7 +55,9 @@ def _pair(first: Any, second: Any) -> tuple[Gram, Gram]:
     for name, value in (("first", first), ("second", second)):
         matrix = np.asarray(value, np.float64)
         if matrix.ndim != 2 or matrix.shape[0] != matrix.shape[1] or len(matrix) < 2:
-            raise ValueError(f"{name} must be the Gram matrix of a sample, (n, n) with n of at least 2; received {matrix.shape}")
+            raise ValueError(
+                f"{name} must be the Gram matrix of a sample, (n, n) with n of at least 2; received {matrix.shape}"
+            )
         check_finite(name, matrix)
         if np.abs(matrix - matrix.T).max() > 1e-6 * np.abs(matrix).max():
             raise ValueError(f"{name} is not symmetric; a Gram matrix k(x, x) of one sample is")
@@ -78,12 +80,14 @@ def _inner(a: Gram, b: Gram) -> float:
 
 def _cosine(product: float, first: float, second: float) -> float:
     if not (first > 0 and second > 0):
-        raise ValueError("a Gram matrix shows no variation beyond that of independent features, so that its alignment is unknown")
+        raise ValueError(
+            "a Gram matrix shows no variation beyond that of independent features, so that its alignment is unknown"
+        )
     return product / np.sqrt(first * second)
 
 
 def _unbiased_product(a: Gram, b: Gram) -> float:
-    """Song et al. 2012, equation 5, as the product of matrices that are centred without their diagonals (Szekely & Rizzo 2014)."""
+    """Song et al. 2012, equation 5: the product of matrices centred without their diagonals (Szekely & Rizzo 2014)."""
     return _inner(_centred_without_diagonal(a), _centred_without_diagonal(b)) / (len(a) * (len(a) - 3))
 
 

@@ -48,7 +48,9 @@ class Decay(NamedTuple):
         """
         k = np.atleast_1d(np.asarray(degrees, np.float64))
         if math.isinf(self.exponent):
-            raise ValueError("the kernel has no singularity at its ends: its eigenvalues fall faster than any power of k")
+            raise ValueError(
+                "the kernel has no singularity at its ends: its eigenvalues fall faster than any power of k"
+            )
         total, largest = np.zeros(len(k)), np.zeros(len(k))
         for end, sign in ((self.equal, np.ones(len(k))), (self.opposite, (-1.0) ** k)):
             if math.isfinite(end.power):

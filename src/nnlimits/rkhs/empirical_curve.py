@@ -1,14 +1,16 @@
 """Learning curves predicted from a sample of data: from the spectrum of the kernel on it and the coefficients of its targets.
 
-A sample's own eigenvalues and coefficients are not those of its distribution: the small eigenvalues are wrong, and targets that no
-eigenfunction within reach explains are spread over all of them, as if they could be learnt. What enters a learning curve is
-known all the same. With `D_p(kappa) = sum (mu / (mu + kappa))^p` of the distribution and K of a sample of m, for any ridge
+A sample's own eigenvalues and coefficients are not those of its distribution: the small eigenvalues are wrong, and
+targets that no eigenfunction within reach explains are spread over all of them, as if they could be learnt. What enters
+a learning curve is known all the same. With `D_p(kappa) = sum (mu / (mu + kappa))^p` of the distribution and K of a
+sample of m, for any ridge
 
     kappa = 1 / tr (K + ridge)^(-1),      D_1(kappa) = tr K (K + ridge)^(-1),      D_2 = D_1 + kappa D_1'(kappa),
 
-and the leave-one-out error is the test error, `m / (m - D_2)` times what is missed (Jacot et al. 2020; Wei, Hu & Steinhardt 2022, who
-take generalized cross-validation, which is too low where examples have unlike leverages, as those of images have).
-Read for all ridges, that gives each function of kappa down to `1 / tr K^(-1)`, and so the error of any n up to m.
+and the leave-one-out error is the test error, `m / (m - D_2)` times what is missed (Jacot et al. 2020; Wei, Hu &
+Steinhardt 2022, who take generalized cross-validation, which is too low where examples have unlike leverages, as those
+of images have). Read for all ridges, that gives each function of kappa down to `1 / tr K^(-1)`, and so the error of any
+n up to m.
 """
 
 import math

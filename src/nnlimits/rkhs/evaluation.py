@@ -45,7 +45,9 @@ def check_points(name: str, x: Any) -> Inputs:
     **Raises:** `TypeError` for traced or non-numeric inputs; `ValueError` for no examples, one axis only, or NaN.
     """
     if is_traced(x):
-        raise TypeError(f"{name} is traced: nnlimits.rkhs works on known values in float64, outside jax.jit and jax.grad")
+        raise TypeError(
+            f"{name} is traced: nnlimits.rkhs works on known values in float64, outside jax.jit and jax.grad"
+        )
     return np.asarray(check_inputs(name, x, rank=max(2, np.ndim(x))), np.float64)
 
 
@@ -91,7 +93,7 @@ def kernel_rows(kernel: KernelFunction, x: Inputs, others: Inputs) -> Iterator[t
     """Blocks of rows of `k(x, others)`, each small enough for memory."""
     start = 0
     for rows in row_blocks(x, len(others)):
-        yield slice(start, start + len(rows)), cross_gram(kernel, rows, others)
+        yield slice(start, start + len(rows)), cross_gram(kernel, np.asarray(rows), others)
         start += len(rows)
 
 
@@ -105,9 +107,7 @@ def kernel_diagonal(kernel: KernelFunction, x: Inputs) -> Float[np.ndarray, " n"
 
 def paired(kernel: KernelFunction, x1: Inputs, x2: Inputs) -> Float[np.ndarray, " n"]:
     """`k(x1_i, x2_i)` of each pair, by small blocks."""
-    parts = [
-        np.diagonal(cross_gram(kernel, x1[i : i + _BLOCK], x2[i : i + _BLOCK])) for i in range(0, len(x1), _BLOCK)
-    ]
+    parts = [np.diagonal(cross_gram(kernel, x1[i : i + _BLOCK], x2[i : i + _BLOCK])) for i in range(0, len(x1), _BLOCK)]
     return np.concatenate(parts)
 
 

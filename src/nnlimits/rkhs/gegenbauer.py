@@ -43,7 +43,8 @@ def log_density(dimension: int, angle: Angles) -> Angles:
 def orthonormal_polynomials(dimension: int, degrees: int, cosine: Angles) -> Float[np.ndarray, "k nodes"]:
     """`sqrt(N(d, k)) P_k(cosine)` for k = 0, ..., `degrees`, by their three-term recurrence.
 
-    `t p_k = b_(k+1) p_(k+1) + b_k p_(k-1)` with `b_k^2 = k (k + d - 3) / ((2 k + d - 2) (2 k + d - 4))`, which is stable on [-1, 1].
+    `t p_k = b_(k+1) p_(k+1) + b_k p_(k-1)` with `b_k^2 = k (k + d - 3) / ((2 k + d - 2) (2 k + d - 4))`, which is stable
+    on [-1, 1].
     """
     d, last = check_dimension(dimension), as_integer("degrees", 0, degrees)
     values = np.empty((last + 1, len(cosine)))

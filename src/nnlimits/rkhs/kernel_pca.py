@@ -54,8 +54,8 @@ class KernelPCA(eqx.Module):
 def kernel_pca(kernel: KernelFunction, x: ArrayLike, components: int = 2) -> KernelPCA:
     """The directions of largest variance of a sample in the kernel's Hilbert space.
 
-    **Arguments:** `kernel`; `x`, (n, ...), two examples or more; `components`, how many, at most as many as there are directions in
-    which the sample varies, `n - 1` or fewer. Signs are such that the largest weight is positive.
+    **Arguments:** `kernel`; `x`, (n, ...), two examples or more; `components`, how many, at most as many as there are
+    directions in which the sample varies, `n - 1` or fewer. Signs are such that the largest weight is positive.
 
     **Raises:** `TypeError` for what is no kernel; `ValueError` for bad inputs, or more components than there are.
     """
@@ -69,7 +69,9 @@ def kernel_pca(kernel: KernelFunction, x: ArrayLike, components: int = 2) -> Ker
     values, vectors = values[::-1], vectors[:, ::-1]
     there = int((values > _SINGULAR * max(values[0], np.finfo(float).tiny)).sum()) if n > 1 else 0
     if wanted > there:
-        raise ValueError(f"components is {wanted}, but the sample of {n} varies in {there} directions; ask for at most that")
+        raise ValueError(
+            f"components is {wanted}, but the sample of {n} varies in {there} directions; ask for at most that"
+        )
     chosen = vectors[:, :wanted]
     chosen = chosen * np.sign(chosen[np.abs(chosen).argmax(0), np.arange(wanted)])
     weights = chosen / np.sqrt(values[:wanted])

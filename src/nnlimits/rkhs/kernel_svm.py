@@ -16,7 +16,7 @@ class SupportVectorClassifier(NamedTuple):
     """A support vector machine for classes; call it for the classes of new inputs."""
 
     decision: Representer
-    """With two classes, one function that is positive for the second; with more, one for each, positive for it against the rest."""
+    """With two classes, one function, positive for the second; with more, one for each, positive for it against the rest."""
     classes: Shaped[np.ndarray, " c"]
     penalty: float
     duality_gap: float
@@ -39,7 +39,9 @@ class SupportVectorClassifier(NamedTuple):
         return self.decision.points
 
 
-def kernel_svm(kernel: KernelFunction, x: ArrayLike, labels: Any, *, penalty: int | float = 1.0) -> SupportVectorClassifier:
+def kernel_svm(
+    kernel: KernelFunction, x: ArrayLike, labels: Any, *, penalty: int | float = 1.0
+) -> SupportVectorClassifier:
     """The support vector machine of a kernel: the f and b of least `|f|^2 / 2 + penalty sum max(0, 1 - s_i (f(x_i) + b))`.
 
     Solved in float64 by scikit-learn's `SVC` on the Gram matrix; more than two classes one against the rest.

@@ -45,9 +45,10 @@ def learning_curve(
     """Test and training error of kernel ridge regression, averaged over training sets, from eigenvalues and coefficients.
 
     With `kappa` the root of `n = sum mu_i / (mu_i + kappa) + ridge / kappa` and `L_i = mu_i / (mu_i + kappa)`, the test error is
-    `n / (n - sum L_i^2) (sum (1 - L_i)^2 power_i + noise)` and the training error `(ridge / (n kappa))^2` of it (Bordelon, Canatar &
-    Pehlevan 2020, equations 9 and 13; Simon et al. 2021, section 4.1). Exact for many examples if the eigenfunctions, evaluated
-    at one, are as if independent Gaussians; in practice within a few per cent from tens of examples on.
+    `n / (n - sum L_i^2) (sum (1 - L_i)^2 power_i + noise)` and the training error `(ridge / (n kappa))^2` of it
+    (Bordelon, Canatar & Pehlevan 2020, equations 9 and 13; Simon et al. 2021, section 4.1). Exact for many examples if
+    the eigenfunctions, evaluated at one, are as if independent Gaussians; in practice within a few per cent from tens of
+    examples on.
 
     **Arguments:**
 
@@ -92,8 +93,8 @@ def zonal_learning_curve(
 ) -> LearningCurve:
     """`learning_curve` of a kernel on a sphere, for uniform inputs.
 
-    **Arguments:** `spectrum`, from `mercer`; `power`, the target's mean square in degrees 0, 1, ..., of which those after the last
-    given are zero, such as from `zonal_power`; the others as of `learning_curve`.
+    **Arguments:** `spectrum`, from `mercer`; `power`, the target's mean square in degrees 0, 1, ..., of which those
+    after the last given are zero, such as from `zonal_power`; the others as of `learning_curve`.
 
     **Raises:** `ValueError` for power in more degrees than the spectrum has, or as `learning_curve`.
     """
@@ -139,9 +140,8 @@ def _kappa(values: Levels, numbers: Levels, ridge: float, n: float) -> float:
 
     high = math.log(highest)
     if excess(high) >= 0:  # all eigenvalues are zero to rounding beside the ridge
-        return highest
+        return float(highest)
     low = high - 1.0
     while excess(low) <= 0:
         low -= 2 * (high - low)
     return math.exp(brentq(excess, low, high, xtol=1e-13, rtol=1e-14))
-

@@ -60,8 +60,9 @@ def measured_learning_curve(
 
     The Gram matrix of the pool and its covariance with the test inputs are computed once.
 
-    **Arguments:** `kernel`; `x`, `y`, the pool, (p, ...) and (p,) or (p, outputs); `x_test`, `y_test`; `sizes`, of subsets, at most
-    p; `ridge`, what is added to the diagonal; `draws`, subsets of each size, at least 2; `seed`; `advance`, told of each size.
+    **Arguments:** `kernel`; `x`, `y`, the pool, (p, ...) and (p,) or (p, outputs); `x_test`, `y_test`; `sizes`, of
+    subsets, at most p; `ridge`, what is added to the diagonal; `draws`, subsets of each size, at least 2; `seed`;
+    `advance`, told of each size.
 
     **Returns:** a `MeasuredCurve`; errors are summed over outputs.
 

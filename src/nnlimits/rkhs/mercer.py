@@ -139,7 +139,9 @@ def zonal_power(function: Any, dimension: int, degrees: int = 60) -> Degrees:
         cosine = np.where(opposite, -1.0, 1.0) * np.cos(distance)
         found = np.asarray(function(cosine), np.float64)
         if found.shape != cosine.shape or not np.isfinite(found).all():
-            raise ValueError(f"function must return finite values of shape {cosine.shape}; received shape {found.shape}")
+            raise ValueError(
+                f"function must return finite values of shape {cosine.shape}; received shape {found.shape}"
+            )
         return found
 
     return _projections(values, dimension, as_integer("degrees", 0, degrees))[0] ** 2

@@ -58,9 +58,7 @@ def biased_squared_mmd(kernel: KernelFunction, x: ArrayLike, y: ArrayLike) -> fl
     return max(0.0, float(signs @ gram_matrix(kernel, points) @ signs))
 
 
-def mmd_test(
-    kernel: KernelFunction, x: ArrayLike, y: ArrayLike, *, permutations: int = 500, seed: int = 0
-) -> MMDTest:
+def mmd_test(kernel: KernelFunction, x: ArrayLike, y: ArrayLike, *, permutations: int = 500, seed: int = 0) -> MMDTest:
     """A permutation test with the unbiased discrepancy: exact, for samples of any size.
 
     The p-value counts the sample itself among the permutations, so that under the null hypothesis it is below `a` with a

@@ -122,7 +122,9 @@ def representer(kernel: KernelFunction, x: ArrayLike, weights: ArrayLike) -> Rep
     points = check_points("x", x)
     data = training_set(points, np.asarray(weights, np.float64))
     columns = np.asarray(data.y, np.float64)
-    return Representer(kernel, points, columns, gram_matrix(kernel, points) @ columns, np.zeros(columns.shape[1]), data.vector)
+    return Representer(
+        kernel, points, columns, gram_matrix(kernel, points) @ columns, np.zeros(columns.shape[1]), data.vector
+    )
 
 
 def minimum_norm_interpolant(kernel: KernelFunction, x: ArrayLike, y: ArrayLike) -> Representer:
@@ -139,5 +141,5 @@ def minimum_norm_interpolant(kernel: KernelFunction, x: ArrayLike, y: ArrayLike)
     data = training_set(np.asarray(x), np.asarray(y))
     points, targets = check_points("x", data.x), np.asarray(data.y, np.float64)
     matrix = gram_matrix(kernel, points)
-    weights = factorize(matrix, targets, remedy="ridge").solve(targets)
+    weights = np.asarray(factorize(matrix, targets, remedy="ridge").solve(targets))
     return Representer(kernel, points, weights, matrix @ weights, np.zeros(targets.shape[1]), data.vector)

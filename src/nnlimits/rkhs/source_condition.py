@@ -20,9 +20,9 @@ class FittedExponent(NamedTuple):
 class SourceCondition(NamedTuple):
     """Power laws of eigenvalues and of a target's coefficients.
 
-    `mu_i ~ i^(-capacity)`, and what is left of the target after i eigenfunctions is `sum_(j > i) c_j^2 ~ mu_i^(2 source)`: the target
-    is `T^s g` of a square-integrable g, with `T` the kernel's integral operator, for s below `source`, and in the kernel's
-    Hilbert space if that is above 1/2 (Caponnetto & De Vito 2007; Cui et al. 2021, equation 8).
+    `mu_i ~ i^(-capacity)`, and what is left of the target after i eigenfunctions is `sum_(j > i) c_j^2 ~ mu_i^(2
+    source)`: the target is `T^s g` of a square-integrable g, with `T` the kernel's integral operator, for s below
+    `source`, and in the kernel's Hilbert space if that is above 1/2 (Caponnetto & De Vito 2007; Cui et al. 2021, equation 8).
     """
 
     capacity: FittedExponent
@@ -56,22 +56,24 @@ def source_condition(
 ) -> SourceCondition:
     """The capacity and the source exponent, by straight lines through logarithms at indices spread evenly in their logarithm.
 
-    Of an empirical spectrum of n examples trust indices up to n / 10 or so: there eigenvalues are within a third of their own, and
-    beyond they fall too fast. Noise of variance `v` on the targets adds `v / n` to each squared coefficient, and hides the
-    exponent where that is as much as the rest: give `v / n` as `noise`, and a `last` before it.
+    Of an empirical spectrum of n examples trust indices up to n / 10 or so: there eigenvalues are within a third of
+    their own, and beyond they fall too fast. Noise of variance `v` on the targets adds `v / n` to each squared
+    coefficient, and hides the exponent where that is as much as the rest: give `v / n` as `noise`, and a `last` before it.
 
-    **Arguments:** `eigenvalues`, descending and positive, each as often as it is repeated; `coefficients` of the target, one for each,
-    or (r, outputs); `first`, `last`: the range of indices, from 1, all from the tenth on if absent; `remaining`, the mean square
-    of the target beyond the coefficients; `noise`, what noise adds to each squared coefficient; `confidence`, of the intervals.
+    **Arguments:** `eigenvalues`, descending and positive, each as often as it is repeated; `coefficients` of the target,
+    one for each, or (r, outputs); `first`, `last`: the range of indices, from 1, all from the tenth on if absent;
+    `remaining`, the mean square of the target beyond the coefficients; `noise`, what noise adds to each squared
+    coefficient; `confidence`, of the intervals.
 
     **Returns:** a `SourceCondition`. Intervals are those of the fits, from their scatter: not of a law that is no power.
 
-    **Raises:** `ValueError` for eigenvalues that do not descend, fewer than four points to fit, or a target that is hidden by noise.
+    **Raises:** `ValueError` for eigenvalues that do not descend, fewer than four points to fit, or a target that is
+    hidden by noise.
 
     """
     values, squares = _checked(eigenvalues, coefficients)
     end = len(values) if last is None else last
-    if not (1 <= first and first + 3 <= end <= len(values)):
+    if not (first >= 1 and first + 3 <= end <= len(values)):
         raise ValueError(
             f"first and last must be at least 4 apart, between 1 and the {len(values)} eigenvalues; received {first} and {end}"
         )
@@ -96,8 +98,7 @@ def _checked(eigenvalues: Any, coefficients: Any) -> tuple[Float[np.ndarray, " r
     values, parts = np.asarray(eigenvalues, np.float64), np.asarray(coefficients, np.float64)
     if values.ndim != 1 or parts.ndim not in (1, 2) or len(parts) != len(values):
         raise ValueError(
-            "eigenvalues must be (r,) and coefficients (r,) or (r, outputs); received "
-            f"{values.shape} and {parts.shape}"
+            f"eigenvalues must be (r,) and coefficients (r,) or (r, outputs); received {values.shape} and {parts.shape}"
         )
     check_finite("eigenvalues", values)
     check_finite("coefficients", parts)

@@ -132,7 +132,8 @@ def leading_spectrum(
 
     **Returns:** an `EmpiricalSpectrum`, with the residuals that were reached.
 
-    **Raises:** `TypeError` for what is no kernel; `ValueError` for bad inputs, a tolerance that is not positive, or a count above n.
+    **Raises:** `TypeError` for what is no kernel; `ValueError` for bad inputs, a tolerance that is not positive, or a
+    count above n.
     """
     check_kernel(kernel)
     check_positive("tolerance", tolerance)
@@ -160,9 +161,7 @@ def leading_spectrum(
             )
 
 
-def nystrom_spectrum(
-    kernel: KernelFunction, x: ArrayLike, landmarks: int, *, seed: int = 0
-) -> EmpiricalSpectrum:
+def nystrom_spectrum(kernel: KernelFunction, x: ArrayLike, landmarks: int, *, seed: int = 0) -> EmpiricalSpectrum:
     """The eigenvalues of the Gram matrix's Nystrom approximation `K(x, z) K(z, z)^(-1) K(z, x)`, in time `n landmarks^2`.
 
     Each is at most the sample's own, and short of it by at most the trace that the approximation lacks, which is reported as
@@ -189,9 +188,7 @@ def nystrom_spectrum(
     left, singular, _ = np.linalg.svd(features, full_matrices=False)
     trace = float(kernel_diagonal(kernel, points).mean())
     lacking = max(0.0, trace - float((singular**2).sum()) / n)
-    return EmpiricalSpectrum(
-        kernel, points, singular**2 / n, left * np.sqrt(n), np.full(len(singular), lacking), trace
-    )
+    return EmpiricalSpectrum(kernel, points, singular**2 / n, left * np.sqrt(n), np.full(len(singular), lacking), trace)
 
 
 def _applied(kernel: KernelFunction, points: Inputs, block: Float[np.ndarray, "n w"]) -> Float[np.ndarray, "n w"]:

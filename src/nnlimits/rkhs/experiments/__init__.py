@@ -2,8 +2,8 @@
 
 from nnlimits.rkhs.experiments.data_curve import DataCurve, data_learning_curve, standardised_rows
 from nnlimits.rkhs.experiments.random_harmonics import RandomHarmonics, random_harmonics
-from nnlimits.rkhs.experiments.sphere_curve import SphereCurve, sphere_learning_curve
 from nnlimits.rkhs.experiments.spectra import SphereSpectra, sphere_spectra
+from nnlimits.rkhs.experiments.sphere_curve import SphereCurve, sphere_learning_curve
 
 __all__ = [
     "DataCurve",

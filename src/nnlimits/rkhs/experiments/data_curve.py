@@ -48,11 +48,12 @@ def data_learning_curve(
 ) -> DataCurve:
     """Predict the learning curve from the kernel's eigenvalues and the targets' coefficients on a sample, and measure it.
 
-    The prediction sees the labels of the sample, and none of the test examples; training sets are random parts of the sample. Test
-    examples must be of the same distribution: those of MNIST's own test file are not, by 15 % of the error of its first 2,000.
+    The prediction sees the labels of the sample, and none of the test examples; training sets are random parts of the
+    sample. Test examples must be of the same distribution: those of MNIST's own test file are not, by 15 % of the error
+    of its first 2,000.
 
-    **Arguments:** `kernel`; `x`, `y`, the sample; `x_test`, `y_test`; `sizes`, of training sets, below that of the sample; `ridge`;
-    `draws`, training sets of each size; `seed`; `advance`, told of each size.
+    **Arguments:** `kernel`; `x`, `y`, the sample; `x_test`, `y_test`; `sizes`, of training sets, below that of the
+    sample; `ridge`; `draws`, training sets of each size; `seed`; `advance`, told of each size.
 
     **Raises:** as `empirical_learning_curve` and `measured_learning_curve`.
     """

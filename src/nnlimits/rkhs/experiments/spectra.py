@@ -25,7 +25,12 @@ class SphereSpectra(NamedTuple):
 
 
 def sphere_spectra(
-    network: nn.Layer, dimension: int, degrees: int = 60, *, radius: int | float | None = None, advance: Advance = ignore
+    network: nn.Layer,
+    dimension: int,
+    degrees: int = 60,
+    *,
+    radius: int | float | None = None,
+    advance: Advance = ignore,
 ) -> SphereSpectra:
     """The Mercer spectra of a network's NTK and NNGP, and what their singularities promise at high degrees.
 

@@ -14,6 +14,7 @@ from nnlimits.rkhs.learning_curve import LearningCurve, zonal_learning_curve
 from nnlimits.rkhs.measured_curve import MeasuredCurve, measured_learning_curve
 from nnlimits.rkhs.mercer import MercerSpectrum, mercer
 
+
 class SphereCurve(NamedTuple):
     """Test errors of kernel ridge regression on uniform inputs of a sphere, with the noise of the test targets."""
 
@@ -53,9 +54,9 @@ def sphere_learning_curve(
 ) -> SphereCurve:
     """Kernel ridge regression on targets of random spherical harmonics, and what the spectrum predicts of it.
 
-    **Arguments:** `kernel`, zonal; `dimension`, d; `power`, the targets' mean square by degree; `sizes`, of training sets; `ridge`,
-    `noise`, as of `learning_curve`; `draws`, samples, at least 2; `tests`, test inputs of each; `degrees`, of the spectrum; `seed`;
-    `advance`, told of each sample.
+    **Arguments:** `kernel`, zonal; `dimension`, d; `power`, the targets' mean square by degree; `sizes`, of training
+    sets; `ridge`, `noise`, as of `learning_curve`; `draws`, samples, at least 2; `tests`, test inputs of each;
+    `degrees`, of the spectrum; `seed`; `advance`, told of each sample.
 
     **Raises:** as `mercer`, `zonal_learning_curve` and `measured_learning_curve`.
     """
