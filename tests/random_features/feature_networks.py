@@ -49,6 +49,7 @@ DENSE = {
 }
 
 IMAGES = {
+    "sequence": nn.Sequential(nn.Conv(8, 3, b_std=0.2), nn.Relu(), nn.Conv(8, 3), nn.GlobalAvgPool(), nn.Dense(1)),
     "flat": conv(nn.Flatten()),
     "average": conv(nn.GlobalAvgPool(), padding="circular"),
     "strided": conv(nn.GlobalAvgPool(), stride=2),
@@ -71,6 +72,8 @@ def inputs(count, shape, seed=0, dtype=np.float32):
 
 def shape_of(name):
     """The shape of the inputs of a network named above."""
+    if name == "sequence":
+        return (5, 2)
     return (6, 6, 2) if name in IMAGES else (10,)
 
 
