@@ -21,7 +21,7 @@ BLOCK_ENTRIES = 2**23
 class NystromFeatures(FeatureMap):
     """Features `k(x, Z) L^{-T}`, `L L^T = k(Z, Z)`: their inner products are exact where one of the inputs is a landmark."""
 
-    kernel: Kernel = eqx.field(static=True)
+    kernel: Kernel
     landmarks: Float[np.ndarray, "m ..."]
     lower: Float[np.ndarray, "m m"]
     jitter: float = eqx.field(static=True)

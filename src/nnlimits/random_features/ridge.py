@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import scipy.linalg
@@ -188,9 +188,3 @@ def _lowest(criterion: Callable[[float], float], start: float) -> float:
     bend = left + right - 2 * middle
     vertex = here + (left - right) / (2 * bend) if bend > 0 else here
     return vertex if criterion(vertex) < criterion(here) else here
-
-
-def as_targets(targets: Any) -> Float[np.ndarray, "n outputs"]:
-    """Targets as a table."""
-    table = np.asarray(targets, np.float64)
-    return table.reshape(len(table), -1)
