@@ -17,7 +17,15 @@ from nnlimits.estimators import inputs
 from nnlimits.estimators.candidates import candidates, check_takes
 from nnlimits.estimators.layout import InputStandardization, input_standardization, layout, unstandardized
 from nnlimits.estimators.reservoir import Reservoir
-from nnlimits.random_features import KernelError, NetworkFeatures, features, kernel_error
+from nnlimits.random_features import (
+    KernelError,
+    NetworkFeatures,
+    NystromFeatures,
+    features,
+    kernel_error,
+    nystrom_features,
+    uniform_landmarks,
+)
 from nnlimits.random_features.features import KERNELS
 from nnlimits.random_features.ridge import RidgeSolution, RidgeStatistics
 from nnlimits.validation import check_positive
@@ -25,6 +33,7 @@ from nnlimits.validation import check_positive
 Examples = Float[np.ndarray, "n ..."]
 Outputs = Float[np.ndarray, "n o"]
 
+APPROXIMATIONS = ("random", "nystrom")
 BATCH_ENTRIES = 2**24
 """Of features in a batch, where its size is left open."""
 PROBE_ROWS = 256
@@ -35,10 +44,14 @@ PARAMETERS = """
 
     - `network`: an expression of `nnlimits.nn`, or the name of a preset in `nnlimits.presets` ("mlp" or "cnn"), which is built for
       `depth` and `activation`; "auto" is "mlp" for tables, and "cnn" for examples with positions.
-    - `n_features`: at most how many random features. Their kernel's relative error falls as `n_features^{-1/2}`, and is measured:
+    - `n_features`: at most how many features. Of random ones, their kernel's relative error falls as `n_features^{-1/2}`, and is measured:
       `kernel_error_`. Time grows as `n n_features^2`, memory as `16 n_features^2` bytes, whatever the number of examples.
     - `depth`: the number of hidden layers of a preset; `activation`: its activation, by name or as a layer.
     - `kernel`: "ntk", an ensemble of networks trained to the end, or "nngp", the mean of a Bayesian network.
+    - `approximation`: "random", features that owe nothing to the data (Zandieh et al. 2021; Han et al. 2022), or "nystrom", the
+      kernel's projection onto as many examples, drawn from the first batch (Rudi et al. 2015). Nystrom's has the smaller error of
+      as many features, and none where all examples are taken; each example costs `n_features` entries of the exact kernel, which is
+      little for networks of dense layers and much for convolutions.
     - `noise`: the variance of the noise on the targets, in units of the standardised targets, as of `InfiniteNetRegressor`;
       "auto" takes that of the least generalised cross-validation error.
     - `standardize`: whether each feature (each channel, if there are positions) is given mean zero and unit variance first.
@@ -47,7 +60,7 @@ PARAMETERS = """
     - `progress`: whether to show a bar of the batches; `None` for "if a person is watching".
     - `random_state`: for the features, and for the examples that are kept to measure errors by.
 
-    **Attributes:** `network_`; `features_`, the random features, of standardised examples; `coef_`, their weights, and
+    **Attributes:** `network_`; `features_`, the features of standardised examples; `coef_`, their weights, and
     `intercept_`; `noise_`; `effective_dimension_`, how many parameters were fitted; `validation_error_`, the generalised
     cross-validation error, as a part of the targets' variance; `kernel_error_`, the distance of the features' kernel from the
     exact one on up to 256 of the examples (a `KernelError`, computed when it is first asked for); `n_seen_`, how many examples were
@@ -71,7 +84,7 @@ class FeatureRidge(BaseEstimator):
     """The common part of `NTKFeatureRegressor` and `NTKFeatureClassifier`."""
 
     network_: nnlimits.nn.Layer
-    features_: NetworkFeatures
+    features_: NetworkFeatures | NystromFeatures
     n_seen_: int
     n_features_in_: int
     input_shape_: tuple[int, ...]
@@ -89,6 +102,7 @@ class FeatureRidge(BaseEstimator):
         depth: Any = 3,
         activation: Any = "relu",
         kernel: Any = "ntk",
+        approximation: Any = "random",
         noise: Any = "auto",
         standardize: Any = True,
         batch_size: Any = "auto",
@@ -100,6 +114,7 @@ class FeatureRidge(BaseEstimator):
         self.depth = depth
         self.activation = activation
         self.kernel = kernel
+        self.approximation = approximation
         self.noise = noise
         self.standardize = standardize
         self.batch_size = batch_size
@@ -150,11 +165,19 @@ class FeatureRidge(BaseEstimator):
         key = jax.random.key(random.randint(2**31 - 1))
         entries = layout(network, x.shape[1:])
         standard = (input_standardization if self.standardize else unstandardized)(x, entries)
-        map_ = features(network, self.n_features, kernel=self.kernel, input_shape=x.shape[1:], key=key)
-        self.network_, self.features_, self._standard, self._dtype = network, map_, standard, dtype
-        self._statistics = RidgeStatistics(map_.n_features, outputs)
+        self.network_, self._standard, self._dtype = network, standard, dtype
+        self.features_ = self._feature_map(x, key)
+        self._statistics = RidgeStatistics(self.features_.n_features, outputs)
         self._reservoir = Reservoir(np.empty((0, *x.shape[1:]), dtype), np.empty((0, outputs)), random)
         self.n_seen_ = 0
+
+    def _feature_map(self, x: Examples, key: Any) -> NetworkFeatures | NystromFeatures:
+        """The features of standardised examples, the first of which are `x` before."""
+        if self.approximation == "random":
+            return features(self.network_, self.n_features, kernel=self.kernel, input_shape=x.shape[1:], key=key)
+        landmarks = x[uniform_landmarks(len(x), min(self.n_features, len(x)), key=key)]
+        kernel = getattr(nnlimits.kernel(self.network_), self.kernel)
+        return nystrom_features(kernel, self._standard.apply(landmarks).astype(self._dtype))
 
     def _add(self, x: Examples, y: Outputs) -> None:
         """Learn from more examples, of which all were checked."""
@@ -215,6 +238,10 @@ class FeatureRidge(BaseEstimator):
         """Raise `ValueError` naming a parameter that is out of range."""
         if self.kernel not in KERNELS:
             raise ValueError(f"kernel must be one of {', '.join(map(repr, KERNELS))}; received {self.kernel!r}")
+        if self.approximation not in APPROXIMATIONS:
+            raise ValueError(
+                f"approximation must be one of {', '.join(map(repr, APPROXIMATIONS))}; received {self.approximation!r}"
+            )
         if not (isinstance(self.noise, str) and self.noise == "auto"):
             check_positive("noise", self.noise)
         _check_count("n_features", self.n_features)

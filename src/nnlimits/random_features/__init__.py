@@ -1,6 +1,6 @@
 """Kernels as inner products of finitely many random features."""
 
-from nnlimits.random_features import activations, combinators, dense
+from nnlimits.random_features import activations, combinators, convolution, dense, pooling
 from nnlimits.random_features.arc_cosine import ArcCosineFeatures, arc_cosine_features, arc_cosine_kernel
 from nnlimits.random_features.feature_map import FeatureMap, RandomFeatureMap
 from nnlimits.random_features.features import FeatureError, NetworkFeatures, features
@@ -52,4 +52,4 @@ __all__ = [
 ]
 
 # Importing these modules registers their rules.
-_RULES = (activations, combinators, dense)
+_RULES = (activations, combinators, convolution, dense, pooling)

@@ -12,7 +12,8 @@ from nnlimits.random_features.draws import Draw
 from nnlimits.random_features.linear_part import Values, homogeneous, linear_part
 from nnlimits.random_features.random_matrices import gaussian_rows, spherical_rows
 from nnlimits.random_features.rules import Scope, feature_rule, require_gaussian
-from nnlimits.random_features.sketch import projected
+from nnlimits.random_features.sketch import joined, projected
+from nnlimits.random_features.srht import srht
 from nnlimits.random_features.state import Block, Features
 
 
@@ -20,9 +21,9 @@ from nnlimits.random_features.state import Block, Features
 def _activation(layer: nn.Activation, features: Features, scope: Scope) -> Features:
     """`K' = E[phi phi]`, `Theta' = E[phi' phi'] Theta`.
 
-    Random units `u_k = <g_k, f>` are jointly Gaussian with covariance K, so their `rest(u_k)` are features of what the linear part
-    leaves of K', and `(phi'(u_k) - slope) <r_k, t>`, with random orthogonal rows `r_k` and features t of Theta, those of what it
-    leaves of Theta'. Both are unbiased, given the features before. The linear part multiplies all features by one slope.
+    Random units `u_k = <g_k, f>` are jointly Gaussian with covariance K, so their `rest(u_k)` are features of what the linear
+    part leaves of K', and `(phi'(u_k) - slope) <r_k, t>`, with random orthogonal rows `r_k` and features t of Theta, those of
+    what it leaves of Theta'. Both are unbiased, given the features before. The linear part multiplies all features by a slope.
     """
     require_gaussian(layer, features)
     require_no_gains(layer, features)
@@ -41,8 +42,8 @@ def require_no_gains(layer: nn.Layer, features: Features) -> None:
     """Raise `NotImplementedError` if the NTK differs from unit to unit."""
     if features.gains:
         raise NotImplementedError(
-            f"{layer!r} receives a trainable gain (nn.ChannelAffine), so that the NTK differs from unit to unit, and has no random "
-            "features; put a layer with weights before it, or leave the gain out (gain=False)"
+            f"{layer!r} receives a trainable gain (nn.ChannelAffine), so that the NTK differs from unit to unit, and has no "
+            "random features; put a layer with weights before it, or leave the gain out (gain=False)"
         )
 
 
@@ -56,10 +57,8 @@ def _random_units(layer: nn.Activation, features: Features, scope: Scope) -> Arr
 
 def _product(slope: Array, features: Features, scope: Scope) -> Block:
     """Features of `E[slope slope'] Theta`: each random slope times a random projection of the features of Theta."""
-    parts = features.ntk_blocks()
-    columns = sum(part.shape[-1] for part in parts)
-    matrix = scope.draws.take(Draw(spherical_rows, (scope.units, columns)))
-    return Block(slope * projected(parts, matrix) / math.sqrt(scope.units), 0.0, 1.0)
+    projections = srht(joined(features.ntk_blocks()), scope.units, scope.draws)
+    return Block(slope * projections, 0.0, 1.0)
 
 
 def _linear_blocks(features: Features, slope: Values, derivative: Values) -> list[Block]:

@@ -18,8 +18,8 @@ def _sequential(layer: nn.Sequential, features: Features, scope: Scope) -> Featu
 def _repeat(layer: nn.Repeat, features: Features, scope: Scope) -> Features:
     if math.isinf(layer.depth):
         raise NotImplementedError(
-            "nn.Repeat of infinite depth has no random features; take a finite depth, whose kernel approaches that of infinite depth, "
-            f"e.g. nn.Repeat({layer.block!r}, 16), or the exact kernel, nnlimits.kernel"
+            "nn.Repeat of infinite depth has no random features; take a finite depth, whose kernel approaches that of infinite "
+            f"depth, e.g. nn.Repeat({layer.block!r}, 16), or the exact kernel, nnlimits.kernel"
         )
     return feature_rule(nn.Sequential(*(layer.resolved_block(),) * int(layer.depth)), features, scope)
 

@@ -8,7 +8,9 @@ from jaxtyping import Array, Float
 
 from nnlimits import nn
 from nnlimits.random_features.rules import Scope, feature_rule, require_gaussian
+from nnlimits.random_features.sketch import narrowed
 from nnlimits.random_features.state import Block, Features
+from nnlimits.random_features.views import SideBySide
 
 
 def input_features(x: Float[Array, "n *positions d"]) -> Features:
@@ -20,16 +22,16 @@ def input_features(x: Float[Array, "n *positions d"]) -> Features:
 @feature_rule.register
 def _dense(layer: nn.Dense, features: Features, scope: Scope) -> Features:
     """`K' = w_std^2 K + b_std^2`; `Theta' = K' + w_std^2 Theta` (Jacot et al. 2018, Theorem 1)."""
-    return affine(layer, contracted(features), scope)
+    return affine(layer, contracted(features, scope), scope)
 
 
 @feature_rule.register
 def _linear(layer: nn.Linear, features: Features, scope: Scope) -> Features:
     """As a dense layer, over the average of the contracted positions."""
     if not features.positions or features.flat:
-        return affine(layer, contracted(features), scope)
+        return affine(layer, contracted(features, scope), scope)
     axes = layer.contracted((*features.positions, 1))[:-1]
-    return affine(layer, laid_side_by_side(features, axes) if axes else features, scope)
+    return affine(layer, averaged(features, axes, scope) if axes else features, scope)
 
 
 def affine(
@@ -37,8 +39,8 @@ def affine(
 ) -> Features:
     """New weights for all units, and the bias as one more feature.
 
-    In the standard parameterization the weights' own part of the NTK is `fan_in K` in the place of `w_std^2 K`, and the bias' is 1,
-    if there is one, in the place of `b_std^2` (Sohl-Dickstein et al. 2020).
+    In the standard parameterization the weights' own part of the NTK is `fan_in K` in the place of `w_std^2 K`, and the bias' is
+    1, if there is one, in the place of `b_std^2` (Sohl-Dickstein et al. 2020).
     """
     weight, bias = float(layer.w_std) ** 2, None if layer.b_std is None else float(layer.b_std) ** 2
     by_ntk = scope.parameterization == "ntk"
@@ -65,7 +67,7 @@ def _nothing(features: Features) -> Block:
     return Block(jnp.zeros_like(features.blocks[0].values[..., :1]), 1.0, 0.0)
 
 
-def contracted(features: Features) -> Features:
+def contracted(features: Features, scope: Scope) -> Features:
     """Units without positions: those of a flattened image are averaged, as every layer with weights for each does."""
     if not features.positions:
         return features
@@ -73,24 +75,16 @@ def contracted(features: Features) -> Features:
         raise NotImplementedError(
             f"nn.Dense receives positions {features.positions}; add nn.Flatten() or a global pooling before it, or use nn.Linear"
         )
-    return laid_side_by_side(features, tuple(range(len(features.positions))))
+    return averaged(features, tuple(range(len(features.positions))), scope)
 
 
-def laid_side_by_side(features: Features, axes: tuple[int, ...]) -> Features:
+def averaged(features: Features, axes: tuple[int, ...], scope: Scope) -> Features:
     """Features of the average of the covariances at equal positions along some axes: those of all positions side by side."""
-    sizes = [features.positions[axis] for axis in axes]
-    count = math.prod(sizes)
-
-    def joined(values: Array) -> Array:
-        ends = [values.ndim - 1 - len(axes) + i for i in range(len(axes))]
-        moved = jnp.moveaxis(values, [axis + 1 for axis in axes], ends)
-        return moved.reshape(*moved.shape[: -1 - len(axes)], -1)
-
-    blocks = tuple(Block(joined(block.values), block.nngp / count, block.ntk / count) for block in features.blocks)
-    positions = len(features.positions) > len(axes)
-    return dataclasses.replace(
-        features, blocks=blocks, channels=features.channels * count, flat=features.flat and positions
-    )
+    count = math.prod(features.positions[axis] for axis in axes)
+    seen = narrowed(features, scope.width, scope.draws, SideBySide(axes))
+    blocks = tuple(Block(block.values, block.nngp / count, block.ntk / count) for block in seen.blocks)
+    left = len(features.positions) > len(axes)
+    return dataclasses.replace(seen, blocks=blocks, channels=features.channels * count, flat=features.flat and left)
 
 
 @feature_rule.register
@@ -116,8 +110,8 @@ def _dropout(layer: nn.Dropout, features: Features, scope: Scope) -> Features:
     if float(layer.rate) == 0:
         return dataclasses.replace(features, gaussian=False)
     raise NotImplementedError(
-        f"{layer!r} has no random features: it multiplies the variance of every example, and no covariance of two, which no inner "
-        "product of finitely many features does. Leave it out, or take the exact kernel, nnlimits.kernel"
+        f"{layer!r} has no random features: it multiplies the variance of every example, and no covariance of two, which no "
+        "inner product of finitely many features does. Leave it out, or take the exact kernel, nnlimits.kernel"
     )
 
 

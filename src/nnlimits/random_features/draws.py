@@ -33,6 +33,7 @@ class Recorder:
         self.asked: list[Draw] = []
 
     def take(self, draw: Draw) -> Array:
+        """Zeros."""
         self.asked.append(draw)
         return jnp.zeros(draw.shape, draw.dtype)
 
@@ -45,6 +46,7 @@ class Reader:
         self._dtype = dtype
 
     def take(self, draw: Draw) -> Array:
+        """The next array, which was drawn for the same request."""
         array = self._rest.pop(0)
         return array.astype(self._dtype) if jnp.issubdtype(array.dtype, jnp.floating) else array
 

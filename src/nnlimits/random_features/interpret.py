@@ -35,7 +35,7 @@ def evaluate(plan: Plan, draws: Draws, x: Float[Array, "n *shape"]) -> Float[Arr
     ntk = plan.kernel == "ntk"
     scope = Scope(draws, plan.parameterization, ntk, plan.units)
     begun = _begun(plan, scope, x)
-    after = contracted(feature_rule(plan.network, begun, scope))
+    after = contracted(feature_rule(plan.network, begun, scope), scope)
     parts = after.ntk_blocks() if ntk else after.nngp_blocks()
     if not parts:
         return jnp.zeros((x.shape[0], 1), x.dtype)
@@ -44,7 +44,7 @@ def evaluate(plan: Plan, draws: Draws, x: Float[Array, "n *shape"]) -> Float[Arr
 
 def _begun(plan: Plan, scope: Scope, x: Array) -> Features:
     begun = input_features(x.reshape(x.shape[0], -1) if _flattens_first(plan.network) else x)
-    return narrowed(begun, plan.inputs, scope)
+    return narrowed(begun, max(plan.inputs, 1), scope.draws)
 
 
 def _flattens_first(network: nn.Layer) -> bool:

@@ -1,7 +1,8 @@
 """Random matrices with orthogonal rows: as random as independent Gaussian ones, with less variance.
 
-Rows that are orthogonal within blocks of as many rows as there are columns leave every single row Gaussian, so estimates stay
-unbiased, and make the errors of different rows cancel (Yu et al. 2016, "Orthogonal random features", Theorem 1).
+Rows that are orthogonal within blocks leave every single row Gaussian, so estimates stay unbiased, and make the errors of
+different rows cancel (Yu et al. 2016, "Orthogonal random features", Theorem 1). It matters for few columns: rows of many are nearly
+orthogonal by themselves, so that blocks need not be large.
 """
 
 import numpy as np
@@ -9,17 +10,21 @@ from jaxtyping import Float32
 
 Matrix = Float32[np.ndarray, "rows columns"]
 
+_LARGEST = 256
+"""Rows of a block, at most: the work of orthogonalizing them grows as their square."""
+
 
 def orthogonal_rows(generator: np.random.Generator, shape: tuple[int, ...]) -> Matrix:
-    """Unit vectors, uniform on the sphere, orthogonal within blocks of as many rows as there are columns.
+    """Unit vectors, uniform on the sphere, orthogonal within blocks of as many rows as there are columns, at most 256.
 
     **Arguments:** `generator`, of NumPy; `shape`, rows and columns.
 
     **Returns:** float32, of that shape.
     """
     rows, columns = shape
-    sizes = [min(columns, rows - start) for start in range(0, rows, columns)]
-    return np.concatenate([_orthonormal(generator, size, columns) for size in sizes])
+    size = min(columns, _LARGEST)
+    blocks = [_orthonormal(generator, min(size, rows - start), columns) for start in range(0, rows, size)]
+    return np.concatenate(blocks)
 
 
 def _orthonormal(generator: np.random.Generator, rows: int, columns: int) -> Matrix:

@@ -23,7 +23,16 @@ class Scope(NamedTuple):
     ntk: bool
     """Whether the NTK is asked for, besides the NNGP."""
     units: int
-    """How many random units a nonlinearity has, and how many features are left by a sketch."""
+    """How many random units a nonlinearity has."""
+
+    @property
+    def width(self) -> int:
+        """How many features of each kernel a sketch leaves."""
+        return _SKETCHED * self.units
+
+
+_SKETCHED = 2
+"""Sketches err more than random units do, as they also see the linear part."""
 
 
 @singledispatch
