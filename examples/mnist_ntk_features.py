@@ -56,7 +56,9 @@ def exact(x: np.ndarray, y: np.ndarray, x_test: np.ndarray, console: Console) ->
         left_out = codes(y[some]) - (vectors @ (inverse[:, None] * rotated)) / (vectors**2 @ inverse)[:, None]
         accuracy[noise] = float(np.mean(left_out.argmax(1) == y[some]))
     noise = max(accuracy, key=accuracy.__getitem__)
-    console.print(f"noise of the best leave-one-out accuracy on {TUNING_ROWS:,} images: {noise:g}, {accuracy[noise]:.2%}")
+    console.print(
+        f"noise of the best leave-one-out accuracy on {TUNING_ROWS:,} images: {noise:g}, {accuracy[noise]:.2%}"
+    )
     gram = np.array(kernel(x), np.float64, order="F")
     gram.flat[:: len(gram) + 1] += noise
     factor = scipy.linalg.cho_factor(gram, lower=True, overwrite_a=True, check_finite=False)

@@ -7,7 +7,7 @@ import numpy as np
 import scipy.linalg
 from jaxtyping import Array, Float, Int
 
-from nnlimits.compute.precision import adopt
+from nnlimits.compute.precision import adopt, precision_of
 from nnlimits.nn.fields import as_integer
 from nnlimits.random_features.feature_map import FeatureMap
 from nnlimits.random_features.leverage import OVERSAMPLING, Kernel, approximate_leverage_scores, leverage_sample
@@ -55,7 +55,8 @@ class NystromFeatures(FeatureMap):
             block[:] = self.kernel(x[start : start + step], landmarks)
             # the transpose of rows in C's order is in Fortran's: solved in place
             solve(1.0, lower, block.T, lower=1, overwrite_b=1)
-        return adopt(features)
+        with precision_of(features):
+            return adopt(features)
 
     def exact_kernel(self, x1: Any, x2: Any = None) -> Float[Array | np.ndarray, "n1 n2"]:
         """The kernel; arguments and errors are its own."""
