@@ -27,7 +27,7 @@ def network(depth, activation=nn.Relu(), b_std=0.0):
     ],
 )
 def test_exponent_of_theory_and_eigenvalues(net, name, exponent):
-    """`k^-(d + exponent)` (Bietti & Bach 2021, corollary 3): by the singularities, by eigenvalues, and with its constant.
+    """`k^-(d + exponent)` (Bietti & Bach 2021): by the singularities, by eigenvalues, and with its constant.
 
     The next terms are smaller by the order of `k^-2`: of degrees 40 and 80, a few per cent and a fourth of that.
     """
@@ -48,7 +48,7 @@ def test_exponent_of_theory_and_eigenvalues(net, name, exponent):
 
 @pytest.mark.slow
 def test_deep_steps_are_rougher():
-    """Each layer of steps halves the power (Bietti & Bach 2021, section 3.3)."""
+    """Each layer of steps halves the power (Bietti & Bach 2021)."""
     decay = rkhs.spectral_decay(nl.kernel(network(3, nn.Step())).nngp, 5)
     assert decay.equal.power == pytest.approx(1 / 8, abs=1e-3)
 
