@@ -43,7 +43,7 @@ def test_exponent_of_theory_and_eigenvalues(net, name, exponent):
     pair = degrees[[0, len(degrees) - 1 - (degrees[-1] - degrees[0]) % 2]]  # of one parity
     middle = pair + d / 2 - 1  # in which eigenvalues have no term of the next order
     slope = math.log(found.eigenvalues[pair[0]] / found.eigenvalues[pair[1]]) / math.log(middle[1] / middle[0])
-    assert slope == pytest.approx(d + exponent, rel=0.005)
+    assert slope == pytest.approx(d + exponent, rel=0.01)  # which is what the ratios leave
 
 
 @pytest.mark.slow

@@ -3,7 +3,6 @@
 from typing import Any, NamedTuple
 
 import numpy as np
-import scipy.stats
 from jaxtyping import Float
 
 from nnlimits.validation import check_finite
@@ -108,6 +107,8 @@ def _checked(eigenvalues: Any, coefficients: Any) -> tuple[Float[np.ndarray, " r
 
 
 def _slope(x: np.ndarray, y: np.ndarray, confidence: float) -> FittedExponent:
+    import scipy.stats
+
     found = scipy.stats.linregress(x, y)
     spread = float(scipy.stats.t.ppf((1 + confidence) / 2, len(x) - 2)) * found.stderr
     return FittedExponent(float(found.slope), float(found.slope - spread), float(found.slope + spread))
