@@ -1,6 +1,5 @@
 """The sum of local polynomials times the hats of their nodes, as a network whose products do not grow with the grid."""
 
-import functools
 import itertools
 from typing import Any, NamedTuple
 
@@ -12,9 +11,9 @@ from nnlimits.approximation.relu_calculus.affine import affine, selection
 from nnlimits.approximation.relu_calculus.compose import compose
 from nnlimits.approximation.relu_calculus.hats import hat_widths, hats
 from nnlimits.approximation.relu_calculus.identity import bounded_identity
-from nnlimits.approximation.relu_calculus.monomial import monomials
+from nnlimits.approximation.relu_calculus.monomial import monomials, monomials_widths
 from nnlimits.approximation.relu_calculus.parallel import copies, stack
-from nnlimits.approximation.relu_calculus.product import product
+from nnlimits.approximation.relu_calculus.product import product, product_widths
 from nnlimits.approximation.relu_calculus.relu_network import ReluNetwork
 from nnlimits.approximation.relu_calculus.square import square_error
 
@@ -111,18 +110,13 @@ def local_sum_widths(dimension: int, cells: int, order: int, outputs: int, level
     widths = hat_widths(dimension, cells)
     if order == 1:
         return widths
-    functions, (powers, one_product) = outputs * 2**dimension, _parts(order, levels)
+    functions, one_product = outputs * 2**dimension, product_widths(levels)
+    powers = monomials_widths(order - 1, levels)
     widths += tuple(2 * dimension * width + functions * order**dimension for width in powers)
     for left in reversed(range(dimension)):
         carried = 2 * left * (order - 1) + functions * order**left
         widths += tuple(functions * order**left * (order - 1) * width + carried for width in one_product)
     return widths
-
-
-@functools.cache
-def _parts(order: int, levels: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """The widths of the layers that compute powers, and of those of one product."""
-    return monomials(order - 1, levels).widths, product(levels).widths
 
 
 def _waves(dimension: int, cells: int) -> Any:

@@ -1,0 +1,52 @@
+"""Certificates and rates of deep ReLU networks, and their figure."""
+
+import numpy as np
+import pytest
+
+from nnlimits.approximation.experiments import ReluExperiment, relu_networks
+from nnlimits.approximation.experiments.relu_networks import relu_rate
+from nnlimits.approximation.network_size import network_size
+from nnlimits.approximation.relu_calculus import maximum
+from nnlimits.approximation.yarotsky import yarotsky
+from nnlimits.plots.relu_networks import relu_networks as figure_of
+
+
+@pytest.mark.parametrize(("dimension", "order", "cells"), [(1, 3, (4, 8, 16, 32)), (2, 2, (4, 8, 16))])
+def test_rates(dimension: int, order: int, cells: tuple[int, ...]) -> None:
+    rate = relu_rate(dimension, order, cells)
+    np.testing.assert_array_equal([row.approximation.certificate.constants["cells"] for row in rate.rows], cells)
+    assert all(row.approximation.holds for row in rate.rows)
+    # products add up to a tenth of the bound, and the largest error lies off the dense set in two dimensions
+    assert rate.cells.slope == pytest.approx(-order, abs=0.1)
+    assert rate.weights.slope <= -order / dimension
+
+
+def test_sizes() -> None:
+    found = yarotsky(lambda x: np.abs(x[:, 0] - 0.3), (0, 1), tolerance=0.11, lipschitz=1.0)
+    size = network_size(found)
+    assert (size.depth, size.width, size.units) == (2, 6, 11)
+    assert size.weights == sum(np.count_nonzero(part[name]) for part in found.params if part for name in part)
+    network = maximum(3)
+    assert network.network()[1][0]["weight"].shape == (3, 5)
+
+
+def test_the_figure() -> None:
+    rate = relu_rate(1, 2, (4, 8, 16))
+    figure = figure_of(ReluExperiment(rate.rows, (rate,)))
+    _, by_cells, by_weights = figure.axes
+    np.testing.assert_array_equal(
+        by_cells.get_lines()[0].get_ydata(), [row.approximation.error.sup for row in rate.rows]
+    )
+    np.testing.assert_array_equal(by_weights.get_lines()[0].get_xdata(), [row.size.weights for row in rate.rows])
+
+
+@pytest.mark.slow
+def test_every_certificate_holds() -> None:
+    found = relu_networks()
+    assert found.holds
+    assert all(row.approximation.certificate.rigorous for row in found.rows)
+    assert {row.dimension for row in found.rows} == {1, 2, 3}
+    assert {row.approximation.certificate.norm for row in found.rows} == {"sup", "Lp"}
+    for rate in found.rates:
+        assert rate.cells.slope == pytest.approx(-rate.order, abs=0.06)
+        assert rate.weights.slope <= -rate.order / rate.dimension
