@@ -11,7 +11,7 @@ from nnlimits.approximation.yarotsky import yarotsky
 from nnlimits.plots.relu_networks import relu_networks as figure_of
 
 
-@pytest.mark.parametrize(("dimension", "order", "cells"), [(1, 3, (4, 8, 16, 32)), (2, 2, (4, 8, 16))])
+@pytest.mark.parametrize(("dimension", "order", "cells"), [(1, 3, (16, 32, 64, 128)), (2, 2, (4, 8, 16))])
 def test_rates(dimension: int, order: int, cells: tuple[int, ...]) -> None:
     rate = relu_rate(dimension, order, cells)
     np.testing.assert_array_equal([row.approximation.certificate.constants["cells"] for row in rate.rows], cells)

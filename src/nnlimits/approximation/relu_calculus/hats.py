@@ -78,7 +78,7 @@ class _Grid:
     def layer(self, terms: list[tuple[float, np.ndarray]], bias: np.ndarray, inputs: int) -> AffineMap:
         """The map whose k-th output is the sum of coefficient times unit[k] over the terms, plus bias[k]."""
         outputs = np.arange(len(bias))
-        there = [(c * np.ones(np.sum(unit >= 0)), unit[unit >= 0], outputs[unit >= 0]) for c, unit in terms]
+        there = [(np.full(int(np.sum(unit >= 0)), c), unit[unit >= 0], outputs[unit >= 0]) for c, unit in terms]
         data, rows, columns = (np.concatenate(parts) for parts in zip(*there, strict=True))
         return AffineMap(sparse.coo_array((data, (rows, columns)), shape=(inputs, len(bias))), bias)
 

@@ -61,7 +61,7 @@ class LocalPolynomials(NamedTuple):
             if (parity == one).any():  # a grid with few cells may lack some
                 bounds[:, one] = np.abs(values[:, parity == one]).max(axis=1)
         output, node, power = np.indices(values.shape)
-        column = np.ravel_multi_index((output, parity[node], power), bounds.shape)
+        column = np.ravel_multi_index((output, np.take(parity, node), power), bounds.shape)
         matrix = sparse.coo_array((values.ravel(), (node.ravel(), column.ravel())), shape=(len(nodes), bounds.size))
         return matrix, bounds.reshape(outputs, 2**d, *(order,) * d)
 
