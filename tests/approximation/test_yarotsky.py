@@ -40,6 +40,9 @@ def hidden(found: Approximation) -> tuple[int, ...]:
         (lambda x: np.stack([x[:, 0] ** 2, sine(x)], 1), (0, 1), {"order": 3, "derivative_bound": 27}, 1e-4),
         (lambda x: np.exp(-x.sum(1)), [(0, 1)] * 3, {"order": 2, "derivative_bound": 1}, 0.05),
         (lambda x: np.linalg.norm(x, axis=1), [(-1, 1)] * 3, {"lipschitz": 1.0}, 0.4),
+        (lambda x: np.abs(x - 0.4).max(1), [(0, 1)] * 4, {"lipschitz": 1.0}, 0.3),
+        (lambda x: np.exp(-x.sum(1) / 2), [(0, 1)] * 4, {"order": 2, "derivative_bound": 0.25}, 0.2),
+        (lambda x: np.abs(x.sum(1) - 2) / 2.5, [(0, 1)] * 6, {"lipschitz": 1.0}, 0.7),
     ],
 )  # fmt: skip
 def test_the_certificate_holds(f, domain, claim, tolerance) -> None:
@@ -236,7 +239,9 @@ def test_refusals(arguments, message) -> None:
 
 
 def test_domains_that_are_refused() -> None:
-    with pytest.raises(ValueError, match="up to 3"):
-        yarotsky(lambda x: x[:, 0], [(0, 1)] * 4, tolerance=0.1, lipschitz=1.0)
+    with pytest.raises(ValueError, match="up to 6"):
+        yarotsky(lambda x: x[:, 0], [(0, 1)] * 7, tolerance=0.1, lipschitz=1.0)
+    with pytest.raises(ValueError, match=r"order 4 in 6 dimensions takes a layer of .* give a lower order"):
+        yarotsky(lambda x: x[:, 0], [(0, 1)] * 6, tolerance=1e-3, order=4, derivative_bound=1.0)
     with pytest.raises(ValueError, match="compact domains"):
         yarotsky(sine, (0, np.inf), tolerance=0.1, lipschitz=3.0)

@@ -15,7 +15,7 @@ from nnlimits.approximation.local_interpolation import (
 )
 from nnlimits.approximation.relu_approximation import relu_approximation
 from nnlimits.approximation.relu_calculus import ReluNetwork, affine, compose, square_error
-from nnlimits.approximation.relu_calculus.hats import LARGEST_DIMENSION, hat_widths
+from nnlimits.approximation.relu_calculus.hats import LARGEST_DIMENSION
 from nnlimits.approximation.relu_calculus.local_sum import (
     LocalPolynomials,
     local_sum,
@@ -53,7 +53,7 @@ def yarotsky(
     lipschitz: float | None = None,
     advance: Advance = ignore,
 ) -> Approximation:
-    """A deep ReLU network uniformly close to a function with bounded derivatives of order n, in one to three dimensions.
+    """A deep ReLU network uniformly close to a function with bounded derivatives of order n, in up to six dimensions.
 
     On a grid of N cells along each axis, f is close to `sum_m hat_m P_m`: hats are a partition of unity made of rectifiers, and
     P_m interpolates f at Chebyshev's points around the node m, of degree below n in each variable. The network computes that sum
@@ -64,18 +64,18 @@ def yarotsky(
     so that an error epsilon takes O(epsilon^{-d/n}) + O(log(1/epsilon)) weights and O(log(1/epsilon)) layers, within what
     Yarotsky (2017, Theorem 1) proves, epsilon^{-d/n} log(1/epsilon): the products are shared by all cells.
 
-    **Arguments:** `f` and `domain`, as for `Target`, of up to three dimensions; either `tolerance`, the bound of the error to
-    reach, or `units`, how many hidden units there may be; `order`, n, from 1 to 8; `derivative_bound`, F_i with
-    `|d^n f / dx_i^n| <= F_i` on the domain, one number or one for each axis (the Lipschitz constants of the (n-1)-th derivatives
-    will do); or else `lipschitz`, with which n is 1. Without them, f must be a function of JAX: derivatives of each order up to
-    6 are bounded by `derivative_bounds`, and the order that takes the fewest units is chosen. With `order` alone, F is proved
-    in the same way, or, where nothing is known of f between points, estimated from samples, and the certificate says so.
-    `advance` is told of values of f.
+    **Arguments:** `f` and `domain`, as for `Target`, of up to six dimensions (in four and more, order 1 or 2 on coarse grids);
+    either `tolerance`, the bound of the error to reach, or `units`, how many hidden units there may be; `order`, n, from 1 to 8;
+    `derivative_bound`, F_i with `|d^n f / dx_i^n| <= F_i` on the domain, one number or one for each axis (the Lipschitz constants
+    of the (n-1)-th derivatives will do); or else `lipschitz`, with which n is 1. Without them, f must be a function of JAX:
+    derivatives of each order up to 6 are bounded by `derivative_bounds`, and the order that takes the fewest units is chosen.
+    With `order` alone, F is proved in the same way, or, where nothing is known of f between points, estimated from samples, and
+    the certificate says so. `advance` is told of values of f.
 
     **Returns:** the `Approximation`, whose `network` is an expression of the language; its error is measured with the sparse
     form of the same parameters.
 
-    **Raises:** `ValueError` for a claim that samples contradict, more than three dimensions, neither or both of tolerance and
+    **Raises:** `ValueError` for a claim that samples contradict, more than six dimensions, neither or both of tolerance and
     units, a tolerance that takes a wider layer than 8,192 units or less than rounding, a budget too small for one cell, with
     what is achievable.
     """
@@ -106,10 +106,10 @@ class _Problem(NamedTuple):
     target: Target
     smoothness: Smoothness
 
-    def units(self, cells: int, levels: int) -> int:
-        """The hidden units of the network."""
+    def widths(self, cells: int, levels: int) -> tuple[int, ...]:
+        """Of the hidden layers of the network."""
         dimension = self.target.domain.dimension
-        return sum(local_sum_widths(dimension, cells, self.smoothness.order, self.target.outputs, levels))
+        return local_sum_widths(dimension, cells, self.smoothness.order, self.target.outputs, levels)
 
     def cells(self, tolerance: float) -> int:
         """With so many, interpolation errs by no more than its part of the tolerance."""
@@ -121,8 +121,8 @@ class _Problem(NamedTuple):
         low, high = 0, _LARGEST_WIDTH
         while high - low > 1:
             middle = (low + high) // 2
-            wide = max(hat_widths(self.target.domain.dimension, middle)) > _LARGEST_WIDTH
-            low, high = (low, middle) if wide or self.units(middle, levels) > units else (middle, high)
+            widths = self.widths(middle, levels)
+            low, high = (low, middle) if max(widths) > _LARGEST_WIDTH or sum(widths) > units else (middle, high)
         return low
 
     def predicted_units(self, tolerance: float) -> float:
@@ -130,7 +130,7 @@ class _Problem(NamedTuple):
         size = float(np.abs(self.target(self.target.domain.dense(256))).max())
         levels = max(1, math.ceil(math.log(max(size / tolerance, 1.0), 4)))
         cells = self.cells(tolerance)
-        return float(self.units(cells, levels)) if cells <= self.most_cells(_ANY, levels) else math.inf
+        return float(sum(self.widths(cells, levels))) if cells <= self.most_cells(_ANY, levels) else math.inf
 
     def predicted_error(self, units: int) -> float:
         """The same for a budget of units."""
@@ -187,6 +187,7 @@ def _for_tolerance(problem: _Problem, tolerance: float, advance: Advance) -> _Fo
     order, cells = problem.smoothness.order, problem.cells(tolerance)
     most = problem.most_cells(_ANY, 1)
     if cells > most:
+        _check_narrow(problem)
         best = problem.smoothness.interpolation(most) / _share(order)
         raise ValueError(
             f"tolerance={tolerance:g} takes {cells:,} cells along each axis, and a layer wider than {_LARGEST_WIDTH:,} units; "
@@ -206,7 +207,7 @@ def _for_tolerance(problem: _Problem, tolerance: float, advance: Advance) -> _Fo
 
 
 def _for_units(problem: _Problem, units: int, advance: Advance) -> _Found:
-    order, least = problem.smoothness.order, problem.units(1, 1)
+    order, least = problem.smoothness.order, sum(problem.widths(1, 1))
     if least > units:
         raise ValueError(
             f"units={units} is too small: one cell with order {order} takes {least} hidden units; give at least as many, or a "
@@ -214,11 +215,22 @@ def _for_units(problem: _Problem, units: int, advance: Advance) -> _Found:
         )
     choices = [(levels, problem.most_cells(units, levels)) for levels in range(1, _LARGEST_LEVELS + 1)]
     choices = [(levels, cells) for levels, cells in choices if cells]
+    _check_narrow(problem)
     # what products err by is looked up on a coarse grid, where it is larger than on finer ones
     coarse = local_interpolants(problem.target, min(_COARSE, choices[0][1]), order, advance)
     errors = [problem.smoothness.interpolation(cells) + local_sum_error(coarse, levels) for levels, cells in choices]
     levels, cells = choices[int(np.argmin(errors))]
     return _Found(problem, local_interpolants(problem.target, cells, order, advance), levels)
+
+
+def _check_narrow(problem: _Problem) -> None:
+    """Refuse orders whose products are too many for the dimension on any grid."""
+    widest, d = max(problem.widths(1, 1)), problem.target.domain.dimension
+    if widest > _LARGEST_WIDTH:
+        raise ValueError(
+            f"order {problem.smoothness.order} in {d} dimensions takes a layer of {widest:,} units for its products, more than "
+            f"{_LARGEST_WIDTH:,}; give a lower order"
+        )
 
 
 def _levels(polynomials: LocalPolynomials, tolerance: float) -> int | None:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from nnlimits.approximation import adversarial_error
 from nnlimits.approximation.experiments import ReluExperiment, relu_networks
 from nnlimits.approximation.experiments.relu_networks import relu_rate
 from nnlimits.approximation.network_size import network_size
@@ -45,8 +46,12 @@ def test_every_certificate_holds() -> None:
     found = relu_networks()
     assert found.holds
     assert all(row.approximation.certificate.rigorous for row in found.rows)
-    assert {row.dimension for row in found.rows} == {1, 2, 3}
+    assert {row.dimension for row in found.rows} == {1, 2, 3, 4, 6}
     assert {row.approximation.certificate.norm for row in found.rows} == {"sup", "Lp"}
+    for row in found.rows:
+        if row.approximation.certificate.norm == "sup":
+            worst = adversarial_error(row.approximation, starts=4, points=2**12)
+            assert worst.error <= row.approximation.certificate.bound
     for rate in found.rates:
         assert rate.cells.slope == pytest.approx(-rate.order, abs=0.06)
         assert rate.weights.slope <= -rate.order / rate.dimension

@@ -115,7 +115,7 @@ _RATES = (
 
 
 def relu_networks(*, advance: Advance = ignore) -> ReluExperiment:
-    """Yarotsky's theorem and that of piecewise polynomials on eleven targets in one to three dimensions, and fitted rates.
+    """Yarotsky's theorem and that of piecewise polynomials on fourteen targets in one to six dimensions, and fitted rates.
 
     **Arguments:** `advance`, told of each network.
     """

@@ -83,8 +83,7 @@ def local_sum(polynomials: LocalPolynomials, levels: int) -> ReluNetwork:
         return compose(affine(sparse.vstack([matrix @ total, none])), hats(d, cells))
     network = compose(affine(sparse.block_diag([matrix, _waves(d, cells)])), hats(d, cells))
     network = compose(selection(network.outputs, _waves_first(bounds.size, 2 * d)), network)
-    # at least one part in 2^52 of the largest, so that no weights are huge for coefficients that vanish
-    bounds = np.maximum(bounds, np.finfo(np.float64).eps * (bounds.max() or 1.0))
+    bounds = _raised(bounds)
     if order > 2:
         powers = copies(monomials(order - 1, levels), 2 * d)
         network = compose(_beside(powers, bounds), network)
@@ -100,7 +99,7 @@ def local_sum_error(polynomials: LocalPolynomials, levels: int) -> float:
     The power k of a wave errs by at most k - 1 of `4^-(L+1)`, its product with a sum that is at most A by A more, and sums
     never exceed the sum A of the bounds of their coefficients.
     """
-    _, bounds = polynomials.by_parity()
+    bounds = _raised(polynomials.by_parity()[1])
     total_powers = np.sum(np.indices(bounds.shape[2:]), axis=0)
     return float((bounds * total_powers).reshape(len(bounds), -1).sum(axis=1).max()) * square_error(levels)
 
@@ -117,6 +116,11 @@ def local_sum_widths(dimension: int, cells: int, order: int, outputs: int, level
         carried = 2 * left * (order - 1) + functions * order**left
         widths += tuple(functions * order**left * (order - 1) * width + carried for width in one_product)
     return widths
+
+
+def _raised(bounds: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
+    """At least one part in 2^52 of the largest, so that no weights are huge for coefficients that vanish."""
+    return np.maximum(bounds, np.finfo(np.float64).eps * (bounds.max() or 1.0))
 
 
 def _waves(dimension: int, cells: int) -> Any:
