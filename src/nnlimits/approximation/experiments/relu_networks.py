@@ -99,6 +99,15 @@ _CASES = (
     _Case(
         "kinked: |(x, y, z) - c|", lambda x: jnp.sqrt(((x - 0.4) ** 2).sum(1)), [(0, 1)] * 3, {"lipschitz": 1.0}, 0.1
     ),
+    _Case("kinked: max |x_i - 0.4|", lambda x: jnp.abs(x - 0.4).max(1), [(0, 1)] * 4, {"lipschitz": 1.0}, 0.25),
+    _Case(
+        "smooth: exp(-sum x_i / 2)",
+        lambda x: jnp.exp(-x.sum(1) / 2),
+        [(0, 1)] * 4,
+        {"order": 2, "derivative_bound": 0.25},
+        0.1,
+    ),
+    _Case("kinked: |sum x_i - 2| / 2.5", lambda x: jnp.abs(x.sum(1) - 2) / 2.5, [(0, 1)] * 6, {"lipschitz": 1.0}, 0.7),
 )
 
 _SPLINE = PiecewisePolynomial([-1, 0, 1, 2], [[0, 1, 1], [0, 1, -2, 1], [1, -1]])
