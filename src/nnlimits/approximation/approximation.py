@@ -9,6 +9,7 @@ from jaxtyping import Array, Float, PyTree
 
 from nnlimits import nn
 from nnlimits.approximation.certificate import Certificate
+from nnlimits.approximation.compiled import compiled
 from nnlimits.approximation.measured_error import MeasuredError, measured_error
 from nnlimits.approximation.target import Target
 
@@ -30,7 +31,7 @@ class Approximation:
 
     def __call__(self, x: Float[Array | np.ndarray, "n d"]) -> Float[Array, "n outputs"]:
         """The network's outputs, in the common precision of parameters and points."""
-        return self.network.apply(self.params, x)
+        return compiled(self.network, self.params, x)
 
     @property
     def measured(self) -> float:
@@ -57,5 +58,5 @@ def approximation(
     """An `Approximation`, its error measured on the held-out set of `measured_error` in the precision of the parameters."""
     leaves = jax.tree.leaves(params)
     dtype = np.dtype(leaves[0].dtype) if leaves else np.dtype(np.float64)
-    error = measured_error(target, lambda x: network.apply(params, np.asarray(x, dtype)), points=points)
+    error = measured_error(target, lambda x: compiled(network, params, np.asarray(x, dtype)), points=points)
     return Approximation(network, params, target, error, certificate)

@@ -11,7 +11,7 @@ from nnlimits.approximation.target import Target
 HELD_OUT_SEED = 20_240
 """The seed of the held-out set; constructions draw their points with others."""
 
-_BATCH = 8192
+_BATCH = 2048
 
 
 class MeasuredError(NamedTuple):

@@ -1,109 +1,109 @@
-"""How smooth a function is: bounds of its derivatives of one order, and where they are from."""
+"""How steep and how curved a function is: claimed, proved by intervals, or estimated."""
 
-from typing import Any, NamedTuple
+import dataclasses
+import math
+from collections.abc import Callable
+from typing import Any
 
+import jax
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
 
-from nnlimits.approximation.derivative_bounds import derivative_bounds
-from nnlimits.approximation.derivative_claims import (
-    SAFETY,
-    as_derivative_bounds,
-    check_derivative_bounds,
-    estimated_derivative_bounds,
-)
-from nnlimits.approximation.local_interpolation import interpolation_error, lipschitz_error
+from nnlimits.approximation.intervals import enclose_derivatives, is_continuous, unbounded_where_undefined
 from nnlimits.approximation.target import Target
-from nnlimits.nn.fields import as_integer
+from nnlimits.validation import check_positive
 
-LARGEST_ORDER = 8
-"""Beyond it rounding of local coefficients grows."""
+_BOXES = 2**12
+_PROBES = 2**13
+_MARGIN = 1.05
+"""An estimated constant is the steepest quotient found, and this much more."""
 
-_TRIED = range(1, 7)
-"""Orders that are looked into if none is given."""
-
-_BOXES = 512
-"""For each of them; a bound need not be close to be useful."""
-
-_UNKNOWN = TypeError, ValueError, NotImplementedError, ArithmeticError
-"""What intervals raise where nothing is known of f between points."""
+_SLACK = 1e-6
+"""Relative excess of a second difference over a claim that its own truncation and rounding explain."""
 
 
-class Smoothness(NamedTuple):
-    """Bounds of the derivatives of order n of a function, one for each axis."""
+@dataclasses.dataclass(frozen=True)
+class Smoothness:
+    """Constants of a function on its domain."""
 
-    order: int
-    bounds: Float[np.ndarray, " d"]
-    sides: Float[np.ndarray, " d"]
-    """Of the domain."""
-    proved: bool
-    """Whether the bounds follow from claims or from the function's program, and not from samples."""
-    claim: str
-    """What is assumed, in words."""
-    lipschitz: float | None = None
-    """The constant in Euclidean distance, if that is what is known."""
-
-    def interpolation(self, cells: int) -> float:
-        """How far f can be from its local interpolants on a grid of so many cells along each axis, at most."""
-        if self.lipschitz is not None:
-            return lipschitz_error(cells, self.sides, self.lipschitz)
-        return interpolation_error(cells, self.order, self.sides, self.bounds)
+    lipschitz: float
+    curvature: float
+    """A bound of the second derivative, of a function of one variable; infinity if none is known."""
+    rigorous: bool
+    """Whether the constants are claimed or proved."""
+    assumptions: tuple[str, ...]
 
 
-def known_smoothness(target: Target, order: int | None, derivative_bound: Any) -> list[Smoothness]:
-    """What is known of a function from claims, or else from its program, or else from samples.
+def smoothness(target: Target, curvature: float | None = None) -> Smoothness:
+    """The Lipschitz constant that is claimed, or else proved by intervals for a function of JAX, or else estimated.
 
-    With an order, one entry; without, an entry for each order whose derivatives are bounded by intervals, unless a Lipschitz
-    constant is claimed.
+    **Arguments:** `target`; `curvature`, a claimed bound of the second derivative, or None to find one by intervals where f is a
+    smooth function of JAX of one variable.
 
-    **Raises:** `ValueError` for claims that samples contradict, an order out of range, or if nothing is known.
+    **Raises:** `ValueError` for a claimed curvature that samples contradict.
     """
-    d, sides = target.domain.dimension, target.domain.sides
-    if order is None and derivative_bound is not None:
-        raise ValueError("give order, that of the derivatives which derivative_bound bounds")
-    if order is None and target.lipschitz is None:
-        return _by_intervals(target)
-    order = 1 if order is None else as_integer("order", 1, order)
-    if order > LARGEST_ORDER:
-        raise ValueError(
-            f"order must be at most {LARGEST_ORDER}, where rounding of local coefficients grows; received {order}"
+    if curvature is not None:
+        _check_curvature(target, curvature)
+    assumptions = [f"the second derivative is at most {curvature:g}"] if curvature is not None else []
+    bent = curvature if curvature is not None else (_proved_curvature(target) or math.inf)
+    if target.lipschitz is not None:
+        assumptions.append(f"f has the Lipschitz constant {target.lipschitz:g}")
+        return Smoothness(target.lipschitz, bent, True, tuple(assumptions))
+    proved = _proved(target.function, target)
+    if proved is not None:
+        return Smoothness(
+            proved, bent, True, (*assumptions, "f is the function of real numbers that its program means")
         )
-    if derivative_bound is not None:
-        bounds = as_derivative_bounds(derivative_bound, d)
-        check_derivative_bounds(target, order, bounds)
-        return [Smoothness(order, bounds, sides, True, _claim(order, bounds))]
-    if order == 1 and target.lipschitz is not None:
-        claim = f"f has the Lipschitz constant {target.lipschitz:g}"
-        return [Smoothness(1, np.full(d, target.lipschitz), sides, True, claim, target.lipschitz)]
+    points = target.domain.dense(_PROBES, seed=3)
+    found, _ = target.steepest(points, target(points), seed=3)
+    estimated = max(found * _MARGIN, float(np.finfo(np.float64).tiny))
+    assumptions.append(f"f has the Lipschitz constant {estimated:.6g}, which was estimated from {_PROBES} points")
+    return Smoothness(estimated, bent, False, tuple(assumptions))
+
+
+def _proved(function: Callable[[Any], Any], target: Target) -> float | None:
+    """The largest gradient by intervals; None if the function cannot be enclosed, or may jump."""
+    domain = target.domain
+    per_axis = max(1, int(_BOXES ** (1 / domain.dimension)))
+    edges = [np.linspace(low, high, per_axis + 1) for low, high in zip(domain.lower, domain.upper, strict=True)]
+    lower = np.stack([axis.ravel() for axis in np.meshgrid(*[e[:-1] for e in edges], indexing="ij")], axis=1)
+    upper = np.stack([axis.ravel() for axis in np.meshgrid(*[e[1:] for e in edges], indexing="ij")], axis=1)
     try:
-        return [_enclosed(target, order)]
-    except _UNKNOWN:
-        bounds = estimated_derivative_bounds(target, order)
-        claim = f"{_claim(order, bounds)}, which is {SAFETY:g} times what was found on samples"
-        return [Smoothness(order, bounds, sides, False, claim)]
+        if not is_continuous(function, domain.dimension):
+            return None
+        with unbounded_where_undefined():
+            jacobian = enclose_derivatives(function, lower, upper).jacobian
+    except (TypeError, NotImplementedError, ValueError, ArithmeticError):
+        return None
+    steepest = float(np.sqrt((jacobian.magnitude**2).sum(axis=-1)).max() * (1 + 1e-14))
+    return max(steepest, float(np.finfo(np.float64).tiny)) if math.isfinite(steepest) else None
 
 
-def _by_intervals(target: Target) -> list[Smoothness]:
-    found: list[Smoothness] = []
-    for order in _TRIED:
-        try:
-            found.append(_enclosed(target, order))
-        except _UNKNOWN as error:
-            if not found:
-                raise ValueError(
-                    "nothing is known of f between points: give order and derivative_bound, how smooth it is, or lipschitz; "
-                    f"or write it with jax.numpy ({error})"
-                ) from error
-            break  # a derivative that may jump has none
-    return found
+def _proved_curvature(target: Target) -> float | None:
+    if target.domain.dimension != 1:
+        return None
+
+    def slope(x: Any) -> Any:
+        return jax.jvp(target.function, (x,), (jnp.ones_like(x),))[1]
+
+    return _proved(slope, target)
 
 
-def _enclosed(target: Target, order: int) -> Smoothness:
-    bounds = derivative_bounds(target.function, target.domain, order, budget=_BOXES)
-    claim = f"f is what its program means, so that {_claim(order, bounds)}"
-    return Smoothness(order, bounds, target.domain.sides, True, claim)
-
-
-def _claim(order: int, bounds: Float[np.ndarray, " d"]) -> str:
-    listed = ", ".join(f"{bound:g}" for bound in bounds)
-    return f"|d^{order} f / dx_i^{order}| is at most {listed} along the axes"
+def _check_curvature(target: Target, curvature: float) -> None:
+    if target.domain.dimension != 1:
+        raise ValueError(
+            f"curvature is for functions of one variable; the domain has {target.domain.dimension} dimensions, where "
+            "the bound follows from the Lipschitz constant"
+        )
+    check_positive("curvature", curvature)
+    step = float(target.domain.sides[0]) / 1024
+    centres = np.linspace(target.domain.lower[0] + step, target.domain.upper[0] - step, 2048)
+    before, at, after = (target(centres[:, None] + shift) for shift in (-step, 0.0, step))
+    bends = np.abs(after - 2 * at + before).max(axis=1) / step**2
+    rounding = 8 * np.finfo(np.float64).eps * np.abs(at).max() / step**2
+    worst = int(np.argmax(bends))
+    if bends[worst] > curvature * (1 + _SLACK) + rounding:
+        raise ValueError(
+            f"curvature={curvature:g} is contradicted: around {centres[worst]:.6g} the second difference of f is "
+            f"{bends[worst]:.6g} times the squared step; a bound of at least {bends[worst]:.6g} is needed, if there is one"
+        )

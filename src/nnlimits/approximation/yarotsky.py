@@ -7,6 +7,7 @@ import numpy as np
 
 from nnlimits.approximation.approximation import Approximation
 from nnlimits.approximation.certificate import Certificate
+from nnlimits.approximation.known_derivatives import KnownDerivatives, known_derivatives
 from nnlimits.approximation.local_interpolation import (
     EVALUATION,
     interpolation_rounding,
@@ -22,7 +23,6 @@ from nnlimits.approximation.relu_calculus.local_sum import (
     local_sum_error,
     local_sum_widths,
 )
-from nnlimits.approximation.smoothness import Smoothness, known_smoothness
 from nnlimits.approximation.target import Target, as_target
 from nnlimits.nn.fields import as_integer
 from nnlimits.progress import Advance, ignore
@@ -89,7 +89,7 @@ def yarotsky(
         raise ValueError("give either tolerance, the error to reach, or units, the budget of hidden units")
     if tolerance is not None:
         check_positive("tolerance", tolerance)
-    known = [_Problem(target, one) for one in known_smoothness(target, order, derivative_bound)]
+    known = [_Problem(target, one) for one in known_derivatives(target, order, derivative_bound)]
     if tolerance is not None:
         problem = min(known, key=lambda one: one.predicted_units(tolerance)) if len(known) > 1 else known[0]
         found = _for_tolerance(problem, tolerance, advance)
@@ -104,17 +104,17 @@ class _Problem(NamedTuple):
     """A function, and what is known of one order of its derivatives."""
 
     target: Target
-    smoothness: Smoothness
+    derivatives: KnownDerivatives
 
     def widths(self, cells: int, levels: int) -> tuple[int, ...]:
         """Of the hidden layers of the network."""
         dimension = self.target.domain.dimension
-        return local_sum_widths(dimension, cells, self.smoothness.order, self.target.outputs, levels)
+        return local_sum_widths(dimension, cells, self.derivatives.order, self.target.outputs, levels)
 
     def cells(self, tolerance: float) -> int:
         """With so many, interpolation errs by no more than its part of the tolerance."""
-        order = self.smoothness.order
-        return max(1, math.ceil((self.smoothness.interpolation(1) / (_share(order) * tolerance)) ** (1 / order)))
+        order = self.derivatives.order
+        return max(1, math.ceil((self.derivatives.interpolation(1) / (_share(order) * tolerance)) ** (1 / order)))
 
     def most_cells(self, units: int, levels: int) -> int:
         """The finest grid within a budget of units whose layers are not too wide, 0 if there is none."""
@@ -137,7 +137,7 @@ class _Problem(NamedTuple):
         size = float(np.abs(self.target(self.target.domain.dense(256))).max())
         choices = [(levels, self.most_cells(units, levels)) for levels in range(1, _LARGEST_LEVELS + 1)]
         errors = [
-            self.smoothness.interpolation(cells) + size * square_error(levels) for levels, cells in choices if cells
+            self.derivatives.interpolation(cells) + size * square_error(levels) for levels, cells in choices if cells
         ]
         return min(errors, default=math.inf)
 
@@ -151,7 +151,7 @@ class _Found(NamedTuple):
 
     @property
     def interpolation(self) -> float:
-        return self.problem.smoothness.interpolation(self.polynomials.cells)
+        return self.problem.derivatives.interpolation(self.polynomials.cells)
 
     @property
     def products(self) -> float:
@@ -184,11 +184,11 @@ def _share(order: int) -> float:
 
 
 def _for_tolerance(problem: _Problem, tolerance: float, advance: Advance) -> _Found:
-    order, cells = problem.smoothness.order, problem.cells(tolerance)
+    order, cells = problem.derivatives.order, problem.cells(tolerance)
     most = problem.most_cells(_ANY, 1)
     if cells > most:
         _check_narrow(problem)
-        best = problem.smoothness.interpolation(most) / _share(order)
+        best = problem.derivatives.interpolation(most) / _share(order)
         raise ValueError(
             f"tolerance={tolerance:g} takes {cells:,} cells along each axis, and a layer wider than {_LARGEST_WIDTH:,} units; "
             f"achievable with order {order} is {best:.3g} with {most:,} cells; give a higher order and its derivative_bound if f "
@@ -207,7 +207,7 @@ def _for_tolerance(problem: _Problem, tolerance: float, advance: Advance) -> _Fo
 
 
 def _for_units(problem: _Problem, units: int, advance: Advance) -> _Found:
-    order, least = problem.smoothness.order, sum(problem.widths(1, 1))
+    order, least = problem.derivatives.order, sum(problem.widths(1, 1))
     if least > units:
         raise ValueError(
             f"units={units} is too small: one cell with order {order} takes {least} hidden units; give at least as many, or a "
@@ -218,7 +218,7 @@ def _for_units(problem: _Problem, units: int, advance: Advance) -> _Found:
     _check_narrow(problem)
     # what products err by is looked up on a coarse grid, where it is larger than on finer ones
     coarse = local_interpolants(problem.target, min(_COARSE, choices[0][1]), order, advance)
-    errors = [problem.smoothness.interpolation(cells) + local_sum_error(coarse, levels) for levels, cells in choices]
+    errors = [problem.derivatives.interpolation(cells) + local_sum_error(coarse, levels) for levels, cells in choices]
     levels, cells = choices[int(np.argmin(errors))]
     return _Found(problem, local_interpolants(problem.target, cells, order, advance), levels)
 
@@ -228,7 +228,7 @@ def _check_narrow(problem: _Problem) -> None:
     widest, d = max(problem.widths(1, 1)), problem.target.domain.dimension
     if widest > _LARGEST_WIDTH:
         raise ValueError(
-            f"order {problem.smoothness.order} in {d} dimensions takes a layer of {widest:,} units for its products, more than "
+            f"order {problem.derivatives.order} in {d} dimensions takes a layer of {widest:,} units for its products, more than "
             f"{_LARGEST_WIDTH:,}; give a lower order"
         )
 
@@ -247,7 +247,7 @@ def _network(found: _Found) -> ReluNetwork:
 
 
 def _certificate(found: _Found) -> Certificate:
-    known = found.problem.smoothness
+    known = found.problem.derivatives
     constants = {"order": float(known.order), "cells": float(found.polynomials.cells), "levels": float(found.levels)}
     if known.lipschitz is not None:
         constants["lipschitz"] = float(known.lipschitz)
