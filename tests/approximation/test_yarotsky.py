@@ -13,6 +13,7 @@ from nnlimits.approximation.local_interpolation import (
     local_interpolants,
 )
 from nnlimits.approximation.relu_calculus.local_sum import local_sum_widths
+from nnlimits.approximation.size import size
 from nnlimits.approximation.target import as_target
 from nnlimits.approximation.yarotsky import yarotsky
 from nnlimits.rates import fitted_rate
@@ -66,6 +67,7 @@ def test_the_certificate_holds(f, domain, claim, tolerance) -> None:
     sizes = [int(constants[name]) for name in ("cells", "order")]
     widths = local_sum_widths(found.target.domain.dimension, *sizes, found.target.outputs, int(constants["levels"]))
     assert hidden(found) == widths
+    assert size(found)[:2] == (len(widths), max(widths))
 
 
 def test_the_expression_and_its_precisions() -> None:

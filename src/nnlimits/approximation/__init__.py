@@ -12,7 +12,6 @@ from nnlimits.approximation.expression import Expression, expression
 from nnlimits.approximation.from_weights import from_weights
 from nnlimits.approximation.measured_error import MeasuredError, measured_error
 from nnlimits.approximation.minimum_width import minimum_width
-from nnlimits.approximation.network_size import NetworkSize, network_size
 from nnlimits.approximation.obstruction import Obstruction, PolynomialActivationError, distance_from_polynomials
 from nnlimits.approximation.piecewise_polynomial import PiecewisePolynomial
 from nnlimits.approximation.piecewise_polynomial_network import approximate_piecewise_polynomial
@@ -37,7 +36,6 @@ __all__ = [
     "Expression",
     "MeasuredError",
     "NamedTarget",
-    "NetworkSize",
     "NormalMixture",
     "Obstruction",
     "PiecewisePolynomial",
@@ -62,7 +60,6 @@ __all__ = [
     "minimum_width",
     "named_target",
     "narrow",
-    "network_size",
     "piece_bound",
     "pieces",
     "sawtooth",

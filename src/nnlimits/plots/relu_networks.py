@@ -79,7 +79,7 @@ def _by_cells(axis: Axes, found: ReluExperiment) -> None:
 
 def _by_weights(axis: Axes, found: ReluExperiment) -> None:
     for rate, color, marker in zip(found.rates, _COLORS, _MARKERS, strict=False):
-        weights = np.array([row.size.weights for row in rate.rows], np.float64)
+        weights = np.array([row.size.nonzero for row in rate.rows], np.float64)
         errors = np.array([row.approximation.error.sup for row in rate.rows])
         promised = rate.order / rate.dimension
         name = f"slope {rate.weights.slope:.2f} of the finer half, promised {-promised:g} or less".replace(

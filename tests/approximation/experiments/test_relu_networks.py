@@ -6,9 +6,6 @@ import pytest
 from nnlimits.approximation import adversarial_error
 from nnlimits.approximation.experiments import ReluExperiment, relu_networks
 from nnlimits.approximation.experiments.relu_networks import relu_rate
-from nnlimits.approximation.network_size import network_size
-from nnlimits.approximation.relu_calculus import maximum
-from nnlimits.approximation.yarotsky import yarotsky
 from nnlimits.plots.relu_networks import relu_networks as figure_of
 
 
@@ -22,15 +19,6 @@ def test_rates(dimension: int, order: int, cells: tuple[int, ...]) -> None:
     assert rate.weights.slope <= -order / dimension
 
 
-def test_sizes() -> None:
-    found = yarotsky(lambda x: np.abs(x[:, 0] - 0.3), (0, 1), tolerance=0.11, lipschitz=1.0)
-    size = network_size(found)
-    assert (size.depth, size.width, size.units) == (2, 6, 11)
-    assert size.weights == sum(np.count_nonzero(part[name]) for part in found.params if part for name in part)
-    network = maximum(3)
-    assert network.network()[1][0]["weight"].shape == (3, 5)
-
-
 def test_the_figure() -> None:
     rate = relu_rate(1, 2, (4, 8, 16))
     figure = figure_of(ReluExperiment(rate.rows, (rate,)))
@@ -38,7 +26,7 @@ def test_the_figure() -> None:
     np.testing.assert_array_equal(
         by_cells.get_lines()[0].get_ydata(), [row.approximation.error.sup for row in rate.rows]
     )
-    np.testing.assert_array_equal(by_weights.get_lines()[0].get_xdata(), [row.size.weights for row in rate.rows])
+    np.testing.assert_array_equal(by_weights.get_lines()[0].get_xdata(), [row.size.nonzero for row in rate.rows])
 
 
 @pytest.mark.slow

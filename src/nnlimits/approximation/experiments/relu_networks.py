@@ -8,9 +8,9 @@ import numpy as np
 
 from nnlimits.approximation.approximation import Approximation
 from nnlimits.approximation.local_interpolation import interpolation_error
-from nnlimits.approximation.network_size import NetworkSize, network_size
 from nnlimits.approximation.piecewise_polynomial import PiecewisePolynomial
 from nnlimits.approximation.piecewise_polynomial_network import approximate_piecewise_polynomial
+from nnlimits.approximation.size import Size, size
 from nnlimits.approximation.yarotsky import yarotsky
 from nnlimits.progress import Advance, ignore
 from nnlimits.rates import FittedRate, fitted_rate
@@ -25,7 +25,7 @@ class ReluRow(NamedTuple):
     """Its number of inputs."""
     approximation: Approximation
     """The network with its certificate."""
-    size: NetworkSize
+    size: Size
     """Its counts."""
 
 
@@ -159,7 +159,7 @@ def relu_rate(dimension: int, order: int, cells: tuple[int, ...], *, advance: Ad
         rows.append(_row(f"{count} cells", approximation))
         advance(f"{dimension} dimensions, order {order}, {count} cells")
     errors = np.array([row.approximation.error.sup for row in rows])[:, None]
-    sizes = np.array([row.size.weights for row in rows], np.float64)
+    sizes = np.array([row.size.nonzero for row in rows], np.float64)
     found = np.array([row.approximation.certificate.constants["cells"] for row in rows])
     finer = len(rows) // 2
     return ReluRate(
@@ -174,4 +174,4 @@ def _tolerance(dimension: int, order: int, cells: int, derivative_bound: float) 
 
 
 def _row(name: str, approximation: Approximation) -> ReluRow:
-    return ReluRow(name, approximation.target.domain.dimension, approximation, network_size(approximation))
+    return ReluRow(name, approximation.target.domain.dimension, approximation, size(approximation))
