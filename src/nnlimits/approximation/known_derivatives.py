@@ -92,7 +92,8 @@ def _by_intervals(target: Target) -> list[KnownDerivatives]:
             if not found:
                 raise ValueError(
                     "nothing is known of f between points: give order and derivative_bound, how smooth it is, or lipschitz; "
-                    f"or write it with jax.numpy ({error})"
+                    f"or write it with jax.numpy ({error}). No network is uniformly close to a function that jumps; piecewise "
+                    "polynomials that do are approximated in L^p by approximate_piecewise_polynomial"
                 ) from error
             break  # a derivative that may jump has none
     return found

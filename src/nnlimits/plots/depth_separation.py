@@ -76,7 +76,7 @@ def _errors(axis: Axes, found: DepthSeparation, trained: TrainedSawtooth | None)
             label=f"1 layer trained, best of {trained.errors.shape[1]}",
         )
         widest = max(widest, int(trained.units.max()))
-    axis.text(2**found.k * 0.03, 0.012, "no function of P pieces", color=COLORS["faint"], fontsize=9.5)
+    axis.text(2**found.k * 0.5, 0.03, "no function\nof P pieces", color=COLORS["faint"], fontsize=9.5)
     axis.set(
         xlabel="P, pieces or hidden units",
         ylabel="$L^2$ distance to the sawtooth",
