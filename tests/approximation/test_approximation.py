@@ -1,5 +1,7 @@
 """Certificates, measured errors, networks from matrices, and the value that holds them."""
 
+from typing import Any
+
 import jax
 import numpy as np
 import pytest
@@ -65,7 +67,7 @@ def test_networks_that_cannot_be_measured(network, message) -> None:
         measured_error(Target(lambda x: x[:, 0], Box.cube(1)), network, points=16)
 
 
-def identity(bound: float, norm: str = "sup", p: float | None = None):
+def identity(bound: float, norm: Any = "sup", p: float | None = None):
     network, params = from_weights([(np.ones((1, 1)), np.zeros(1))], nn.Relu())
     target = Target(lambda x: x[:, 0] + x[:, 0] ** 2, Box.cube(1))
     return approximation(network, params, target, Certificate("T", bound, norm, p=p), points=256)

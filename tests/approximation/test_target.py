@@ -54,7 +54,7 @@ def test_bad_functions(function, message) -> None:
 
 def test_no_function() -> None:
     with pytest.raises(TypeError):
-        Target(3.0, INTERVAL)
+        Target(3.0, INTERVAL)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("lipschitz", [-1.0, 0.0, np.nan, np.inf])

@@ -191,7 +191,7 @@ def _exponential_kink(alpha: float, scale: float) -> Shape:
     if alpha == 0:
         return Kink(0.0, scale)
     size = scale * abs(alpha)
-    # from the crossing of the lines to zero `alpha exp(u - alpha) - u` is convex: largest at an end, least at `alpha - log(alpha)`
+    # from the lines' crossing to zero `alpha exp(u - alpha) - u` is convex: largest at an end, least at `alpha - log(alpha)`
     dip = alpha - 1 - math.log(alpha) if alpha > 1 else 0.0
     near = size if alpha < 0 else scale * max(alpha * math.exp(-alpha), dip) * (1 + 1e-14)
 

@@ -82,10 +82,8 @@ def values_and_jacobians(activation: nn.Activation):
     return jax.jit(jax.vmap(lambda params, x: (at(params, x), jax.jacfwd(at, 1)(params, x)), (None, 0)))
 
 
-NETWORKS = [
-    nn.Relu(),
-    *(pytest.param(a, marks=pytest.mark.slow) for a in (nn.Tanh(), nn.Gelu(), nn.Sin(), nn.Softplus(), nn.Gaussian())),
-]
+SLOW_NETWORKS = nn.Tanh(), nn.Gelu(), nn.Sin(), nn.Softplus(), nn.Gaussian()
+NETWORKS = [nn.Relu(), *(pytest.param(activation, marks=pytest.mark.slow) for activation in SLOW_NETWORKS)]
 
 
 @pytest.mark.parametrize("activation", NETWORKS, ids=str)
