@@ -151,6 +151,14 @@ class TestSeveralVariables:
         assert adversarial_error(found, starts=4, points=512).error <= verified.upper
 
 
+@pytest.mark.parametrize("activation", [nn.Relu(), nn.Sin()], ids=str)
+def test_constants_and_loose_tolerances(activation) -> None:
+    for function in (lambda x: 0 * x[:, 0] + 2.5, lambda x: x.sum(1)):
+        found = shallow(function, Box.cube(2), activation=activation, tolerance=50.0)
+        assert found.holds
+        assert found.certificate.bound <= 50
+
+
 class TestClaims:
     def test_a_function_of_numpy_needs_a_claim_to_be_rigorous(self) -> None:
         estimated = shallow(lambda x: np.sin(6 * x[:, 0]), INTERVAL, units=20)
@@ -234,6 +242,13 @@ class TestRefusals:
     def test_a_false_constant(self) -> None:
         with pytest.raises(ValueError, match="contradicted"):
             shallow(smooth, INTERVAL, units=5, lipschitz=1.0)
+
+    @pytest.mark.parametrize(
+        "function", [lambda x: np.floor(3 * x[:, 0]), lambda x: jnp.where(x[:, 0] > 0.31, 1.0, 0.0)]
+    )
+    def test_jumps(self, function) -> None:
+        with pytest.raises(ValueError, match=r"f jumps by 1 at .* no continuous network is closer to it than 0.5"):
+            shallow(function, INTERVAL, units=5)
 
     def test_an_unbounded_domain(self) -> None:
         with pytest.raises(ValueError, match="compact"):

@@ -59,14 +59,17 @@ class CosineSum(NamedTuple):
         return self.coefficients[(0,) * (self.coefficients.ndim - 1)]
 
     def pruned(self, allowance: float) -> "tuple[CosineSum, float]":
-        """Without its smallest terms, as many as sum to no more than the allowance; and their sum, which bounds the change."""
+        """Without its smallest terms, as many as sum to no more than the allowance, and their sum, which bounds the change.
+
+        The largest term beside the constant stays.
+        """
         sizes = np.abs(self.coefficients).max(axis=-1)
         order = np.argsort(sizes, axis=None)
+        order = order[order != 0][:-1]  # the constant costs no unit
         sums = np.cumsum(sizes.ravel()[order])
         count = int(np.searchsorted(sums, allowance, side="right"))
         dropped = np.zeros(sizes.size, bool)
         dropped[order[:count]] = True
-        dropped[0] = False  # the constant costs no unit
         kept = np.where(dropped.reshape(sizes.shape)[..., None], 0.0, self.coefficients)
         return CosineSum(kept), float(sums[count - 1]) if count else 0.0
 
@@ -75,6 +78,9 @@ class CosineSum(NamedTuple):
 
         `prod_i cos(k_i t_i)` is the mean of `cos(k . t)` over the signs of all entries of k that are not zero, but for the first.
         """
+        if not self.coefficients.ravel()[self.coefficients.shape[-1] :].any():
+            first = np.eye(self.coefficients.ndim - 1)[0]
+            return [Direction(first, np.ones(1), np.zeros((1, self.coefficients.shape[-1])))]
         grouped: dict[tuple[int, ...], dict[int, np.ndarray]] = {}
         for index in np.argwhere((self.coefficients != 0).any(axis=-1)).tolist():
             active = [axis for axis, frequency in enumerate(index) if frequency]
