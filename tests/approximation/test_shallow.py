@@ -35,7 +35,7 @@ ACTIVATIONS = [
     nn.Erf(1.0, 2.0, 3.0), nn.Erf(1.0, -2.0), nn.Sin(), nn.Cos(2.0, 3.0, 1.0), nn.Rbf(), nn.Gaussian(2.0, -3.0), nn.Exp(),
     nn.Step(), nn.Sign(), nn.RectifiedMonomial(0), nn.RectifiedMonomial(1), nn.RectifiedMonomial(2), nn.RectifiedMonomial(3),
 ]  # fmt: skip
-QUICK = nn.HardTanh(), nn.Elu(3.0), nn.Erf(1.0, -2.0), nn.Cos(2.0, 3.0, 1.0), nn.RectifiedMonomial(3)
+QUICK = nn.Elu(3.0), nn.Erf(1.0, -2.0), nn.RectifiedMonomial(3)
 UNITS = 30
 
 
@@ -95,8 +95,8 @@ def test_certificates_are_proved_by_intervals_and_stand_against_a_search(activat
 )
 def test_rates(activation, function, slope) -> None:
     # the measured error of interpolation falls as N^-2 for smooth functions, that of steps as N^-1, of the root at zero as
-    # N^-1/2, and of trigonometric sums of a kink as N^-1 up to a logarithm; slopes over a factor of 8 are within 0.15 of that
-    units = [16, 32, 64, 128]
+    # N^-1/2, and of trigonometric sums of a kink as N^-1 up to a logarithm; slopes over a factor of 4 are within 0.15 of that
+    units = [32, 64, 128]
     if function == "root":
         found = [shallow(lambda x: np.sqrt(x[:, 0]), INTERVAL, activation=activation, units=n) for n in units]
     else:

@@ -9,7 +9,7 @@ from nnlimits.approximation.intervals.interval import Interval, known
 from nnlimits.approximation.intervals.registry import register
 
 
-@register("copy", "copy_p", "optimization_barrier", "pvary", "reduce_precision")
+@register("copy", "copy_p", "optimization_barrier", "pvary")
 def unchanged(_: Any, *operands: Interval) -> list[Interval]:
     """The operands."""
     return list(operands)
