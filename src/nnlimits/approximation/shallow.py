@@ -63,11 +63,7 @@ def shallow(
     what is no activation.
     """
     target = as_target(f, domain, lipschitz)
-    word = nn.Relu() if activation is None else activation
-    if not isinstance(word, nn.Activation | nn.Identity):
-        raise TypeError(f"activation must be a nonlinearity such as nn.Tanh(); received {word!r}")
-    if (tolerance is None) == (units is None):
-        raise ValueError(f"give exactly one of tolerance and units; received tolerance={tolerance} and units={units}")
+    word = _checked(activation, tolerance, units)
     most_units = as_integer("most_units", 1, most_units)
     shape = shape_of(word)
     if isinstance(shape, PolynomialShape):
@@ -81,6 +77,15 @@ def shallow(
     plan = _planned(planner, tolerance, units, most_units)
     advance(f"{plan.units} units, bound {plan.bound:.4g}")
     return _built(plan, target, known, word)
+
+
+def _checked(activation: Any, tolerance: float | None, units: int | None) -> nn.Activation | nn.Identity:
+    word = nn.Relu() if activation is None else activation
+    if not isinstance(word, nn.Activation | nn.Identity):
+        raise TypeError(f"activation must be a nonlinearity such as nn.Tanh(); received {word!r}")
+    if (tolerance is None) == (units is None):
+        raise ValueError(f"give exactly one of tolerance and units; received tolerance={tolerance} and units={units}")
+    return word
 
 
 def _planner(target: Target, known: Smoothness, word: nn.Activation, shape: Any) -> Planner:
