@@ -16,9 +16,10 @@ def compiled(
 ) -> Float[Array | np.ndarray, "n outputs"]:
     """`network.apply(params, x)`, compiled once for each network and shape.
 
-    A `Repeat` runs its blocks as a loop; outside of a compiled function JAX would compile that loop anew at each call.
+    A `Repeat` runs its blocks as a loop; outside of a compiled function JAX would compile that loop anew at each call. Products
+    of matrices have all their digits: by default some devices multiply single precision with 10 bits, and certificates do not.
     """
-    with _precision_of([*jax.tree.leaves(params), x]):
+    with _precision_of([*jax.tree.leaves(params), x]), jax.default_matmul_precision("highest"):
         return _apply(network, params, x)
 
 
