@@ -11,9 +11,7 @@ from jaxtyping import Array, Float, PyTree
 from nnlimits import nn
 
 
-def compiled(
-    network: nn.Layer, params: PyTree, x: Float[Array | np.ndarray, "n d"]
-) -> Float[Array | np.ndarray, "n outputs"]:
+def compiled(network: nn.Layer, params: PyTree, x: Float[Array | np.ndarray, "n d"]) -> Float[Array, "n outputs"]:
     """`network.apply(params, x)`, compiled once for each network and shape.
 
     A `Repeat` runs its blocks as a loop; outside of a compiled function JAX would compile that loop anew at each call. Products
