@@ -46,11 +46,10 @@ def shallow(
     phi is no polynomial (Cybenko 1989; Hornik 1991; Leshno, Lin, Pinkus & Schocken 1993; Pinkus 1999, theorem 3.1). Here the
     sums are written down, without training:
 
-    - of one variable, from the activation's shape: interpolation by kinks (`Relu`, `Gelu`, `Softplus`, ...) or ramps
-      (`HardTanh`), sums of steps (`Tanh`, `Sigmoid`, `Step`, ...), of bumps (`Gaussian`) or of waves (`Sin`, `Cos`); for
-      other smooth functions polynomials of low degree by divided differences;
-    - of several, a trigonometric sum with a bound for Lipschitz functions, and each of its waves by the same constructions along its
-      direction.
+    Of one variable, from the activation's shape: interpolation by kinks (`Relu`, `Gelu`, `Softplus`, ...) or ramps (`HardTanh`),
+    sums of steps (`Tanh`, `Sigmoid`, `Step`, ...), of bumps (`Gaussian`) or of waves (`Sin`, `Cos`); for other smooth functions
+    polynomials of low degree by divided differences. Of several variables, a trigonometric sum with a bound for Lipschitz
+    functions, and each of its waves by the same constructions along its direction.
 
     **Arguments:** `f`, from points (n, d) to (n,) or (n, outputs), or a `Target`; `domain`, a box; `activation`, by default
     `nn.Relu()`; exactly one of `tolerance`, that the certificate's bound is not to exceed, and `units`, the most to use;
@@ -125,7 +124,7 @@ def _built(plan: Plan, target: Target, known: Smoothness, word: nn.Activation) -
     seen = isinstance(word, nn.Elementwise) and not isinstance(shape_of(word), Unknown)
     assumptions = known.assumptions + (_SEEN,) * seen
     certificate = Certificate(
-        plan.theorem, plan.bound + rounding, "sup", constants, assumptions, known.rigorous and not seen
+        plan.theorem, float(plan.bound + rounding), "sup", constants, assumptions, known.rigorous and not seen
     )
     network, params = ridges.network(word)
     return approximation(network, params, target, certificate)

@@ -1,6 +1,7 @@
 """How steep and how curved a function is: claimed, proved by intervals, or estimated."""
 
 import dataclasses
+import functools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -34,6 +35,7 @@ class Smoothness:
     assumptions: tuple[str, ...]
 
 
+@functools.lru_cache(maxsize=64)
 def smoothness(target: Target, curvature: float | None = None) -> Smoothness:
     """The Lipschitz constant that is claimed, or else proved by intervals for a function of JAX, or else estimated.
 

@@ -94,7 +94,7 @@ class CosineSum(NamedTuple):
         ]
 
 
-def damping(degree: int) -> Float[np.ndarray, " degree+1"]:
+def damping(degree: int) -> Float[np.ndarray, " coefficients"]:
     """The Fourier coefficients of the kernel of Fejer and Korovkin, the non-negative one of a degree with the largest first one.
 
     That one is `cos(pi / (degree + 2))` (Fejer 1916; Korovkin 1960).
@@ -112,7 +112,7 @@ def cosine_sum(target: Target, degree: int) -> CosineSum:
     domain, points = target.domain, degree + 2
     middles = (np.arange(points) + 0.5) / points
     axes = np.meshgrid(*[middles] * domain.dimension, indexing="ij")
-    samples = target(domain.from_unit(np.stack([axis.ravel() for axis in axes], axis=1)))
+    samples = _sampled(target, domain.from_unit(np.stack([axis.ravel() for axis in axes], axis=1)))
     shaped = samples.reshape(*[points] * domain.dimension, -1)
     transformed = dctn(shaped, type=2, axes=range(domain.dimension)) / (2 * points) ** domain.dimension
     factors = damping(degree)
@@ -121,6 +121,12 @@ def cosine_sum(target: Target, degree: int) -> CosineSum:
         transformed = np.take(transformed, range(degree + 1), axis)
         transformed *= factors.reshape([-1 if i == axis else 1 for i in range(transformed.ndim)])
     return CosineSum(transformed)
+
+
+def _sampled(target: Target, points: np.ndarray) -> np.ndarray:
+    """Values at points, asked for in numbers that are powers of four: of a function of JAX each number is compiled anew."""
+    size = 4 ** math.ceil(math.log(max(len(points), 2), 4))
+    return target(np.concatenate([points, np.repeat(points[-1:], size - len(points), axis=0)]))[: len(points)]
 
 
 def distance_bound(diameter: float, degree: int, lipschitz: float) -> float:

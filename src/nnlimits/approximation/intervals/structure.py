@@ -53,6 +53,22 @@ def concatenate(equation: Any, *operands: Interval) -> Interval:
     return Interval(lower, np.concatenate([operand.upper for operand in operands], axis))
 
 
+@register("stack")
+def stack(equation: Any, *operands: Interval) -> Interval:
+    """Side by side along a new axis."""
+    axis = equation.params["axis"]
+    lower = np.stack([operand.lower for operand in operands], axis)
+    if all(operand.exact for operand in operands):
+        return known(lower)
+    return Interval(lower, np.stack([operand.upper for operand in operands], axis))
+
+
+@register("tile")
+def tile(equation: Any, a: Interval) -> Interval:
+    """Repeated side by side."""
+    return a.moved(lambda values: np.tile(values, equation.params["reps"]))
+
+
 @register("slice")
 def cut(equation: Any, a: Interval) -> Interval:
     """From a start to a limit along each axis."""
