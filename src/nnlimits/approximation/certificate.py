@@ -30,6 +30,8 @@ class Certificate:
     points."""
     p: float | None = None
     """The exponent of an `"Lp"` norm."""
+    failure: float = 0.0
+    """The probability, over points that were drawn for the proof, that a rigorous bound does not hold."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "constants", MappingProxyType(dict(self.constants)))
@@ -37,6 +39,7 @@ class Certificate:
     def __str__(self) -> str:
         norm = f"L^{self.p:g}" if self.norm == "Lp" else {"sup": "sup norm", "L2": "L^2"}[self.norm]
         kind = "proved" if self.rigorous else "with estimated constants"
+        kind += f" but for a probability of {self.failure:g}" * (self.rigorous and self.failure > 0)
         constants = ", ".join(f"{name} = {value:.6g}" for name, value in self.constants.items())
         lines = [f"{self.theorem}: at most {self.bound:.6g} in {norm}, {kind}"]
         lines += [f"  constants: {constants}"] * bool(constants)

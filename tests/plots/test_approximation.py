@@ -1,0 +1,38 @@
+"""Figures of approximations and of greedy rates."""
+
+import numpy as np
+import pytest
+
+from nnlimits import nn
+from nnlimits.approximation import named_target
+from nnlimits.approximation.barron import barron
+from nnlimits.approximation.experiments import GreedyRate
+from nnlimits.plots.approximation import approximation
+from nnlimits.plots.greedy_rates import greedy_rates
+from nnlimits.rates import fitted_rate
+
+
+@pytest.mark.parametrize(("dimension", "panels"), [(1, 2), (2, 3), (3, 2)])
+def test_panels(dimension, panels):
+    """One for the function with the network, one for errors; maps have one more, and bars of colours."""
+    found = barron(named_target("step", dimension), units=2, activation=nn.Step())
+    figure = approximation(found, "step")
+    bars = ("value", "network \u2212 f") if dimension == 2 else ()
+    titled = [axis for axis in figure.axes if axis.get_ylabel() not in bars]
+    assert len(titled) == panels
+
+
+def test_rates_have_a_panel_for_each_dimension_and_algorithm():
+    sizes = (4, 8, 16)
+    errors = np.array(sizes, float)[:, None] ** -0.5 * [1.0, 1.1]
+    rate = fitted_rate(np.array(sizes, float), errors)
+    found = [
+        GreedyRate(target, dimension, algorithm, degree, sizes, errors, 2 * errors[:, 0], rate)
+        for target in ("gaussian", "sine")
+        for dimension in (1, 2)
+        for algorithm, degree in (("orthogonal", 1), ("relaxed", 0))
+    ]
+    figure = greedy_rates(found)
+    titles = {axis.get_title(loc="left") for axis in figure.axes}
+    assert titles == {f"{name}, d = {d}" for name in ("orthogonal, ReLU", "relaxed, steps") for d in (1, 2)}
+    assert found[0].promised == -2.0
