@@ -10,11 +10,11 @@ NET = ("--depth", "1")
 def images(tmp_path):
     """Images of two kinds, stripes one way and the other, under noise."""
     draw = np.random.default_rng(0)
-    labels = draw.integers(0, 2, 90)
+    labels = draw.integers(0, 2, 170)
     stripes = np.where(np.arange(6) % 2, 1.0, 0.0)
     patterns = np.where(labels[:, None, None] > 0, stripes[:, None], stripes[None])
     path = tmp_path / "stripes.npz"
-    np.savez(path, X=patterns + 0.3 * draw.standard_normal((90, 6, 6)), y=labels)
+    np.savez(path, X=patterns + 0.3 * draw.standard_normal((170, 6, 6)), y=labels)
     return path
 
 
@@ -40,9 +40,10 @@ def test_learning_curve(run, tmp_path):
 
 @pytest.mark.slow
 def test_digits(run, tmp_path, images):
-    options = "--sample", "60", "--tests", "30", "--sizes", "5,20", "--draws", "2"
+    options = "--sample", "140", "--tests", "30", "--sizes", "5,20", "--draws", "2"
     output = " ".join(run("rkhs", "digits", images, *NET, *options).output.split())
     assert "NTK: mean squared test error, summed over classes, 2 training sets of each size" in output
+    assert "from eigenfunctions 10 to 14" in output
     assert (tmp_path / "digits.png").stat().st_size > 10_000
 
 
@@ -53,7 +54,7 @@ def test_digits(run, tmp_path, images):
         (["mercer", "mlp", "--radius", "-1"], "radius must be finite and positive; received -1"),
         (["learning-curve", "mlp", "--power", "0,-1"], "--power must be numbers of at least 0"),
         (["learning-curve", "mlp", "--sizes", "8,4"], "--sizes must be whole numbers of at least 1 that ascend"),
-        (["digits", "stripes.npz", "--sample", "80", "--sizes", "4"], "has 90 images"),
+        (["digits", "stripes.npz", "--sample", "180", "--sizes", "4"], "has 170 images"),
         (["digits", "stripes.npz", "--sample", "50", "--sizes", "50"], "--sizes must be below --sample, 50"),
         (["digits", "nothing.npz"], "nothing.npz"),
     ],

@@ -13,7 +13,7 @@ X = RNG.standard_normal((15, 3))
 
 
 def test_linear_kernels_give_cka():
-    """`|Y^T X|^2 / (|X^T X| |Y^T Y|)` of centred features (Kornblith et al. 2019, equation 3)."""
+    """`|Y^T X|^2 / (|X^T X| |Y^T Y|)` of centred features (Kornblith et al. 2019)."""
     y = X @ RNG.standard_normal((3, 4)) + RNG.standard_normal((15, 4))
     a, b = X - X.mean(0), y - y.mean(0)
     expected = np.linalg.norm(b.T @ a) ** 2 / (np.linalg.norm(a.T @ a) * np.linalg.norm(b.T @ b))

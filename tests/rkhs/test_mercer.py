@@ -55,11 +55,11 @@ def by_mpmath(function, d, k):
     ],
 )
 def test_against_numerical_integration(d, name, degrees):
-    """To 1e-10 of each eigenvalue, and within the error that is told."""
+    """To 1e-10 of each eigenvalue that is above 1e-5 of the kernel (others to rounding), and within the error that is told."""
     found = rkhs.mercer(getattr(nl.kernel(RELU), name), d, max(degrees))
     for k in degrees:
         expected = by_mpmath(lambda t: relu_kernels(t)[name == "ntk"], d, k)
-        assert found.eigenvalues[k] == pytest.approx(expected, rel=1e-10, abs=1e-300)
+        assert found.eigenvalues[k] == pytest.approx(expected, rel=1e-10, abs=1e-15 * found.diagonal)
         assert abs(found.eigenvalues[k] - expected) <= found.errors[k]
 
 

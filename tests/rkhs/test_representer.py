@@ -1,5 +1,7 @@
 """Functions of a kernel's Hilbert space and their norms."""
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -65,6 +67,15 @@ def test_kernel_of_a_network_agrees_with_the_posterior():
     assert rkhs.representer(kernel.nngp, X, f.weights[:, 0]).norm == pytest.approx(float(f.norm), rel=1e-6)
 
 
+def test_any_precision_gives_double_precision():
+    """Also of a kernel written in JAX, which computes in float32 unless told otherwise."""
+    kernel, rows = (lambda a, b: jnp.exp(jnp.asarray(a) @ jnp.asarray(b).T)), np.arange(12.0).reshape(4, 3) / 8
+    f = rkhs.kernel_ridge(kernel, rows.astype(np.float32), np.arange(4), ridge=0.1)
+    expected = np.exp(rows @ rows.T) @ np.linalg.solve(np.exp(rows @ rows.T) + 0.1 * np.eye(4), np.arange(4.0))
+    np.testing.assert_allclose(f(rows), expected, rtol=1e-10)
+    assert f(rows).dtype == np.float64
+
+
 def test_bad_input():
     net = nn.Sequential(nn.Dense(1), nn.Relu(), nn.Dense(1))
     f = rkhs.representer(gaussian, X, Y)
@@ -90,5 +101,9 @@ def test_bad_input():
         f.inner(rkhs.representer(linear, X, Y))
     with pytest.raises(TypeError, match="other must be a Representer; received int"):
         f.distance(3)
+    with pytest.raises(TypeError, match=r"x is traced: nnlimits.rkhs works on known values"):
+        jax.jit(lambda x: rkhs.kernel_ridge(gaussian, x, Y, ridge=1.0).residuals)(X)
+    with pytest.raises(TypeError, match="y must be a real numeric array"):
+        rkhs.minimum_norm_interpolant(gaussian, X, np.array(["a"] * 12))
     with pytest.warns(UserWarning, match="larger ridge="):
         rkhs.minimum_norm_interpolant(linear, X, Y)

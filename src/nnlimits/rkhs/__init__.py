@@ -4,7 +4,6 @@ A kernel is any function `k(x1, x2)` of two batches with values (n1, n2), such a
 is computed in float64 on the host, and returned in NumPy arrays.
 """
 
-from nnlimits.rkhs import experiments
 from nnlimits.rkhs.alignment import centred_alignment, target_alignment, unbiased_centred_alignment
 from nnlimits.rkhs.decay import Decay, Singularity, power_coefficients, spectral_decay
 from nnlimits.rkhs.effective_dimension import (
@@ -47,7 +46,6 @@ __all__ = [
     "effective_dimension",
     "empirical_learning_curve",
     "empirical_spectrum",
-    "experiments",
     "kernel_pca",
     "kernel_ridge",
     "kernel_svm",

@@ -13,7 +13,7 @@ Gram = Float[np.ndarray, "n n"]
 def centred_alignment(first: Any, second: Any) -> float:
     """The cosine of two Gram matrices after centring, in [0, 1]: 1 if they are equal up to scale and offset of the features.
 
-    `<H K H, H L H> / (|H K H| |H L H|)` with `H = I - 1/n` (Cortes, Mohri & Rostamizadeh 2012, definition 4); of linear
+    `<H K H, H L H> / (|H K H| |H L H|)` with `H = I - 1/n` (Cortes, Mohri & Rostamizadeh 2012); of linear
     kernels of two representations it is their CKA (Kornblith et al. 2019). Its value on a sample exceeds that of the
     distribution by the order of 1/n: see `unbiased_centred_alignment`.
 
@@ -26,7 +26,7 @@ def centred_alignment(first: Any, second: Any) -> float:
 
 
 def unbiased_centred_alignment(first: Any, second: Any) -> float:
-    """As `centred_alignment`, from unbiased estimates of the three products (Song et al. 2012, theorem 3; Nguyen et al. 2021).
+    """As `centred_alignment`, from unbiased estimates of the three products (Song et al. 2012; Nguyen et al. 2021).
 
     For independent features it is zero on average, and may be negative. **Raises:** as `centred_alignment`; `ValueError` for
     fewer than four examples.
@@ -87,7 +87,7 @@ def _cosine(product: float, first: float, second: float) -> float:
 
 
 def _unbiased_product(a: Gram, b: Gram) -> float:
-    """Song et al. 2012, equation 5: the product of matrices centred without their diagonals (Szekely & Rizzo 2014)."""
+    """Song et al. 2012: the product of matrices centred without their diagonals (Szekely & Rizzo 2014)."""
     return _inner(_centred_without_diagonal(a), _centred_without_diagonal(b)) / (len(a) * (len(a) - 3))
 
 

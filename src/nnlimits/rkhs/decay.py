@@ -78,8 +78,8 @@ def power_coefficients(dimension: int, power: float, degrees: Any) -> Float[np.n
 def spectral_decay(kernel: KernelFunction, dimension: int, *, radius: int | float | None = None) -> Decay:
     """The decay of the eigenvalues of a zonal kernel, read off its values near equal and near opposite inputs.
 
-    `k^-d` for the NTK of a ReLU network of any depth on S^(d-1), and `k^-(d+2)` for its NNGP (Bietti & Bach 2021, corollary 3;
-    Chen & Xu 2021); faster than any power for smooth activations.
+    `k^-d` for the NTK of a ReLU network of any depth on S^(d-1), and `k^-(d+2)` for its NNGP (Bietti & Bach 2021,
+    corollaries of theorem 1; Chen & Xu 2021); faster than any power for smooth activations.
 
     **Arguments:** as of `mercer`. **Raises:** as `mercer`; `ValueError` for a kernel whose singularity is not found: powers of `1
     - t` below 3/4, 3/2 and 5/2 are.

@@ -21,7 +21,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Float
 from scipy.optimize import brentq
 
-from nnlimits.predict.training_set import training_set
+from nnlimits.rkhs.evaluation import check_examples
 from nnlimits.rkhs.learning_curve import LearningCurve
 from nnlimits.rkhs.spectrum import EmpiricalSpectrum
 from nnlimits.validation import check_non_negative
@@ -44,9 +44,9 @@ def target_power(spectrum: EmpiricalSpectrum, y: ArrayLike) -> TargetPower:
 
     **Raises:** `ValueError` for targets of another length, or NaN.
     """
-    data = training_set(spectrum.points, np.asarray(y, np.float64))
-    power = np.square(spectrum.coefficients(data.y)).sum(1)
-    total = float(np.square(np.asarray(data.y)).sum(1).mean())
+    targets = check_examples(spectrum.points, y).targets
+    power = np.square(spectrum.coefficients(targets)).sum(1)
+    total = float(np.square(targets).sum(1).mean())
     return TargetPower(power, max(0.0, total - float(power.sum())))
 
 
@@ -77,7 +77,7 @@ def empirical_learning_curve(
     if not ((counts > 0) & (counts < m)).all():
         raise ValueError(f"sizes must be positive and below the {m} examples of the sample; received {counts.tolist()}")
     values = spectrum.eigenvalues * m
-    targets = np.asarray(training_set(spectrum.points, np.asarray(y, np.float64)).y, np.float64)
+    targets = check_examples(spectrum.points, y).targets
     found = [_at(spectrum.eigenvectors, values, targets, _ridge_for(values, n, float(ridge))) for n in counts]
     kappa, second, missed = (np.array([one[i] for one in found]) for i in range(3))
     overfitting = counts / (counts - second)

@@ -1,7 +1,7 @@
 """Kernels as callables `k(x1, x2) -> (n1, n2)`, evaluated in float64 with answers that are checked."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -9,6 +9,7 @@ from jaxtyping import Float
 
 from nnlimits.kernels import Kernel
 from nnlimits.nn import Layer
+from nnlimits.predict.training_set import training_set
 from nnlimits.predict.working_precision import evaluate, row_blocks
 from nnlimits.validation import check_inputs, is_traced
 
@@ -49,6 +50,32 @@ def check_points(name: str, x: Any) -> Inputs:
             f"{name} is traced: nnlimits.rkhs works on known values in float64, outside jax.jit and jax.grad"
         )
     return np.asarray(check_inputs(name, x, rank=max(2, np.ndim(x))), np.float64)
+
+
+class Examples(NamedTuple):
+    """Inputs with their targets, checked, in float64."""
+
+    points: Inputs
+    targets: Float[np.ndarray, "n o"]
+    vector: bool
+    """Whether the targets came as (n,)."""
+
+
+def check_examples(x: Any, y: Any, names: tuple[str, str] = ("x", "y")) -> Examples:
+    """Inputs (n, ...) and targets (n,) or (n, outputs), whatever their precision.
+
+    **Raises:** `TypeError` for traced or non-numeric data; `ValueError` for NaN, a wrong rank, no rows, or lengths that differ.
+    """
+    points = check_points(names[0], x)
+    if is_traced(y):
+        raise TypeError(
+            f"{names[1]} is traced: nnlimits.rkhs works on known values in float64, outside jax.jit and jax.grad"
+        )
+    targets = np.asarray(y)
+    if targets.dtype.kind in "iubf":
+        targets = targets.astype(np.float64)
+    data = training_set(points, targets)
+    return Examples(points, np.asarray(data.y), data.vector)
 
 
 def check_same_features(x: Inputs, others: Inputs, name: str = "x", other_name: str = "the training inputs") -> None:

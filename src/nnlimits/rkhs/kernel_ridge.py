@@ -8,9 +8,8 @@ from jax.typing import ArrayLike
 from jaxtyping import Float
 
 from nnlimits.compute.spectrum import eigendecomposition
-from nnlimits.predict.training_set import training_set
 from nnlimits.predict.working_precision import as_scalar
-from nnlimits.rkhs.evaluation import Inputs, KernelFunction, check_kernel, check_points, gram_matrix
+from nnlimits.rkhs.evaluation import Inputs, KernelFunction, check_examples, check_kernel, gram_matrix
 from nnlimits.rkhs.representer import Columns, Outputs, Representer
 from nnlimits.validation import check_non_negative
 
@@ -118,15 +117,14 @@ def ridge_path(kernel: KernelFunction, x: ArrayLike, y: ArrayLike) -> RidgePath:
     **Raises:** `TypeError` for what is no kernel; `ValueError` for bad data, or a kernel that is not symmetric.
     """
     check_kernel(kernel)
-    data = training_set(np.asarray(x), np.asarray(y))
-    points = check_points("x", data.x)
+    points, targets, vector = check_examples(x, y)
     values, vectors = eigendecomposition(gram_matrix(kernel, points))
     if values[0] < -1e-6 * abs(values[-1]):
         raise ValueError(
             f"the Gram matrix has the negative eigenvalue {values[0]:.3g} (largest {values[-1]:.3g}); kernel is not positive "
             "semi-definite"
         )
-    return RidgePath(kernel, points, np.asarray(data.y, np.float64), values, vectors, data.vector)
+    return RidgePath(kernel, points, targets, values, vectors, vector)
 
 
 def kernel_ridge(kernel: KernelFunction, x: ArrayLike, y: ArrayLike, *, ridge: Any) -> KernelRidge:

@@ -6,8 +6,7 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Float, Shaped
 
-from nnlimits.predict.training_set import training_set
-from nnlimits.rkhs.evaluation import Inputs, KernelFunction, check_kernel, check_points, gram_matrix
+from nnlimits.rkhs.evaluation import Inputs, KernelFunction, check_examples, check_kernel, check_points, gram_matrix
 from nnlimits.rkhs.representer import Representer
 from nnlimits.validation import check_non_negative, check_positive
 
@@ -87,8 +86,7 @@ def kernel_svr(
     check_kernel(kernel)
     check_positive("penalty", penalty)
     check_non_negative("epsilon", epsilon)
-    data = training_set(np.asarray(x), np.asarray(y))
-    points, targets = check_points("x", data.x), np.asarray(data.y, np.float64)
+    points, targets, vector = check_examples(x, y)
     matrix = gram_matrix(kernel, points)
     weights, intercepts = np.zeros(targets.shape), np.zeros(targets.shape[1])
     for output, column in enumerate(targets.T):
@@ -100,7 +98,7 @@ def kernel_svr(
             f"epsilon is {epsilon:g}, and all targets are that close to one constant; give less than "
             f"{float(np.ptp(targets, axis=0).max()) / 2:.3g}"
         )
-    return _sparse(kernel, points, matrix, weights, intercepts, data.vector)
+    return _sparse(kernel, points, matrix, weights, intercepts, vector)
 
 
 def _sparse(

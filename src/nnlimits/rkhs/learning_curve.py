@@ -46,9 +46,11 @@ def learning_curve(
 
     With `kappa` the root of `n = sum mu_i / (mu_i + kappa) + ridge / kappa` and `L_i = mu_i / (mu_i + kappa)`, the test error is
     `n / (n - sum L_i^2) (sum (1 - L_i)^2 power_i + noise)` and the training error `(ridge / (n kappa))^2` of it
-    (Bordelon, Canatar & Pehlevan 2020, equations 9 and 13; Simon et al. 2021, section 4.1). Exact for many examples if
-    the eigenfunctions, evaluated at one, are as if independent Gaussians; in practice within a few per cent from tens of
-    examples on.
+    (Bordelon, Canatar & Pehlevan 2020; Simon et al. 2021). Exact for many examples if the eigenfunctions, evaluated at
+    one, are as if independent Gaussians. Measured for networks on spheres, with 64 examples or more: in 10 and 30
+    dimensions within 5 %, and within about 10 % where targets without noise are fitted without ridge; in 5 dimensions
+    within 10 % or so with noise, while without noise and ridge errors are up to 1.8 times the prediction for ReLU
+    networks, and 2.5 for smooth ones.
 
     **Arguments:**
 

@@ -8,12 +8,12 @@ from jaxtyping import Float
 
 from nnlimits.compute.solve import add_to_diagonal, factorize
 from nnlimits.nn.fields import as_integer
-from nnlimits.predict.training_set import TrainingSet, training_set
 from nnlimits.progress import Advance, ignore
 from nnlimits.rkhs.evaluation import (
+    Examples,
     KernelFunction,
+    check_examples,
     check_kernel,
-    check_points,
     check_same_features,
     cross_gram,
     gram_matrix,
@@ -71,31 +71,31 @@ def measured_learning_curve(
     """
     check_kernel(kernel)
     check_non_negative("ridge", ridge)
-    pool, test = training_set(np.asarray(x), np.asarray(y)), training_set(np.asarray(x_test), np.asarray(y_test))
-    points, others = check_points("x", pool.x), check_points("x_test", test.x)
-    check_same_features(others, points, "x_test", "x")
-    if pool.y.shape[1] != test.y.shape[1]:
-        raise ValueError(f"y has {pool.y.shape[1]} outputs and y_test {test.y.shape[1]}; they must have as many")
-    counts = _subset_sizes(sizes, len(points))
+    pool, test = check_examples(x, y), check_examples(x_test, y_test, ("x_test", "y_test"))
+    check_same_features(test.points, pool.points, "x_test", "x")
+    outputs = pool.targets.shape[1], test.targets.shape[1]
+    if outputs[0] != outputs[1]:
+        raise ValueError(f"y has {outputs[0]} outputs and y_test {outputs[1]}; they must have as many")
+    counts = _subset_sizes(sizes, len(pool.points))
     repeats = as_integer("draws", 2, draws)
-    matrix, cross = gram_matrix(kernel, points), cross_gram(kernel, others, points)
+    matrix, cross = gram_matrix(kernel, pool.points), cross_gram(kernel, test.points, pool.points)
     advance("kernels")
     generator = np.random.default_rng(seed)
     errors = np.empty((2, len(counts), repeats))
     for i, count in enumerate(counts):
         for j in range(repeats):
-            rows = generator.choice(len(points), count, replace=False)
+            rows = generator.choice(len(pool.points), count, replace=False)
             errors[:, i, j] = _errors(matrix, cross, pool, test, rows, ridge)
         advance(f"{count} examples")
     return MeasuredCurve(counts.astype(float), errors[0], errors[1])
 
 
 def _errors(
-    matrix: np.ndarray, cross: np.ndarray, pool: TrainingSet, test: TrainingSet, rows: np.ndarray, ridge: float
+    matrix: np.ndarray, cross: np.ndarray, pool: Examples, test: Examples, rows: np.ndarray, ridge: float
 ) -> tuple[float, float]:
-    own, targets = matrix[np.ix_(rows, rows)], np.asarray(pool.y, np.float64)[rows]
+    own, targets = matrix[np.ix_(rows, rows)], pool.targets[rows]
     weights = factorize(add_to_diagonal(own, ridge), targets, remedy="ridge").solve(targets)
-    missed = np.asarray(test.y, np.float64) - cross[:, rows] @ weights
+    missed = test.targets - cross[:, rows] @ weights
     return float((missed**2).sum(1).mean()), float(((targets - own @ weights) ** 2).sum(1).mean())
 
 

@@ -32,8 +32,8 @@ class AngularRule(NamedTuple):
 def angular_rule(dimension: int, degrees: int, nodes: int) -> AngularRule:
     """Gauss rules of so many nodes on panels that resolve polynomials of degree `degrees` and the density of S^(d-1).
 
-    Kernels of networks are analytic in the angle between its ends (Bietti & Bach 2021, section 3.2), and have powers
-    such as `theta`, `theta^3` or `theta^(1/2)` at the ends, where the panels shrink geometrically (Schwab 1998, theorem 3.36).
+    Kernels of networks are analytic in the angle between its ends (Bietti & Bach 2021), and have powers
+    such as `theta`, `theta^3` or `theta^(1/2)` at the ends, where the panels shrink geometrically (Schwab 1998).
     """
     width = min(math.pi / 4, nodes / max(degrees, 1), 3 / math.sqrt(dimension))
     panels = math.ceil(math.pi / 2 / width)

@@ -8,10 +8,10 @@ from jax.typing import ArrayLike
 from jaxtyping import Float
 
 from nnlimits.compute.solve import factorize
-from nnlimits.predict.training_set import training_set
 from nnlimits.rkhs.evaluation import (
     Inputs,
     KernelFunction,
+    check_examples,
     check_kernel,
     check_points,
     check_same_features,
@@ -119,12 +119,9 @@ def representer(kernel: KernelFunction, x: ArrayLike, weights: ArrayLike) -> Rep
     symmetric.
     """
     check_kernel(kernel)
-    points = check_points("x", x)
-    data = training_set(points, np.asarray(weights, np.float64))
-    columns = np.asarray(data.y, np.float64)
-    return Representer(
-        kernel, points, columns, gram_matrix(kernel, points) @ columns, np.zeros(columns.shape[1]), data.vector
-    )
+    points, columns, vector = check_examples(x, weights, ("x", "weights"))
+    values = gram_matrix(kernel, points) @ columns
+    return Representer(kernel, points, columns, values, np.zeros(columns.shape[1]), vector)
 
 
 def minimum_norm_interpolant(kernel: KernelFunction, x: ArrayLike, y: ArrayLike) -> Representer:
@@ -138,8 +135,7 @@ def minimum_norm_interpolant(kernel: KernelFunction, x: ArrayLike, y: ArrayLike)
     small jitter lets the Gram matrix be solved with.
     """
     check_kernel(kernel)
-    data = training_set(np.asarray(x), np.asarray(y))
-    points, targets = check_points("x", data.x), np.asarray(data.y, np.float64)
+    points, targets, vector = check_examples(x, y)
     matrix = gram_matrix(kernel, points)
     weights = np.asarray(factorize(matrix, targets, remedy="ridge").solve(targets))
-    return Representer(kernel, points, weights, matrix @ weights, np.zeros(targets.shape[1]), data.vector)
+    return Representer(kernel, points, weights, matrix @ weights, np.zeros(targets.shape[1]), vector)

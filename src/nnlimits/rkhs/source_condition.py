@@ -3,7 +3,6 @@
 from typing import Any, NamedTuple
 
 import numpy as np
-import scipy.stats
 from jaxtyping import Float
 
 from nnlimits.validation import check_finite
@@ -22,7 +21,7 @@ class SourceCondition(NamedTuple):
 
     `mu_i ~ i^(-capacity)`, and what is left of the target after i eigenfunctions is `sum_(j > i) c_j^2 ~ mu_i^(2
     source)`: the target is `T^s g` of a square-integrable g, with `T` the kernel's integral operator, for s below
-    `source`, and in the kernel's Hilbert space if that is above 1/2 (Caponnetto & De Vito 2007; Cui et al. 2021, equation 8).
+    `source`, and in the kernel's Hilbert space if that is above 1/2 (Caponnetto & De Vito 2007; Cui et al. 2021).
     """
 
     capacity: FittedExponent
@@ -34,7 +33,7 @@ class SourceCondition(NamedTuple):
 
     @property
     def noiseless_rate(self) -> float:
-        """Test errors without noise fall as `n^(-rate)`: `2 capacity min(source, 1)` (Cui et al. 2021, table 1)."""
+        """Test errors without noise fall as `n^(-rate)`: `2 capacity min(source, 1)` (Cui et al. 2021)."""
         return 2 * self.capacity.value * min(self.source.value, 1.0)
 
     @property
@@ -108,6 +107,8 @@ def _checked(eigenvalues: Any, coefficients: Any) -> tuple[Float[np.ndarray, " r
 
 
 def _slope(x: np.ndarray, y: np.ndarray, confidence: float) -> FittedExponent:
+    import scipy.stats
+
     found = scipy.stats.linregress(x, y)
     spread = float(scipy.stats.t.ppf((1 + confidence) / 2, len(x) - 2)) * found.stderr
     return FittedExponent(float(found.slope), float(found.slope - spread), float(found.slope + spread))

@@ -9,11 +9,11 @@ from jaxtyping import Float
 
 from nnlimits.compute.spectrum import eigendecomposition
 from nnlimits.nn.fields import as_integer
-from nnlimits.predict.training_set import training_set
 from nnlimits.progress import Advance, ignore
 from nnlimits.rkhs.evaluation import (
     Inputs,
     KernelFunction,
+    check_examples,
     check_kernel,
     check_points,
     check_same_features,
@@ -83,9 +83,9 @@ class EmpiricalSpectrum(eqx.Module):
 
         **Raises:** `ValueError` for targets of another length, or NaN.
         """
-        data = training_set(self.points, np.asarray(y, np.float64))
-        found = self.eigenvectors.T @ np.asarray(data.y) / len(self.points)
-        return found[:, 0] if data.vector else found
+        _, targets, vector = check_examples(self.points, y)
+        found = self.eigenvectors.T @ targets / len(self.points)
+        return found[:, 0] if vector else found
 
 
 def empirical_spectrum(kernel: KernelFunction, x: ArrayLike) -> EmpiricalSpectrum:

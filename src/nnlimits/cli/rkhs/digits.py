@@ -14,6 +14,9 @@ from nnlimits.cli.rkhs.learning_curve import Ridge, Sizes, print_curve
 if TYPE_CHECKING:
     import numpy as np
 
+FIRST, TRUSTED = 10, 10
+"""Exponents are fitted from this eigenfunction on, to this part of the sample: beyond, empirical eigenvalues fall too fast."""
+
 
 @reported()
 def digits(
@@ -70,8 +73,27 @@ def digits(
             )
     for name, found in curves.items():
         print_curve(out, name, found, f"summed over classes, {draws} training sets of each size")
+        _print_exponents(out, name, found, y[:sample])
     text = f"{y.shape[1]} classes of {file.name}, predicted from {sample:,} images"
     print_saved(out, [save(data_learning_curves(curves, text), folder / "digits.png")])
+
+
+def _print_exponents(out: Any, name: str, found: Any, y: Any) -> None:
+    """How fast eigenvalues fall, and how smooth the targets are beside them, where the sample is large enough to say so."""
+    from nnlimits import rkhs
+
+    last = len(y) // TRUSTED
+    if last < FIRST + 3 or found.spectrum.eigenvalues[last - 1] <= 0:
+        return
+    leading = found.spectrum.leading(last)
+    remaining = rkhs.target_power(leading, y).unlearnable
+    fit = rkhs.source_condition(leading.eigenvalues, leading.coefficients(y), first=FIRST, remaining=remaining)
+    out.print(
+        f"[bold]{name}[/bold]  eigenvalues fall as i^-{fit.capacity.value:.2f} (95 % interval {fit.capacity.low:.2f} to "
+        f"{fit.capacity.high:.2f}); source exponent of the labels {fit.source.value:.2f} ({fit.source.low:.2f} to "
+        f"{fit.source.high:.2f}); from eigenfunctions {fit.first} to {fit.last}\n",
+        soft_wrap=True,
+    )
 
 
 def _examples(file: Path, count: int, seed: int) -> tuple["np.ndarray", Any]:
