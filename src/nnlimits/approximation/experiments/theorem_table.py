@@ -132,5 +132,5 @@ def _row(case: Case) -> Row:
         starts = 8 if counts.weights <= _LARGEST_ATTACKED else 1
         attacked = adversarial_error(found, starts=starts, points=512 * starts).error
         if case.dimension <= 2 and counts.weights <= _LARGEST_VERIFIED:
-            verified = verify(found, gap=0.2, budget=_BOXES).upper
+            verified = verify(found, bound=found.certificate.bound, budget=_BOXES).upper
     return Row(case, named.kind, found, counts, verified, attacked)
