@@ -4,7 +4,7 @@ from nnlimits.approximation.adversarial import Adversarial, adversarial_error
 from nnlimits.approximation.approximation import Approximation
 from nnlimits.approximation.barron import BarronConstant, barron, barron_constant
 from nnlimits.approximation.certificate import Certificate
-from nnlimits.approximation.deep_narrow import narrow
+from nnlimits.approximation.deep_narrow import deep_narrow, narrow
 from nnlimits.approximation.domain import Box
 from nnlimits.approximation.expression import Expression, expression
 from nnlimits.approximation.from_weights import from_weights
@@ -37,6 +37,7 @@ __all__ = [
     "adversarial_error",
     "barron",
     "barron_constant",
+    "deep_narrow",
     "distance_from_polynomials",
     "expression",
     "from_weights",

@@ -43,9 +43,9 @@ def power_sums(activation: nn.Activation, powers: Float[np.ndarray, "degree outp
     """Units whose sum is close to `sum_m powers_m x^(m + 1)` on [-1, 1]; None if no point has derivatives to divide by.
 
     Of n + 1 steps w_j around zero the coefficients solve `sum_j c_j w_j^m = m! p_m / phi^(m)(b)` for m up to n, exactly (divided
-    differences; Pinkus 1999, proposition 3.4). What remains are the Taylor terms beyond n, which grow with the steps, and the rounding
-    of `sum_j |c_j|`, which falls with their n-th power: of the steps that are tried the best is taken. Both are bounded rigorously:
-    Taylor coefficients by intervals at b, the remainder of Lagrange over all arguments.
+    differences; Pinkus 1999, proposition 3.4). What remains are the Taylor terms beyond n, which grow with the steps, and the
+    rounding of `sum_j |c_j|`, which falls with their n-th power: of the steps that are tried the best is taken. Both are
+    bounded rigorously: Taylor coefficients by intervals at b, the remainder of Lagrange over all arguments.
 
     **Arguments:** `activation`; `powers`, p_1 to p_n.
     """

@@ -38,10 +38,10 @@ class PolynomialActivationError(ValueError):
 def distance_from_polynomials(target: Target, degree: int) -> Obstruction:
     """A lower bound of the sup distance from f to all polynomials of total degree at most `degree`.
 
-    The best approximation on a grid is a linear program; its dual gives the measure. In one dimension it sits on `degree + 2` points with
-    alternating signs, and the bound is that of de la Vallee-Poussin (1910; Cheney 1966, section 3.4); in several see Rivlin & Shapiro
-    (1961). The measure is then projected onto those that annihilate the polynomials, so that the bound holds whatever the
-    program's accuracy; what is left to rounding is taken off.
+    The best approximation on a grid is a linear program; its dual gives the measure. In one dimension it sits on `degree + 2`
+    points with alternating signs, and the bound is that of de la Vallee-Poussin (1910; Cheney 1966, section 3.4); in several
+    see Rivlin & Shapiro (1961). The measure is then projected onto those that annihilate the polynomials, so that the bound
+    holds whatever the program's accuracy; what is left to rounding is taken off.
 
     **Arguments:** `target`, of several outputs the one farthest away counts; `degree`, at least 0.
     """
@@ -67,12 +67,15 @@ def polynomial_obstruction(target: Target, activation: Any, degree: int) -> Poly
     proof = distance_from_polynomials(target, degree)
     if proof.distance > 0:
         points = len(proof.points)
-        reason = f"f is at least {proof.distance:.6g} away from all of those, proved by a measure on {points} points that annihilates them"
+        reason = (
+            f"f is at least {proof.distance:.6g} away from all of those, "
+            f"proved by a measure on {points} points that annihilates them"
+        )
     else:
         reason = "f itself may be one of those, and then needs no theorem; other functions are out of reach"
     return PolynomialActivationError(
-        f"{activation!r} is a polynomial of degree {degree}, and one hidden layer of any width with it is a polynomial of degree at most "
-        f"{degree}: {reason} (Leshno et al. 1993). Take any activation that is no polynomial, such as nn.Relu()",
+        f"{activation!r} is a polynomial of degree {degree}, and one hidden layer of any width with it is a "
+        f"polynomial of degree at most {degree}: {reason} (Leshno et al. 1993). Take any activation that is no polynomial, such as nn.Relu()",
         proof,
     )
 

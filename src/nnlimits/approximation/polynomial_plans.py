@@ -8,6 +8,7 @@ import numpy as np
 
 from nnlimits import nn
 from nnlimits.approximation.divided_differences import LARGEST_DEGREE, PowerSums, power_sums
+from nnlimits.approximation.domain import Box
 from nnlimits.approximation.plans import Plan, Planner
 from nnlimits.approximation.ridges import Ridges
 from nnlimits.approximation.smoothness import Smoothness
@@ -38,21 +39,21 @@ class PolynomialPlanner(Planner):
     def __init__(self, target: Target, known: Smoothness, activation: nn.Activation) -> None:
         if target.domain.dimension != 1:
             raise ValueError(
-                f"{activation!r} has no kink, step, bump or wave that is known, and divided differences of it reach too low degrees for "
-                f"functions of {target.domain.dimension} variables; take an activation such as nn.Relu(), nn.Tanh() or nn.Sin()"
+                f"{activation!r} has no kink, step, bump or wave that is known, and divided differences of it reach too low "
+                f"degrees for functions of {target.domain.dimension} variables; take an activation such as nn.Relu(), nn.Tanh() or nn.Sin()"
             )
         self._target, self._known, self._activation = target, known, activation
 
     @property
-    def fewest_units(self) -> int:
+    def fewest_units(self) -> int:  # noqa: D102
         return 2
 
-    def within(self, units: int) -> Plan | None:
+    def within(self, units: int) -> Plan | None:  # noqa: D102
         built = [self._built(degree) for degree in range(1, min(units - 1, LARGEST_DEGREE) + 1)]
         built = [each for each in built if each is not None]
         return self._plan(min(built, key=lambda each: each.bound)) if built else None
 
-    def reaching(self, tolerance: float, most_units: int) -> Plan | None:
+    def reaching(self, tolerance: float, most_units: int) -> Plan | None:  # noqa: D102
         for degree in range(1, min(most_units - 1, LARGEST_DEGREE) + 1):
             built = self._built(degree) if self._polynomial_bound(degree) <= tolerance else None
             if built is not None and built.bound <= tolerance:
@@ -67,7 +68,7 @@ class PolynomialPlanner(Planner):
     def _built(self, degree: int) -> _Built | None:
         domain = self._target.domain
         folded = Target(
-            lambda t: self._target(domain.centre + domain.sides / 2 * np.cos(np.asarray(t))), ((0.0, math.pi),)
+            lambda t: self._target(domain.centre + domain.sides / 2 * np.cos(np.asarray(t))), Box((0.0,), (math.pi,))
         )
         chebyshev = cosine_sum(folded, degree).coefficients
         powers = np.stack([np.polynomial.chebyshev.cheb2poly(column) for column in chebyshev.T], axis=1)

@@ -6,19 +6,21 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nnlimits.approximation.plans import Plan, Planner
+from nnlimits.approximation.plans import Plan, Planner, least
 from nnlimits.approximation.ridges import Ridges, combined
 from nnlimits.approximation.smoothness import Smoothness
 from nnlimits.approximation.target import Target
-from nnlimits.approximation.trigonometric import Direction, cosine_sum, distance_bound
+from nnlimits.approximation.trigonometric import Direction, cosine_sum, degrees, distance_bound
 from nnlimits.approximation.univariate import Univariate
-from nnlimits.approximation.wave_plans import MOST_SAMPLES
+from nnlimits.approximation.wave_plans import MOST_SAMPLES, NEGLIGIBLE
 
-_MOST_DIRECTIONS = 50_000
+_LARGEST_DEGREE = 250
+"""Beyond, waves have so many directions that no affordable number of units follows them."""
+
 _PATIENCE = 4
 """Degrees in a row without improvement after which no larger one is tried."""
 
-_REFERENCE = 4096.0
+_REFERENCE = 4096
 """Cells at which the constant in front of a bound is read off."""
 
 
@@ -29,57 +31,68 @@ class _Waves(NamedTuple):
     constant: np.ndarray
     directions: list[Direction]
     bound: float
+    constants: np.ndarray
+    """Of each direction, what its bound is times the cells to the power of the construction's order."""
+    sizes: np.ndarray
 
 
 class RidgePlanner(Planner):
     """Chooses the degree and the cells along each direction, so that the parts of the bound are in balance."""
 
+    description = "a trigonometric sum of ridge functions"
+
     def __init__(self, target: Target, known: Smoothness, construction: Univariate) -> None:
         self._target, self._known, self._construction = target, known, construction
-        self.description = "a trigonometric sum of ridge functions"
         dimension = target.domain.dimension
-        self._largest_degree = min(
-            int(MOST_SAMPLES ** (1 / dimension)) - 2, int((2 * _MOST_DIRECTIONS) ** (1 / dimension) - 1) // 2
-        )
+        self._largest_degree = min(int(MOST_SAMPLES ** (1 / dimension)) - 2, _LARGEST_DEGREE)
 
     @property
-    def fewest_units(self) -> int:
+    def fewest_units(self) -> int:  # noqa: D102
         return self._construction.units(self._construction.fewest_cells)
 
-    def within(self, units: int) -> Plan | None:
+    def within(self, units: int) -> Plan | None:  # noqa: D102
         best, worse = None, 0
-        for degree in range(1, self._largest_degree + 1):
+        for degree in degrees(1, self._largest_degree):
             waves = self._waves(degree)
-            plan = self._plan(waves, _cells_within(self._construction, waves.directions, units))
-            if plan.units <= units and (best is None or plan.bound < best.bound):
-                best, worse = plan, 0
-            else:
-                worse += 1
+            plan = self._plan(waves, _cells_within(self._construction, waves, units))
+            improved = plan.units <= units and (best is None or plan.bound < best.bound)
+            best, worse = (plan, 0) if improved else (best, worse + 1)
+            if worse >= _PATIENCE:
+                break
+        return best if best is not None and best.units else None
+
+    def reaching(self, tolerance: float, most_units: int) -> Plan | None:  # noqa: D102
+        first = least(
+            lambda degree: (1 + NEGLIGIBLE) * self._trigonometric(degree) < 0.98 * tolerance, 1, self._largest_degree
+        )
+        best, worse = None, 0
+        for degree in [] if first is None else degrees(first, self._largest_degree):
+            waves = self._waves(degree)
+            cells = _cells_reaching(self._construction, waves, tolerance - waves.bound, most_units)
+            plan = None if cells is None else self._plan(waves, cells)
+            fits = plan is not None and plan.units <= most_units and plan.bound <= tolerance
+            improved = plan is not None and fits and (best is None or plan.units < best.units)
+            best, worse = (plan, 0) if improved else (best, worse + 1)
             if worse >= _PATIENCE:
                 break
         return best
 
-    def reaching(self, tolerance: float, most_units: int) -> Plan | None:
-        best, worse = None, 0
-        for degree in range(1, self._largest_degree + 1):
-            bound = distance_bound(self._target.domain.diameter, degree, self._known.lipschitz)
-            if bound >= 0.98 * tolerance:
-                continue
-            waves = self._waves(degree)
-            cells = _cells_reaching(self._construction, waves.directions, tolerance - bound, most_units)
-            plan = None if cells is None else self._plan(waves, cells)
-            if plan is not None and plan.units <= most_units and (best is None or plan.units < best.units):
-                best, worse = plan, 0
-            else:
-                worse += 1
-            if worse >= _PATIENCE:
-                break
-        return best
+    def _trigonometric(self, degree: int) -> float:
+        return distance_bound(self._target.domain.diameter, degree, self._known.lipschitz)
 
     def _waves(self, degree: int) -> _Waves:
-        waves = cosine_sum(self._target, degree)
-        bound = distance_bound(self._target.domain.diameter, degree, self._known.lipschitz)
-        return _Waves(degree, waves.constant, waves.directions(), bound)
+        bound = self._trigonometric(degree)
+        waves, dropped = cosine_sum(self._target, degree).pruned(NEGLIGIBLE * bound)
+        directions = waves.directions()
+        constants = [_bound(self._construction, d, _REFERENCE) for d in directions]
+        return _Waves(
+            degree,
+            waves.constant,
+            directions,
+            bound + dropped,
+            np.array(constants) * float(_REFERENCE) ** self._construction.order,
+            np.array([direction.size for direction in directions]),
+        )
 
     def _plan(self, waves: _Waves, cells: np.ndarray) -> Plan:
         along = sum(_bound(self._construction, d, int(n)) for d, n in zip(waves.directions, cells, strict=True))
@@ -116,45 +129,39 @@ def _bound(construction: Univariate, direction: Direction, cells: int) -> float:
     return construction.bound(cells, high - low, direction.lipschitz, direction.curvature)
 
 
-def _constants(construction: Univariate, directions: list[Direction]) -> np.ndarray:
-    return np.array([_bound(construction, d, int(_REFERENCE)) * _REFERENCE**construction.order for d in directions])
-
-
-def _cells(construction: Univariate, directions: list[Direction], constants: np.ndarray, scale: float) -> np.ndarray:
+def _cells(construction: Univariate, waves: _Waves, scale: float) -> np.ndarray:
     """Cells in the proportions that make the sum of bounds least for their number (Lagrange); none where none is as good."""
-    wanted = np.maximum(np.ceil(scale * constants ** (1 / (construction.order + 1))), construction.fewest_cells)
-    size = np.array([direction.size for direction in directions])
-    reached = constants / wanted**construction.order
-    return np.where(size <= reached, 0, wanted).astype(int)
+    shares = waves.constants ** (1 / (construction.order + 1))
+    wanted = np.maximum(np.ceil(scale * shares), construction.fewest_cells)
+    reached = waves.constants / wanted**construction.order
+    return np.where(waves.sizes <= reached, 0, wanted).astype(int)
 
 
-def _cells_within(construction: Univariate, directions: list[Direction], units: int) -> np.ndarray:
-    constants = _constants(construction, directions)
+def _cells_within(construction: Univariate, waves: _Waves, units: int) -> np.ndarray:
+    beyond = construction.units(0)
 
     def spent(scale: float) -> int:
-        return sum(construction.units(int(n)) for n in _cells(construction, directions, constants, scale) if n)
+        cells = _cells(construction, waves, scale)
+        return int(np.sum(cells + beyond * (cells > 0)))
 
-    low, high = 1e-6, 1e9
+    low, high = 1e-9, 1e6
     for _ in range(60):
         middle = math.sqrt(low * high)
         low, high = (middle, high) if spent(middle) <= units else (low, middle)
-    return _cells(construction, directions, constants, low)
+    return _cells(construction, waves, low)
 
 
-def _cells_reaching(
-    construction: Univariate, directions: list[Direction], tolerance: float, most_units: int
-) -> np.ndarray | None:
-    constants = _constants(construction, directions)
-
+def _cells_reaching(construction: Univariate, waves: _Waves, tolerance: float, most_units: int) -> np.ndarray | None:
     def bound(scale: float) -> float:
-        cells = _cells(construction, directions, constants, scale)
-        return sum(_bound(construction, d, int(n)) for d, n in zip(directions, cells, strict=True))
+        cells = _cells(construction, waves, scale)
+        reached = waves.constants / np.maximum(cells, 1) ** float(construction.order)
+        return float(np.where(cells > 0, reached, waves.sizes).sum())
 
-    most = 2.0 * most_units / max(float(np.sum(constants ** (1 / (construction.order + 1)))), 1e-300)
+    most = 2.0 * most_units / max(float(np.sum(waves.constants ** (1 / (construction.order + 1)))), 1e-300)
     if bound(most) > tolerance:
         return None
     low, high = most * 1e-9, most
-    for _ in range(40):
+    for _ in range(50):
         middle = math.sqrt(low * high)
         low, high = (low, middle) if bound(middle) <= tolerance else (middle, high)
-    return _cells(construction, directions, constants, high)
+    return _cells(construction, waves, high)

@@ -18,8 +18,8 @@ _ACTIVATION_UNITS = 16
 def rounding_bound(ridges: Ridges, activation: nn.Activation, domain: Box, dtype: Any = np.float64) -> float:
     """A bound for points of the box: of each unit's argument, its activation and the sum (Higham 2002, section 3.1).
 
-    Next to a jump of the activation a rounded argument may fall on the other side; that moves the jump by a rounding, and is not in
-    the bound.
+    Next to a jump of the activation a rounded argument may fall on the other side; that moves the jump by a rounding, and is
+    not in the bound.
     """
     ratio = float(np.finfo(dtype).eps / np.finfo(np.float64).eps)
     low, high = np.asarray(domain.lower), np.asarray(domain.upper)

@@ -42,26 +42,26 @@ def shallow(
 ) -> Approximation:
     """A network of one hidden layer that is close to f everywhere on a box.
 
-    Finite sums of ridge functions `phi(w . x + b)` are dense in the continuous functions on every compact set if and only if phi is
-    no polynomial (Cybenko 1989; Hornik 1991; Leshno, Lin, Pinkus & Schocken 1993; Pinkus 1999, theorem 3.1). Here the sums
-    are written down, without training:
+    Finite sums of ridge functions `phi(w . x + b)` are dense in the continuous functions on every compact set if and only if
+    phi is no polynomial (Cybenko 1989; Hornik 1991; Leshno, Lin, Pinkus & Schocken 1993; Pinkus 1999, theorem 3.1). Here the
+    sums are written down, without training:
 
     - of one variable, from the activation's shape: interpolation by kinks (`Relu`, `Gelu`, `Softplus`, ...) or ramps
-      (`HardTanh`), sums of steps (`Tanh`, `Sigmoid`, `Step`, ...), of bumps (`Gaussian`) or of waves (`Sin`, `Cos`); for other
-      smooth functions polynomials of low degree by divided differences;
+      (`HardTanh`), sums of steps (`Tanh`, `Sigmoid`, `Step`, ...), of bumps (`Gaussian`) or of waves (`Sin`, `Cos`); for
+      other smooth functions polynomials of low degree by divided differences;
     - of several, a trigonometric sum with a bound for Lipschitz functions, and each of its waves by the same constructions along its
       direction.
 
     **Arguments:** `f`, from points (n, d) to (n,) or (n, outputs), or a `Target`; `domain`, a box; `activation`, by default
     `nn.Relu()`; exactly one of `tolerance`, that the certificate's bound is not to exceed, and `units`, the most to use;
-    `lipschitz`, a constant of f, by default proved by intervals if f is a function of JAX, or else estimated; `curvature`, a bound of
-    the second derivative of an f of one variable; `most_units`, refused beyond; `advance`, told of each stage.
+    `lipschitz`, a constant of f, by default proved by intervals if f is a function of JAX, or else estimated; `curvature`, a
+    bound of the second derivative of an f of one variable; `most_units`, refused beyond; `advance`, told of each stage.
 
     **Returns:** an `Approximation` whose certificate bounds the sup norm, the rounding of evaluation included.
 
     **Raises:** `PolynomialActivationError` for a polynomial, with a proved lower bound of the distance that no width removes;
-    `ValueError` for a tolerance that needs more than `most_units`, or units too few, with what is achievable; `TypeError` for what
-    is no activation.
+    `ValueError` for a tolerance that needs more than `most_units`, or units too few, with what is achievable; `TypeError` for
+    what is no activation.
     """
     target = as_target(f, domain, lipschitz)
     word = nn.Relu() if activation is None else activation

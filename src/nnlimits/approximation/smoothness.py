@@ -104,6 +104,6 @@ def _check_curvature(target: Target, curvature: float) -> None:
     worst = int(np.argmax(bends))
     if bends[worst] > curvature * (1 + _SLACK) + rounding:
         raise ValueError(
-            f"curvature={curvature:g} is contradicted: around {centres[worst]:.6g} the second difference of f is {bends[worst]:.6g} "
-            f"times the squared step; a bound of at least {bends[worst]:.6g} is needed, if there is one"
+            f"curvature={curvature:g} is contradicted: around {centres[worst]:.6g} the second difference of f is "
+            f"{bends[worst]:.6g} times the squared step; a bound of at least {bends[worst]:.6g} is needed, if there is one"
         )

@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
@@ -57,18 +58,30 @@ class CosineSum(NamedTuple):
         """The term without frequency."""
         return self.coefficients[(0,) * (self.coefficients.ndim - 1)]
 
+    def pruned(self, allowance: float) -> "tuple[CosineSum, float]":
+        """Without its smallest terms, as many as sum to no more than the allowance; and their sum, which bounds the change."""
+        sizes = np.abs(self.coefficients).max(axis=-1)
+        order = np.argsort(sizes, axis=None)
+        sums = np.cumsum(sizes.ravel()[order])
+        count = int(np.searchsorted(sums, allowance, side="right"))
+        dropped = np.zeros(sizes.size, bool)
+        dropped[order[:count]] = True
+        dropped[0] = False  # the constant costs no unit
+        kept = np.where(dropped.reshape(sizes.shape)[..., None], 0.0, self.coefficients)
+        return CosineSum(kept), float(sums[count - 1]) if count else 0.0
+
     def directions(self) -> list[Direction]:
-        """The other terms as sums of cosines of `k . t`, by direction.
+        """The other terms that are not zero as sums of cosines of `k . t`, by direction.
 
         `prod_i cos(k_i t_i)` is the mean of `cos(k . t)` over the signs of all entries of k that are not zero, but for the first.
         """
         grouped: dict[tuple[int, ...], dict[int, np.ndarray]] = {}
-        for index in itertools.product(*map(range, self.coefficients.shape[:-1])):
+        for index in np.argwhere((self.coefficients != 0).any(axis=-1)).tolist():
             active = [axis for axis, frequency in enumerate(index) if frequency]
             if not active:
                 continue
             divisor = math.gcd(*index)
-            share = self.coefficients[index] / 2 ** (len(active) - 1)
+            share = self.coefficients[tuple(index)] / 2 ** (len(active) - 1)
             for signs in itertools.product((1, -1), repeat=len(active) - 1):
                 signed = list(index)
                 for axis, sign in zip(active[1:], signs, strict=True):
@@ -118,3 +131,11 @@ def distance_bound(diameter: float, degree: int, lipschitz: float) -> float:
     & Lorentz 1993, section 7.2, with the constant worked out).
     """
     return lipschitz * diameter * math.sin(math.pi / (2 * (degree + 2)))
+
+
+def degrees(first: int, last: int) -> Iterator[int]:
+    """Degrees from the first on, in steps of a quarter."""
+    degree = first
+    while degree <= last:
+        yield degree
+        degree += max(1, degree // 4)

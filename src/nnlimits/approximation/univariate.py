@@ -70,7 +70,7 @@ class ByKinks(Univariate):
         self._kink = kink
         self._sharpness = 1.0 if kink.tail is None else _SHARPNESS
 
-    def bound(self, cells: float, length: float, lipschitz: float, curvature: float) -> float:
+    def bound(self, cells: float, length: float, lipschitz: float, curvature: float) -> float:  # noqa: D102
         h = length / cells
         exact = min(lipschitz * h / 2, curvature * h**2 / 8)
         if self._kink.tail is None:
@@ -82,7 +82,7 @@ class ByKinks(Univariate):
         far = float(self._kink.tail(np.asarray(_SHARPNESS)))
         return exact + (bend * near + line * far) * h / _SHARPNESS
 
-    def ridges(self, values: Values, low: float, high: float, cells: int) -> Ridges:
+    def ridges(self, values: Values, low: float, high: float, cells: int) -> Ridges:  # noqa: D102
         nodes = np.linspace(low, high, cells + 1)
         h = (high - low) / cells
         y = values(nodes)
@@ -115,11 +115,11 @@ class ByRamps(Univariate):
     def __init__(self, ramp: Ramp) -> None:
         self._ramp = ramp
 
-    def bound(self, cells: float, length: float, lipschitz: float, curvature: float) -> float:
+    def bound(self, cells: float, length: float, lipschitz: float, curvature: float) -> float:  # noqa: D102
         h = length / cells
         return min(lipschitz * h / 2, curvature * h**2 / 8)
 
-    def ridges(self, values: Values, low: float, high: float, cells: int) -> Ridges:
+    def ridges(self, values: Values, low: float, high: float, cells: int) -> Ridges:  # noqa: D102
         nodes = np.linspace(low, high, cells + 1)
         y = values(nodes)
         slope = (self._ramp.high - self._ramp.low) * cells / (high - low)
@@ -131,9 +131,9 @@ class ByRamps(Univariate):
 class BySteps(Univariate):
     """Sums of steepened steps between the values at the middles of cells (Cybenko 1989; Pinkus 1999, proposition 3.3).
 
-    With S the activation scaled to run from 0 to 1, the sum is the mean of the values at the cell of `x - xi / k`, where xi has the
-    distribution function S (a signed one if S is not monotone), k the steepness; cells beyond the ends count as the last ones.
-    A cell's middle is within `h / 2 + |xi| / k` of x, so the error is at most `L (V h / 2 + E|xi| / k)`.
+    With S the activation scaled to run from 0 to 1, the sum is the mean of the values at the cell of `x - xi / k`, where xi
+    has the distribution function S (a signed one if S is not monotone), k the steepness; cells beyond the ends count as the
+    last ones. A cell's middle is within `h / 2 + |xi| / k` of x, so the error is at most `L (V h / 2 + E|xi| / k)`.
     """
 
     theorem = "Sums of sigmoidal steps by one hidden layer (Cybenko 1989; Pinkus 1999, proposition 3.3)"
@@ -143,13 +143,13 @@ class BySteps(Univariate):
     def __init__(self, jump: Jump) -> None:
         self._jump = jump
 
-    def units(self, cells: int) -> int:
+    def units(self, cells: int) -> int:  # noqa: D102
         return cells - 1
 
-    def bound(self, cells: float, length: float, lipschitz: float, curvature: float) -> float:
+    def bound(self, cells: float, length: float, lipschitz: float, curvature: float) -> float:  # noqa: D102
         return lipschitz * length / cells * (self._jump.variation / 2 + self._jump.moment / _SHARPNESS)
 
-    def ridges(self, values: Values, low: float, high: float, cells: int) -> Ridges:
+    def ridges(self, values: Values, low: float, high: float, cells: int) -> Ridges:  # noqa: D102
         h = (high - low) / cells
         y = values(low + h * (np.arange(cells) + 0.5))
         places = low + h * np.arange(1, cells)
@@ -162,9 +162,9 @@ class BySteps(Univariate):
 class ByBumps(Univariate):
     """Sums of Gaussian bumps, one a cell and some beyond the ends, where the function is continued by its last value.
 
-    With p_j(x) the bump of node x_j times its cell, `sum_j p_j = 1` and `sum_j p_j (x - x_j)^2 = s^2` to relative ripples that Poisson
-    summation bounds (Maz'ya & Schmidt 2007, section 2.2), s the standard deviation. The error is at most
-    `L s` by the inequality of Cauchy and Schwarz, and the ripple of 1 times the range of the function.
+    With p_j(x) the bump of node x_j times its cell, `sum_j p_j = 1` and `sum_j p_j (x - x_j)^2 = s^2` to relative ripples
+    that Poisson summation bounds (Maz'ya & Schmidt 2007, section 2.2), s the standard deviation. The error is at most `L s`
+    by the inequality of Cauchy and Schwarz, and the ripple of 1 times the range of the function.
     """
 
     theorem = "Approximate approximations by Gaussian bumps (Maz'ya & Schmidt 2007, section 2.2)"
@@ -173,20 +173,20 @@ class ByBumps(Univariate):
     def __init__(self, bump: Bump) -> None:
         self._bump = bump
 
-    def units(self, cells: int) -> int:
+    def units(self, cells: int) -> int:  # noqa: D102
         return cells + 2 * self._beyond
 
     @property
     def _beyond(self) -> int:
         return math.ceil(_BUMP_REACH * _BUMP_DEVIATION)
 
-    def bound(self, cells: float, length: float, lipschitz: float, curvature: float) -> float:
+    def bound(self, cells: float, length: float, lipschitz: float, curvature: float) -> float:  # noqa: D102
         deviation = _BUMP_DEVIATION * length / cells
         near = lipschitz * deviation * math.sqrt((1 + _RIPPLE) * (1 + _SECOND_RIPPLE))
         # values are taken from that at the middle, so that they are at most L length / 2; 1e-14 is above the bumps left out
         return near + (_RIPPLE + 1e-14) * lipschitz * length / 2
 
-    def ridges(self, values: Values, low: float, high: float, cells: int) -> Ridges:
+    def ridges(self, values: Values, low: float, high: float, cells: int) -> Ridges:  # noqa: D102
         h = (high - low) / cells
         nodes = low + h * (np.arange(-self._beyond, cells + self._beyond) + 0.5)
         middle = values(np.array([(low + high) / 2]))[0]
@@ -211,14 +211,14 @@ class ByPowers(Univariate):
     def __init__(self, power: Power) -> None:
         self._degree = power.degree
 
-    def units(self, cells: int) -> int:
+    def units(self, cells: int) -> int:  # noqa: D102
         # the splines that meet the interval are cells + k; truncated powers from the last node on vanish on it
         return cells + self._degree
 
-    def bound(self, cells: float, length: float, lipschitz: float, curvature: float) -> float:
+    def bound(self, cells: float, length: float, lipschitz: float, curvature: float) -> float:  # noqa: D102
         return lipschitz * length / cells * math.sqrt((self._degree + 1) / 12)
 
-    def ridges(self, values: Values, low: float, high: float, cells: int) -> Ridges:
+    def ridges(self, values: Values, low: float, high: float, cells: int) -> Ridges:  # noqa: D102
         k = self._degree
         h = (high - low) / cells
         first = np.arange(-k, cells)  # the first node of each spline, in cells

@@ -17,14 +17,14 @@ class UnivariatePlanner(Planner):
         self.description = construction.theorem
 
     @property
-    def fewest_units(self) -> int:
+    def fewest_units(self) -> int:  # noqa: D102
         return self._construction.units(self._construction.fewest_cells)
 
-    def within(self, units: int) -> Plan | None:
+    def within(self, units: int) -> Plan | None:  # noqa: D102
         cells = units - self._construction.units(0)
         return self._plan(cells) if cells >= self._construction.fewest_cells else None
 
-    def reaching(self, tolerance: float, most_units: int) -> Plan | None:
+    def reaching(self, tolerance: float, most_units: int) -> Plan | None:  # noqa: D102
         most = most_units - self._construction.units(0)
         cells = least(lambda n: self._bound(n) <= tolerance, self._construction.fewest_cells, most)
         return None if cells is None else self._plan(cells)

@@ -63,8 +63,8 @@ def verify(
     exact.
 
     **Arguments:** `approximation`; `bound`, to prove or to violate, such as its certificate's: the search stops when it has done
-    either; without it the search stops when the upper bound exceeds the lower one by less than the share `gap`, or by rounding; `budget`, the
-    most boxes to look at; `advance`, told of the bounds.
+    either; without it the search stops when the upper bound exceeds the lower one by less than the share `gap`, or by
+    rounding; `budget`, the most boxes to look at; `advance`, told of the bounds.
 
     **Returns:** a `Verified`, whose bounds are proved whatever stopped the search.
 

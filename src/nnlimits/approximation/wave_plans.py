@@ -10,10 +10,15 @@ from nnlimits.approximation.plans import Plan, Planner, least
 from nnlimits.approximation.ridges import Ridges
 from nnlimits.approximation.smoothness import Smoothness
 from nnlimits.approximation.target import Target
-from nnlimits.approximation.trigonometric import cosine_sum, distance_bound
+from nnlimits.approximation.trigonometric import Direction, cosine_sum, degrees, distance_bound
 
 MOST_SAMPLES = 2**21
 """Values of f that one trigonometric sum may take."""
+
+NEGLIGIBLE = 0.01
+"""Share of the bound that terms may sum to which are left out."""
+
+_PATIENCE = 4
 
 THEOREM = (
     "Even periodic continuation, averaged with the kernel of Fejer and Korovkin (DeVore & Lorentz 1993, section 7.2)"
@@ -31,36 +36,40 @@ class WavePlanner(Planner):
         self._largest_degree = max(0, int(MOST_SAMPLES ** (1 / dimension)) - 2)
 
     @property
-    def fewest_units(self) -> int:
-        return self._units(1)
+    def fewest_units(self) -> int:  # noqa: D102
+        return self._plan(1).units
 
-    def within(self, units: int) -> Plan | None:
-        beyond = least(lambda degree: self._units(degree) > units, 1, self._largest_degree + 1)
-        degree = self._largest_degree if beyond is None else beyond - 1
-        return self._plan(degree) if degree >= 1 else None
+    def within(self, units: int) -> Plan | None:  # noqa: D102
+        best, worse = None, 0
+        for degree in degrees(1, self._largest_degree):
+            plan = self._plan(degree)
+            fits = 0 < plan.units <= units
+            best, worse = (plan, 0) if fits else (best, worse + 1)
+            if worse >= _PATIENCE:
+                break
+        return best
 
-    def reaching(self, tolerance: float, most_units: int) -> Plan | None:
-        degree = least(lambda n: self._bound(n) <= tolerance, 1, self._largest_degree)
-        return None if degree is None or self._units(degree) > most_units else self._plan(degree)
-
-    def _units(self, degree: int) -> int:
-        return ((2 * degree + 1) ** self._target.domain.dimension - 1) // 2
+    def reaching(self, tolerance: float, most_units: int) -> Plan | None:  # noqa: D102
+        degree = least(lambda n: (1 + NEGLIGIBLE) * self._bound(n) <= tolerance, 1, self._largest_degree)
+        plan = None if degree is None else self._plan(degree)
+        return plan if plan is not None and 0 < plan.units <= most_units else None
 
     def _bound(self, degree: int) -> float:
         return distance_bound(self._target.domain.diameter, degree, self._known.lipschitz)
 
     def _plan(self, degree: int) -> Plan:
+        waves, dropped = cosine_sum(self._target, degree).pruned(NEGLIGIBLE * self._bound(degree))
+        directions = waves.directions()
         return Plan(
-            self._units(degree),
-            self._bound(degree),
-            functools.partial(self._ridges, degree),
+            sum(len(part.multiples) for part in directions),
+            self._bound(degree) + dropped,
+            functools.partial(self._ridges, directions, waves.constant),
             THEOREM,
-            {"degree": float(degree)},
+            {"degree": float(degree), "left out": dropped},
         )
 
-    def _ridges(self, degree: int) -> Ridges:
-        waves, domain = cosine_sum(self._target, degree), self._target.domain
-        directions = waves.directions()
+    def _ridges(self, directions: list[Direction], constant: np.ndarray) -> Ridges:
+        domain = self._target.domain
         frequencies = np.concatenate([part.multiples[:, None] * part.direction for part in directions])
         amplitudes = np.concatenate([part.amplitudes for part in directions])
         weights = frequencies * (math.pi / domain.sides)
@@ -70,5 +79,5 @@ class WavePlanner(Planner):
             weights.T / self._wave.frequency,
             offsets / self._wave.frequency,
             amplitudes / self._wave.amplitude,
-            waves.constant,
+            constant,
         )

@@ -5,9 +5,13 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, NullLocator
 
-from nnlimits.approximation.minimum_width.experiments import Obstructed
+from nnlimits.approximation.minimum_width.experiments import Approached, Obstructed
 from nnlimits.plots.style import COLORS, legend, new_figure, plain_logarithmic, title
+
+_DIMENSIONS = "blue", "orange", "green"
+"""The colours of one, two and three dimensions."""
 
 
 def minimum_width(found: Sequence[Obstructed]) -> Figure:
@@ -45,3 +49,33 @@ def _draw(axis: Axes, found: Obstructed) -> None:
     axis.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     title(axis, f"{found.name[0].upper()}{found.name[1:]}")
     legend(axis, loc="upper center", bbox_to_anchor=(0.5, -0.12))
+
+
+def minimum_width_rates(found: Sequence[Approached]) -> Figure:
+    """The L^2 distance of the theorem's networks against the cells along each axis, one panel for each kind of function.
+
+    Solid: measured; dashed: certified.
+    """
+    kinds = list(dict.fromkeys(one.case.name for one in found))
+    figure, axes = new_figure(1, len(kinds), width=4.2 * len(kinds), height=5.4, sharey=True)
+    for axis, kind in zip(axes.ravel(), kinds, strict=True):
+        for one in found:
+            if one.case.name != kind:
+                continue
+            cells = 2.0 ** np.array(one.case.bits)
+            color = COLORS[_DIMENSIONS[one.case.dimension - 1]]
+            slope = f"{one.rate.slope:.2f}".replace("-", "\u2212")
+            label = f"d = {one.case.dimension}: slope {slope}"
+            axis.plot(
+                cells, [each.error.l2 for each in one.approximations], "o-", color=color, markersize=5, label=label
+            )
+            axis.plot(cells, [each.certificate.bound for each in one.approximations], "--", color=color, linewidth=1.2)
+        axis.set(xscale="log", yscale="log", xlabel="cells along each axis, $2^K$")
+        axis.xaxis.set_major_locator(FixedLocator([2.0**k for k in range(1, 9)]))
+        axis.xaxis.set_major_formatter(lambda value, _: f"{value:.0f}")
+        axis.xaxis.set_minor_locator(NullLocator())
+        plain_logarithmic(axis.yaxis)
+        title(axis, kind.capitalize())
+        legend(axis, loc="upper center", bbox_to_anchor=(0.5, -0.13))
+    axes[0, 0].set_ylabel("$L^2$ distance: measured, and certified (dashed)")
+    return figure

@@ -7,5 +7,6 @@
 from nnlimits.approximation.deep_narrow.hidden_layer import HiddenLayer, hidden_layer
 from nnlimits.approximation.deep_narrow.narrow import Narrowed, narrow, narrowed
 from nnlimits.approximation.deep_narrow.passing import Passing, passing
+from nnlimits.approximation.deep_narrow.theorem import deep_narrow
 
-__all__ = ["HiddenLayer", "Narrowed", "Passing", "hidden_layer", "narrow", "narrowed", "passing"]
+__all__ = ["HiddenLayer", "Narrowed", "Passing", "deep_narrow", "hidden_layer", "narrow", "narrowed", "passing"]

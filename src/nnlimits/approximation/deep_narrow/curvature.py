@@ -61,7 +61,7 @@ def derivative(
 ) -> Float[np.ndarray, "..."]:
     """The derivative of an order, computed in a precision, by chunks of one size, so that it is compiled once."""
     flat = np.asarray(x, dtype).ravel()
-    chunks = np.pad(flat, (0, -flat.size % _CHUNK)).reshape(-1, _CHUNK)
+    chunks = np.pad(flat, (0, -flat.size % _CHUNK or _CHUNK * (not flat.size))).reshape(-1, _CHUNK)
     with jax.enable_x64(True):
         function = _derivative(activation, order)
         values = [np.asarray(function(jax.numpy.asarray(chunk))) for chunk in chunks]

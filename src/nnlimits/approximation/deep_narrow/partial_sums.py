@@ -11,7 +11,7 @@ from nnlimits.approximation.deep_narrow.hidden_layer import HiddenLayer
 from nnlimits.approximation.domain import Box
 
 _CELLS = 4096
-_NUMBERS = 4_000_000
+_NUMBERS = 1_000_000
 """The largest table of partial sums at the centres of cells."""
 _GREEDY_UNITS = 512
 _GREEDY_POINTS = 96

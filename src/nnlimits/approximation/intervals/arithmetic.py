@@ -191,10 +191,12 @@ def _power(a: Interval, power: int) -> Interval:
 def _raised(base: Any, power: int, rounding: Any) -> Any:
     """A power of what is not negative, rounded down or up."""
     with np.errstate(over="ignore"):
-        result, factor = None, base
+        result, factor = np.ones_like(base), base
+        started = False
         while power:
             if power % 2:
-                result = factor if result is None else np.maximum(rounding(result * factor), 0.0)
+                result = np.maximum(rounding(result * factor), 0.0) if started else factor
+                started = True
             power //= 2
             if power:
                 factor = np.maximum(rounding(factor * factor), 0.0)
