@@ -9,7 +9,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
-from scipy.special import comb
 
 from nnlimits import nn
 from nnlimits.approximation.domain import Box
@@ -87,7 +86,7 @@ class RidgeUnits:
         """The k of `relu(x)^k` that the units are or, for sigmoidal ones, approach: 0 for steps."""
         if self.sigmoidal is not None:
             return 0
-        return self.activation.degree if isinstance(self.activation, nn.RectifiedMonomial) else 1
+        return int(self.activation.degree) if isinstance(self.activation, nn.RectifiedMonomial) else 1
 
     @property
     def is_smooth(self) -> bool:
@@ -96,7 +95,9 @@ class RidgeUnits:
 
     def polynomial_units(self, dimension: int) -> int:
         """How many units the polynomials of the degree, without the constant, take: linear functions take one."""
-        return {0: 0, 1: 1}.get(self.degree, comb(dimension + self.degree, self.degree, exact=True) - 1)
+        if self.degree < 2:
+            return self.degree
+        return math.comb(dimension + self.degree, self.degree) - 1
 
     def __call__(self, units: Units, z: Float[Array | np.ndarray, "n d"]) -> Float[Array, "n units"]:
         """The values of the units at points of the cube from -1 to 1."""
@@ -142,7 +143,7 @@ class RidgeUnits:
         `((direction . z + 1) / 2)^k` for generic directions; along axes where k is 1.
         """
         d = z.shape[1]
-        count = {0: 0, 1: d}.get(self.degree, self.polynomial_units(d))
+        count = d if self.degree == 1 else self.polynomial_units(d)
         directions = np.eye(d)[:count] if self.degree < 2 else np.random.default_rng(0).standard_normal((count, d))
         directions = directions / np.abs(directions).sum(axis=1, keepdims=True)
         units = Units(directions.reshape(count, d), np.full(count, -1.0), np.ones(count))
