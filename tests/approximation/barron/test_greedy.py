@@ -28,7 +28,7 @@ def test_rates_hold_for_sums_of_units(activation, algorithm):
     rng, dictionary = np.random.default_rng(3), RidgeUnits(activation)
     z = rng.uniform(-1, 1, (2048, 2))
     weights = rng.standard_normal(500)
-    y = evaluated(dictionary, dictionary.drawn(rng, z, 500), z) @ (weights / np.abs(weights).sum())
+    y = evaluated(dictionary, dictionary.drawn(rng, z, 500, z[:0]), z) @ (weights / np.abs(weights).sum())
     y = y + (z @ [3.0, -4.0]) * dictionary.degree
     path = greedy(dictionary, z, y, SIZES, variation=1.0, algorithm=algorithm)
     counts = np.arange(1, 33)

@@ -19,6 +19,9 @@ LARGEST_DEGREE = 3
 _LARGEST_THRESHOLD = 0.98
 """Of units that are divided by their largest value, `(1 - threshold)^degree`."""
 
+_NEAR = 0.0, 0.05, 0.3
+"""How far directions are from others that they are drawn near."""
+
 
 class Sigmoidal(NamedTuple):
     """How a monotone activation approaches a step."""
@@ -107,12 +110,24 @@ class RidgeUnits:
             return (self.activation(ridge * units.scales) - low) / (high - low)
         return (jnp.maximum(ridge, 0) / (1 - units.thresholds)) ** self.degree
 
-    def drawn(self, rng: np.random.Generator, z: Float[np.ndarray, "n d"], count: int) -> Units:
-        """Units in random directions, of which many along axes, with thresholds at points and steepness log-uniform."""
+    def drawn(
+        self, rng: np.random.Generator, z: Float[np.ndarray, "n d"], count: int, near: Float[np.ndarray, "k d"]
+    ) -> Units:
+        """Units in random directions, with thresholds at points and steepness log-uniform.
+
+        Of the directions a quarter have entries -1, 0 and 1 before they are scaled, the axes and diagonals among them, and a third
+        are near those of `near`, if there are any.
+        """
         d = z.shape[1]
         directions = rng.standard_normal((count, d))
-        axes = count // 4 if d > 1 else 0
-        directions[:axes] = rng.choice([-1.0, 1.0], (axes, 1)) * np.eye(d)[rng.integers(0, d, axes)]
+        signs = rng.choice([-1.0, 1.0], (count // 4, d))
+        order = rng.random(signs.shape).argsort(axis=1).argsort(axis=1)
+        directions[: count // 4] = signs * (order < rng.integers(1, d + 1, (count // 4, 1)))
+        if len(near):
+            picked = near[rng.integers(0, len(near), count // 3)]
+            directions[-(count // 3) :] = (
+                picked + rng.standard_normal(picked.shape) * rng.choice(_NEAR, (len(picked), 1)) / d
+            )
         directions /= np.abs(directions).sum(axis=1, keepdims=True)
         thresholds = np.sum(directions * z[rng.integers(0, len(z), count)], axis=1)
         scales = np.exp(rng.uniform(0, math.log(max(self.steepest, 1.0)), count))
