@@ -115,8 +115,8 @@ class RidgeUnits:
     ) -> Units:
         """Units in random directions, with thresholds at points and steepness log-uniform.
 
-        Of the directions a quarter have entries -1, 0 and 1 before they are scaled, the axes and diagonals among them, and a third
-        are near those of `near`, if there are any.
+        Of the directions a quarter have entries -1, 0 and 1 before they are scaled, the axes and diagonals among them, and a
+        third are near those of `near`, if there are any.
         """
         d = z.shape[1]
         directions = rng.standard_normal((count, d))
