@@ -29,7 +29,7 @@ def test_what_is_written_is_read(tmp_path):
 
 
 def test_refused(tmp_path):
-    with pytest.raises(ValueError, match=r"the network cannot be saved: .*no word of nnlimits.nn"):
+    with pytest.raises(ValueError, match="the network cannot be saved: no network is written so"):
         save_network(tmp_path / "net", nn.Sequential(nn.Elementwise(lambda x: x)), ((),))
     assert not any(tmp_path.iterdir())
     with pytest.raises(FileNotFoundError):

@@ -19,8 +19,10 @@ def test_budgets_are_those_of_the_functions():
     ("theorem", "budget", "norm"),
     [
         ("yarotsky", {"tolerance": 1e-3}, "sup"),
-        ("minimum-width", {"bits": 5}, "Lp"),
-        ("orthogonal-greedy", {"units": 8}, "L2"),
+        pytest.param("minimum-width", {"bits": 5}, "Lp", marks=pytest.mark.slow),
+        pytest.param("shallow", {"units": 8}, "sup", marks=pytest.mark.slow),
+        pytest.param("deep-narrow", {"tolerance": 0.1}, "sup", marks=pytest.mark.slow),
+        pytest.param("orthogonal-greedy", {"units": 8}, "L2", marks=pytest.mark.slow),
     ],
 )
 def test_what_is_known_of_a_function_is_used(theorem, budget, norm):
@@ -35,6 +37,7 @@ def test_what_is_known_of_a_function_is_used(theorem, budget, norm):
     assert counts.nonzero <= counts.weights
 
 
+@pytest.mark.slow
 def test_jumps_of_named_functions():
     for name, dimension in (("step", 1), ("ball", 2)):
         found = approximate("minimum-width", named_target(name, dimension), bits=4)

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from nnlimits import nn
-from nnlimits.approximation import named_target
-from nnlimits.approximation.barron import barron
+from nnlimits.approximation import Certificate, from_weights, named_target
+from nnlimits.approximation.approximation import approximation as approximated
 from nnlimits.approximation.experiments import GreedyRate
 from nnlimits.plots.approximation import approximation
 from nnlimits.plots.greedy_rates import greedy_rates
@@ -15,7 +15,11 @@ from nnlimits.rates import fitted_rate
 @pytest.mark.parametrize(("dimension", "panels"), [(1, 2), (2, 3), (3, 2)])
 def test_panels(dimension, panels):
     """One for the function with the network, one for errors; maps have one more, and bars of colours."""
-    found = barron(named_target("step", dimension), units=2, activation=nn.Step())
+    target = named_target("step", dimension).target()
+    network, params = from_weights(
+        [(np.ones((dimension, 1)), np.full(1, -0.2)), (np.ones((1, 1)), np.zeros(1))], nn.Step()
+    )
+    found = approximated(network, params, target, Certificate("none", 0.5, "L2"), points=2**10)
     figure = approximation(found, "step")
     bars = ("value", "network \u2212 f") if dimension == 2 else ()
     titled = [axis for axis in figure.axes if axis.get_ylabel() not in bars]

@@ -83,13 +83,14 @@ def _heading(found: Approximation, name: str) -> str:
 
 
 def _maps(found: Approximation, name: str) -> Figure:
-    figure, axes = new_figure(1, 3, width=14.4, height=5.0)
+    figure, axes = new_figure(1, 3, width=14.4, height=4.4)
     box: Box = found.target.domain
     points = box.grid(_CELLS)
     wanted, got = (values.reshape(_CELLS, _CELLS).T for values in _values(found, points))
     extent = (box.lower[0], box.upper[0], box.lower[1], box.upper[1])
     low, high = float(min(wanted.min(), got.min())), float(max(wanted.max(), got.max()))
-    shared = {"origin": "lower", "extent": extent, "aspect": "auto", "interpolation": "nearest"}
+    aspect = "equal" if box.sides.max() < 3 * box.sides.min() else "auto"
+    shared = {"origin": "lower", "extent": extent, "aspect": aspect, "interpolation": "nearest"}
     heads = name, f"network: {_heading(found, name).partition(': ')[2]}"
     for axis, values, head in zip(axes[0], (wanted, got), heads, strict=False):
         image = axis.imshow(values, vmin=low, vmax=high, cmap="viridis", **shared)

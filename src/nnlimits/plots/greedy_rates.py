@@ -56,6 +56,7 @@ def _panel(axis: Axes, found: Sequence[GreedyRate], targets: list[str]) -> None:
         slope = found[0].promised
         label = f"slope {slope:.2f}, promised".replace("-", "\u2212")
         axis.plot(sizes, 0.4 * start * (sizes / sizes[0]) ** slope, ":", color=COLORS["theory"], label=label)
+        axis.plot([], [], "--", color=COLORS["theory"], linewidth=1.1, label="certificates")
         axis.set(xscale="log", yscale="log")
         axis.xaxis.set_major_locator(FixedLocator(list(sizes)))
         axis.xaxis.set_minor_locator(NullLocator())

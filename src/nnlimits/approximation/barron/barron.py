@@ -51,9 +51,9 @@ def barron(
     **Arguments:** `f`, as of `Target`, or a `NamedTarget`, which brings its constants; `domain`; one of `units`, the width, and
     `tolerance`, of the L^2 norm: the fewest units that the theorem needs for it or, if fewer, units until the proof succeeds;
     `constant`, the Fourier moment of order k + 1 on the box (C_f for k = 0), or `variation`; without either it is estimated
-    (`barron_constant`), and the certificate says so; `lipschitz`, which bounds the values where nothing else does; `activation`,
-    sigmoidal or a power of the rectifier; `algorithm`, `"relaxed"` or `"orthogonal"`; `seed`, of the units drawn; `advance`, told
-    of every unit.
+    (`barron_constant`), and the certificate says so; `lipschitz`, by default proved by intervals if f is a function of JAX;
+    `activation`, sigmoidal or a power of the rectifier; `algorithm`, `"relaxed"` or `"orthogonal"`; `seed`, of the units drawn;
+    `advance`, told of every unit.
 
     **Raises:** `ValueError` for both or neither of `units` and `tolerance`; for a tolerance that 1024 units do not reach, or a
     budget without room for one unit, with what is achievable; for a constant that values contradict, or that does not exist.

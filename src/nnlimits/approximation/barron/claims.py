@@ -1,5 +1,6 @@
 """What is known of a function before it is approximated by ridge units, and what that is worth."""
 
+import dataclasses
 import math
 from typing import Any, NamedTuple
 
@@ -9,6 +10,7 @@ from jaxtyping import Float
 from nnlimits.approximation.barron.constant import barron_constant
 from nnlimits.approximation.barron.ridge_units import RidgeUnits
 from nnlimits.approximation.domain import as_box
+from nnlimits.approximation.smoothness import smoothness
 from nnlimits.approximation.target import Target, as_target
 from nnlimits.approximation.targets import NamedTarget
 from nnlimits.validation import check_positive
@@ -84,10 +86,16 @@ def known(
 
 
 def _target(f: Any, domain: Any, lipschitz: float | None) -> Target:
+    """The function, with a Lipschitz constant proved by intervals if none is claimed and it is a function of JAX."""
     if isinstance(f, NamedTarget):
         box = f.domain if domain is None else as_box(domain)
         return Target(f.function, box, f.lipschitz if lipschitz is None else lipschitz)
-    return as_target(f, domain, lipschitz)
+    target = as_target(f, domain, lipschitz)
+    if target.lipschitz is None:
+        found = smoothness(target)
+        if found.rigorous and 0 < found.lipschitz < math.inf:
+            return dataclasses.replace(target, lipschitz=found.lipschitz)
+    return target
 
 
 def _of_named(named: NamedTarget, target: Target, degree: int) -> tuple[float | None, float | None]:

@@ -111,8 +111,8 @@ def _moment(target: Target, order: int, period: float, n: int) -> float:
     domain = target.domain
     steps = 2 * period * np.arange(n) / n - period
     z = np.stack([axis.ravel() for axis in np.meshgrid(*[steps] * domain.dimension, indexing="ij")], axis=1)
-    window = math.prod(_window((np.abs(z[:, axis]) - 1) / (period - 1)) for axis in range(domain.dimension))
-    inside = np.flatnonzero(window)
+    window: Any = math.prod(_window((np.abs(z[:, axis]) - 1) / (period - 1)) for axis in range(domain.dimension))
+    inside = np.flatnonzero(np.asarray(window))
     values = np.zeros(len(z))
     found = _values(target, domain, z[inside])
     values[inside] = window[inside] * (found - np.median(found))

@@ -29,19 +29,20 @@ def shallow_network(
     constant, polynomial, own = coefficients[0], coefficients[1:split], coefficients[split:]
     first = Units(*(field[: len(own)] for field in units))
     if dictionary.degree == 1:
-        slopes = polynomials.directions.T @ (polynomial / 2)
+        slopes = np.asarray(polynomials.directions).T @ (polynomial / 2)
         size = np.abs(slopes).sum()
         constant = constant + polynomial.sum() / 2 - size
         direction = slopes / size if size > 0 else np.eye(len(slopes))[0]
         polynomials, polynomial = Units(direction[None], np.array([-1.0]), np.ones(1)), np.array([2 * size])
-    merged = Units(*(np.concatenate([np.asarray(a), np.asarray(b)]) for a, b in zip(polynomials, first, strict=True)))
+    pairs = zip(polynomials, first, strict=True)
+    directions, thresholds, scales = (np.concatenate([np.asarray(a), np.asarray(b)]) for a, b in pairs)
     output = np.concatenate([polynomial, own])
     if dictionary.sigmoidal is not None:
         low, high, _ = dictionary.sigmoidal
         output = output / (high - low)
         constant = constant - math.fsum(output * low)
     else:
-        output = output / (1 - merged.thresholds) ** dictionary.degree
-    inner = merged.scales[:, None] * merged.directions / (domain.sides / 2)
-    bias = -merged.scales * merged.thresholds - inner @ domain.centre
+        output = output / (1 - thresholds) ** dictionary.degree
+    inner = scales[:, None] * directions / (domain.sides / 2)
+    bias = -scales * thresholds - inner @ domain.centre
     return from_weights([(inner.T, bias), (output[:, None], np.array([constant]))], dictionary.activation)

@@ -9,7 +9,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
-from scipy.special import comb
 
 from nnlimits import nn
 from nnlimits.approximation.domain import Box
@@ -19,6 +18,9 @@ LARGEST_DEGREE = 3
 
 _LARGEST_THRESHOLD = 0.98
 """Of units that are divided by their largest value, `(1 - threshold)^degree`."""
+
+_NEAR = 0.0, 0.05, 0.3
+"""How far directions are from others that they are drawn near."""
 
 
 class Sigmoidal(NamedTuple):
@@ -87,7 +89,7 @@ class RidgeUnits:
         """The k of `relu(x)^k` that the units are or, for sigmoidal ones, approach: 0 for steps."""
         if self.sigmoidal is not None:
             return 0
-        return self.activation.degree if isinstance(self.activation, nn.RectifiedMonomial) else 1
+        return int(self.activation.degree) if isinstance(self.activation, nn.RectifiedMonomial) else 1
 
     @property
     def is_smooth(self) -> bool:
@@ -96,7 +98,9 @@ class RidgeUnits:
 
     def polynomial_units(self, dimension: int) -> int:
         """How many units the polynomials of the degree, without the constant, take: linear functions take one."""
-        return {0: 0, 1: 1}.get(self.degree, comb(dimension + self.degree, self.degree, exact=True) - 1)
+        if self.degree < 2:
+            return self.degree
+        return math.comb(dimension + self.degree, self.degree) - 1
 
     def __call__(self, units: Units, z: Float[Array | np.ndarray, "n d"]) -> Float[Array, "n units"]:
         """The values of the units at points of the cube from -1 to 1."""
@@ -106,12 +110,24 @@ class RidgeUnits:
             return (self.activation(ridge * units.scales) - low) / (high - low)
         return (jnp.maximum(ridge, 0) / (1 - units.thresholds)) ** self.degree
 
-    def drawn(self, rng: np.random.Generator, z: Float[np.ndarray, "n d"], count: int) -> Units:
-        """Units in random directions, of which many along axes, with thresholds at points and steepness log-uniform."""
+    def drawn(
+        self, rng: np.random.Generator, z: Float[np.ndarray, "n d"], count: int, near: Float[np.ndarray, "k d"]
+    ) -> Units:
+        """Units in random directions, with thresholds at points and steepness log-uniform.
+
+        Of the directions a quarter have entries -1, 0 and 1 before they are scaled, the axes and diagonals among them, and a
+        third are near those of `near`, if there are any.
+        """
         d = z.shape[1]
         directions = rng.standard_normal((count, d))
-        axes = count // 4 if d > 1 else 0
-        directions[:axes] = rng.choice([-1.0, 1.0], (axes, 1)) * np.eye(d)[rng.integers(0, d, axes)]
+        signs = rng.choice([-1.0, 1.0], (count // 4, d))
+        order = rng.random(signs.shape).argsort(axis=1).argsort(axis=1)
+        directions[: count // 4] = signs * (order < rng.integers(1, d + 1, (count // 4, 1)))
+        if len(near):
+            picked = near[rng.integers(0, len(near), count // 3)]
+            directions[-(count // 3) :] = (
+                picked + rng.standard_normal(picked.shape) * rng.choice(_NEAR, (len(picked), 1)) / d
+            )
         directions /= np.abs(directions).sum(axis=1, keepdims=True)
         thresholds = np.sum(directions * z[rng.integers(0, len(z), count)], axis=1)
         scales = np.exp(rng.uniform(0, math.log(max(self.steepest, 1.0)), count))
@@ -142,7 +158,7 @@ class RidgeUnits:
         `((direction . z + 1) / 2)^k` for generic directions; along axes where k is 1.
         """
         d = z.shape[1]
-        count = {0: 0, 1: d}.get(self.degree, self.polynomial_units(d))
+        count = d if self.degree == 1 else self.polynomial_units(d)
         directions = np.eye(d)[:count] if self.degree < 2 else np.random.default_rng(0).standard_normal((count, d))
         directions = directions / np.abs(directions).sum(axis=1, keepdims=True)
         units = Units(directions.reshape(count, d), np.full(count, -1.0), np.ones(count))

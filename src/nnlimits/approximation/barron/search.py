@@ -1,4 +1,4 @@
-"""The unit of a dictionary that a greedy algorithm asks for: among many drawn, then moved."""
+"""The unit of a dictionary that a greedy algorithm asks for: among many drawn, some near those chosen before, then moved."""
 
 import dataclasses
 import functools
@@ -20,11 +20,11 @@ _MOST_VALUES = 2**25
 _STARTS = 6
 """The best of them, which are then moved."""
 
-_COPIES = 24
+_COPIES = 32
 _SIZES = 0.2, 0.07, 0.02, 0.007, 0.002
 """How far, in rounds."""
 
-_RENEWED = 16
+_RENEWED = 8
 """Searches after which other units are drawn."""
 
 
@@ -80,6 +80,7 @@ class Search:
         self._small = self.z.astype(np.float32), self.basis.astype(np.float32)
         self._candidates = min(_MOST_CANDIDATES, max(_STARTS, _MOST_VALUES // len(self.z)))
         self._drawn: Any = None
+        self._chosen = np.zeros((0, self.z.shape[1]))
 
     def select(self, residual: Float[np.ndarray, " n"], price: float = 0.0) -> Units:
         """The unit u, of those tried, with the largest `2 |<residual, u>| - price |u|^2`; |u| is beside the polynomials.
@@ -90,7 +91,7 @@ class Search:
         scale = np.float32(max(np.abs(residual).max(), np.finfo(np.float32).tiny))
         residual, cost = (residual / scale).astype(np.float32), np.float32(price / scale)
         if self._drawn is None or (self._searches % _RENEWED == 0 and self.z.shape[1] > 1):
-            units = self.dictionary.drawn(self._rng, self.z, self._candidates)
+            units = self.dictionary.drawn(self._rng, self.z, self._candidates, self._chosen)
             self._drawn = units, _features(self.dictionary, _small(units), *self._small)
         self._searches += 1
         units, features = self._drawn
@@ -101,7 +102,9 @@ class Search:
             scores = np.asarray(_scored(self.dictionary, _small(moved), *self._small, residual, cost))
             leaders = scores.reshape(_COPIES, _STARTS).argmax(axis=0) * _STARTS + np.arange(_STARTS)
             best, scores = _taken(moved, leaders), scores[leaders]
-        return _taken(best, np.array([int(np.argmax(scores))]))
+        found = _taken(best, np.array([int(np.argmax(scores))]))
+        self._chosen = np.concatenate([self._chosen, np.asarray(found.directions)])
+        return found
 
 
 def _distinct_best(scores: Float[np.ndarray, " units"]) -> Any:
