@@ -23,17 +23,21 @@ from rich.console import Console
 from rich.table import Table
 
 import nnlimits as nl
-from nnlimits import nn
 from nnlimits.presets import mlp
 
-NETWORK = nn.Sequential(nn.Flatten(), *mlp(depth=3, b_std=0.3).layers)
+NETWORK = mlp(depth=3, b_std=0.3)
 NOISES = tuple(10.0**exponent for exponent in range(-4, 2))
 TUNING_ROWS = 4000
 
 
-def images(x: np.ndarray) -> np.ndarray:
-    """Single-precision images (n, 28, 28, 1)."""
-    return (x[..., None] / 255).astype(np.float32)
+def standardised(data: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """All images as rows in single precision, with mean zero and unit variance over all pixels of those to learn from."""
+    train, test = (data[name].reshape(-1, 784).astype(np.float32) for name in ("Xtrain", "Xtest"))
+    mean, scale = train.mean(dtype=np.float64), train.std(dtype=np.float64)
+    for x in (train, test):
+        x -= np.float32(mean)
+        x /= np.float32(scale)
+    return train, test
 
 
 def codes(y: np.ndarray) -> np.ndarray:
@@ -44,8 +48,6 @@ def codes(y: np.ndarray) -> np.ndarray:
 
 def exact(x: np.ndarray, y: np.ndarray, x_test: np.ndarray, console: Console) -> tuple[np.ndarray, float]:
     """Predicted labels of test images by the exact kernel, and the noise it chose."""
-    mean, scale = x.mean(), x.std()
-    x, x_test = (x - mean) / scale, (x_test - mean) / scale
     kernel = nl.kernel(NETWORK).ntk
     some = slice(TUNING_ROWS)
     values, vectors = np.linalg.eigh(np.asarray(kernel(x[some]), np.float64))
@@ -77,11 +79,11 @@ def main(arguments: list[str]) -> int:
     options = parser.parse_args(arguments)
     with np.load(options.file) as stored:
         data = {name: stored[name] for name in stored.files}
-    x, y, x_test, y_test = images(data["Xtrain"]), data["ytrain"], images(data["Xtest"]), data["ytest"]
+    (x, x_test), y, y_test = standardised(data), data["ytrain"], data["ytest"]
     console, table = Console(highlight=False), Table("", "images", "test accuracy", "noise", "minutes", "memory")
     start = time.perf_counter()
     model = nl.NTKFeatureClassifier(
-        NETWORK, n_features=options.features, approximation=options.approximation, progress=True
+        NETWORK, n_features=options.features, approximation=options.approximation, standardize=False, progress=True
     )
     model.fit(x, y)
     fitted = time.perf_counter()

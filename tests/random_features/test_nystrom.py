@@ -47,22 +47,22 @@ def test_repeated_landmarks_need_a_jitter():
 
 def test_leverage_scores_find_what_uniform_landmarks_miss():
     random = np.random.default_rng(1)
-    x = np.concatenate([random.normal(size=(580, 2)) * 0.05, random.uniform(-8, 8, size=(20, 2))])
+    x = np.concatenate([random.normal(size=(280, 2)) * 0.05, random.uniform(-8, 8, size=(20, 2))])
     kernel = Stationary("gaussian", 1.0)
     uniform, leverage = (
-        np.mean([nystrom_features(kernel, x[rows(key)]).error(x).frobenius for key in jax.random.split(KEY, 5)])
+        np.mean([nystrom_features(kernel, x[rows(key)]).error(x).frobenius for key in jax.random.split(KEY, 3)])
         for rows in (
-            lambda key: uniform_landmarks(600, 40, key=key),
+            lambda key: uniform_landmarks(300, 40, key=key),
             lambda key: leverage_landmarks(kernel, x, 40, ridge=1e-4, key=key),
         )
     )
-    # 40 landmarks are enough for all that is alone; uniform ones meet 1 or 2 of these 20
+    # 40 landmarks are enough for all that is alone; uniform ones meet 3 of these 20
     assert leverage < 0.2 * uniform
 
 
 def test_the_error_falls_at_least_as_one_over_the_root_of_the_landmarks():
     # Nystrom's error has no law of its own: with the spectrum it falls faster than that of random features
-    kernel, counts = KERNELS["matern32"], np.array([8, 16, 32, 64])
+    kernel, counts = KERNELS["matern32"], [8, 16, 32, 64]
     keys = jax.random.split(KEY, 6)
     errors = [
         np.mean([nystrom_features(kernel, X[uniform_landmarks(120, m, key=k)]).error(X).frobenius for k in keys])
@@ -78,8 +78,6 @@ def test_refusals():
         uniform_landmarks(120, 121, key=KEY)
     with pytest.raises(ValueError, match="not positive semi-definite"):
         nystrom_features(lambda a, b: -np.asarray(kernel(a, b)) + 2 * np.eye(len(a), len(b)), X[:40])
-    with pytest.raises(TypeError, match="kernel must be a function"):
-        nystrom_features("gaussian", X)
     with pytest.raises(ValueError, match=r"x must have examples of shape \(3,\), as the landmarks; received \(2,\)"):
         nystrom_features(kernel, X[:5])(X[:, :2])
     with pytest.raises(ValueError, match=r"kernel must give a matrix of shape \(5, 5\)"):

@@ -64,9 +64,7 @@ class RidgeStatistics:
         self._targets = np.zeros(n_outputs)
         self._squares = np.zeros((n_outputs, n_outputs))
 
-    def partial_fit(
-        self, features: Float[ArrayLike, "n features"], targets: Float[ArrayLike, "n ..."]
-    ) -> "RidgeStatistics":
+    def partial_fit(self, features: ArrayLike, targets: ArrayLike) -> "RidgeStatistics":
         """Add examples.
 
         **Arguments:** `features` (n, n_features), of any floating dtype; `targets` (n,) or (n, n_outputs).

@@ -1,6 +1,7 @@
 """Stationary kernels and the laws of their frequencies (Bochner's theorem)."""
 
 import math
+from functools import partial
 from typing import Any
 
 import equinox as eqx
@@ -10,8 +11,8 @@ import numpy as np
 from jaxtyping import Array, Float
 from scipy.spatial.distance import cdist
 
-from nnlimits.compute.precision import precision_of
 from nnlimits.nn.fields import choice_field
+from nnlimits.random_features.rows import blocks, by_rows
 from nnlimits.validation import check_finite, check_inputs, check_same_dtype, is_traced
 
 LAWS = ("gaussian", "laplacian", "matern12", "matern32", "matern52")
@@ -68,14 +69,23 @@ class Stationary(eqx.Module):
                 f"x1 and x2 must have as many columns; received shapes {tuple(x1.shape)} and {tuple(others.shape)}"
             )
         if self.law == "gaussian":
-            with precision_of(x1):
-                scale = jnp.asarray(1 / self.lengthscale, x1.dtype)
-                return _gaussian(jnp.asarray(x1), jnp.asarray(others), scale)
+            return self._gaussian(x1, others)
         if is_traced(x1, others):
             raise TypeError(
                 f"the {self.law} kernel is computed by SciPy, of arrays with values, not under a JAX transformation"
             )
         return self._by_differences(np.asarray(x1, np.float64), np.asarray(others, np.float64)).astype(x1.dtype)
+
+    def _gaussian(self, x1: Any, x2: Any) -> Float[Array, "n1 n2"]:
+        scale = (1 / self.lengthscale).astype(x1.dtype)
+        centre = x2.mean(0)  # distances stay, and there is less to cancel
+        x1, x2 = (x1 - centre) * scale, (x2 - centre) * scale
+        norms = (x2 * x2).sum(1) / 2
+        on_device = partial(_on_device, x2.T, norms)
+        if is_traced(x1, x2):
+            return on_device(x1)
+        on_host = partial(_on_host, np.ascontiguousarray(np.asarray(x2).T), np.asarray(norms))
+        return by_rows(on_host, on_device, x1, x2.shape[0])
 
     def _by_differences(self, x1: np.ndarray, x2: np.ndarray) -> np.ndarray:
         metric = "cityblock" if self.law == "laplacian" else "euclidean"
@@ -92,12 +102,20 @@ def check_columns(name: str, x: Any, lengthscale: np.ndarray) -> None:
         raise ValueError(f"{name} has {x.shape[1]} columns, but there are {len(lengthscale)} lengthscales")
 
 
+def _on_host(others: np.ndarray, norms: np.ndarray, x: np.ndarray, kernel: np.ndarray) -> None:
+    np.matmul(x, others, out=kernel)
+    own = (x * x).sum(1, keepdims=True) / 2
+    for block in blocks(*kernel.shape):
+        exponent = kernel[block]
+        exponent -= norms
+        exponent -= own[block]
+        np.minimum(exponent, 0, out=exponent)
+        np.exp(exponent, out=exponent)
+
+
 @jax.jit
-def _gaussian(x1: Array, x2: Array, scale: Array) -> Array:
-    centre = x2.mean(0)  # distances stay, and there is less to cancel
-    x1, x2 = (x1 - centre) * scale, (x2 - centre) * scale
-    exponent = x1 @ x2.T - (x1 * x1).sum(1)[:, None] / 2 - (x2 * x2).sum(1)[None, :] / 2
-    return jnp.exp(jnp.minimum(exponent, 0))
+def _on_device(others: Array, norms: Array, x: Array) -> Array:
+    return jnp.exp(jnp.minimum(x @ others - norms - (x * x).sum(1)[:, None] / 2, 0))
 
 
 def frequencies(law: str, d: int, count: int, random: np.random.Generator) -> Float[np.ndarray, "count d"]:
@@ -112,8 +130,7 @@ def orthogonal_frequencies(law: str, d: int, count: int, random: np.random.Gener
 
     Yu, Suresh, Choromanski, Holtmann-Rice & Kumar 2016, section 3. The kernel must depend on the distance only.
     """
-    blocks = [_rotation(d, random) for _ in range(math.ceil(count / d))]
-    directions = np.concatenate(blocks)[:count]
+    directions = _rotations(math.ceil(count / d), d, random).reshape(-1, d)[:count]
     length = np.sqrt(random.chisquare(d, count)) * _heavy_tail(law, count, random)
     return directions * length[:, None]
 
@@ -126,7 +143,7 @@ def _heavy_tail(law: str, count: int, random: np.random.Generator) -> np.ndarray
     return np.sqrt(freedom / random.chisquare(freedom, count))
 
 
-def _rotation(d: int, random: np.random.Generator) -> np.ndarray:
-    """A draw from the Haar measure of orthogonal matrices (Mezzadri 2007)."""
-    q, r = np.linalg.qr(random.standard_normal((d, d)))
-    return q * np.sign(np.diagonal(r))
+def _rotations(count: int, d: int, random: np.random.Generator) -> np.ndarray:
+    """Draws from the Haar measure of orthogonal matrices, (count, d, d) (Mezzadri 2007)."""
+    q, r = np.linalg.qr(random.standard_normal((count, d, d)))
+    return q * np.sign(np.diagonal(r, axis1=1, axis2=2))[:, None, :]
