@@ -9,8 +9,8 @@ from jaxtyping import Array
 
 from nnlimits import nn
 from nnlimits.random_features.draws import Draw
-from nnlimits.random_features.linear_part import Values, homogeneous, linear_part
-from nnlimits.random_features.random_matrices import gaussian_rows, spherical_rows
+from nnlimits.random_features.linear_part import Values, has_gradients, homogeneous, linear_part
+from nnlimits.random_features.random_matrices import gaussian_rows, spherical_mean_ratio, spherical_rows
 from nnlimits.random_features.rules import Scope, feature_rule, require_gaussian
 from nnlimits.random_features.sketch import joined, projected
 from nnlimits.random_features.srht import srht
@@ -28,13 +28,15 @@ def _activation(layer: nn.Activation, features: Features, scope: Scope) -> Featu
     require_gaussian(layer, features)
     require_no_gains(layer, features)
     linear = linear_part(layer, features.variance)
-    units = _random_units(layer, features, scope)
+    units, constant = _random_units(layer, features, scope, linear.constant)
     value, slope = jax.jvp(layer, (units,), (jnp.ones_like(units),))
-    rest = value - _of_units(linear.constant) - _of_units(linear.slope) * units
-    blocks = [*_linear_blocks(features, linear.slope, linear.derivative), _constant(features, linear.constant)]
+    rest = value - _of_units(constant) - _of_units(linear.slope) * units
+    blocks = [*_linear_blocks(features, linear.slope), _constant(features, constant)]
     blocks.append(Block(rest / math.sqrt(scope.units), 1.0, 0.0))
-    if scope.ntk and not _vanishes(linear.derivative):
-        blocks.append(_product(slope - _of_units(linear.derivative), features, scope))
+    if not has_gradients(layer):
+        blocks = [block._replace(ntk=0.0) for block in blocks]
+    elif scope.ntk:
+        blocks.append(_product(slope - _of_units(linear.slope), features, scope))
     return dataclasses.replace(features, blocks=tuple(b for b in blocks if b.nngp or b.ntk), gaussian=False)
 
 
@@ -47,12 +49,17 @@ def require_no_gains(layer: nn.Layer, features: Features) -> None:
         )
 
 
-def _random_units(layer: nn.Activation, features: Features, scope: Scope) -> Array:
-    """Units of the infinite network at random: Gaussian, with the NNGP as their covariance."""
+def _random_units(layer: nn.Activation, features: Features, scope: Scope, constant: Values) -> tuple[Array, Values]:
+    """Units of the infinite network at random, with the NNGP as their covariance, and the mean of the activation at them.
+
+    They are Gaussian, or, for homogeneous activations, drawn by leverage.
+    """
     parts = features.nngp_blocks()
-    rows = spherical_rows if homogeneous(layer) else gaussian_rows
     columns = sum(part.shape[-1] for part in parts)
-    return projected(parts, scope.draws.take(Draw(rows, (scope.units, columns))))
+    if homogeneous(layer):
+        rows = scope.draws.take(Draw(spherical_rows, (scope.units, columns)))
+        return projected(parts, rows), spherical_mean_ratio(columns) * constant
+    return projected(parts, scope.draws.take(Draw(gaussian_rows, (scope.units, columns)))), constant
 
 
 def _product(slope: Array, features: Features, scope: Scope) -> Block:
@@ -61,11 +68,8 @@ def _product(slope: Array, features: Features, scope: Scope) -> Block:
     return Block(slope * projections, 0.0, 1.0)
 
 
-def _linear_blocks(features: Features, slope: Values, derivative: Values) -> list[Block]:
-    """All features times the slope; numbers go into the weights, so that arrays stay what they are."""
-    if _vanishes(derivative):
-        unseen = [block._replace(ntk=0.0) for block in features.blocks if block.nngp]
-        return [block._replace(values=_of_units(slope) * block.values) for block in unseen]
+def _linear_blocks(features: Features, slope: Values) -> list[Block]:
+    """All features times the slope; a number goes into the weights, so that arrays stay what they are."""
     if isinstance(slope, float):
         square = slope**2
         return [Block(block.values, square * block.nngp, square * block.ntk) for block in features.blocks]
@@ -81,7 +85,3 @@ def _constant(features: Features, constant: Values) -> Block:
 def _of_units(values: Values) -> Values:
     """What is known of every input, for each of its units."""
     return values if isinstance(values, float) else values[..., None]
-
-
-def _vanishes(values: Values) -> bool:
-    return isinstance(values, float) and values == 0

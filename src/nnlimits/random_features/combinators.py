@@ -4,9 +4,13 @@ import dataclasses
 import math
 from functools import reduce, singledispatch
 
+from jaxtyping import Array
+
 from nnlimits import nn
 from nnlimits.random_features.rules import Scope, feature_rule
+from nnlimits.random_features.sketch import joined
 from nnlimits.random_features.state import Block, Features, merged
+from nnlimits.random_features.tensor_sketch import tensor_sketch
 
 
 @feature_rule.register
@@ -79,3 +83,31 @@ def _concatenate(merge: nn.Concatenate, branches: list[Features], scope: Scope) 
         fresh=all(branch.fresh for branch in branches),
         gains=False,
     )
+
+
+@merge_rule.register
+def _product(merge: nn.Product, branches: list[Features], scope: Scope) -> Features:
+    """Covariances of independent branches multiply; the NTK follows Leibniz' rule."""
+    if sum(not branch.fresh for branch in branches) > 1:
+        raise NotImplementedError(
+            "nn.Product of branches that are dependent at infinite width: all branches but one must pass an nn.Dense of "
+            "their own"
+        )
+    after = reduce(lambda a, b: _product_of_two(a, b, scope), branches)
+    return dataclasses.replace(after, gaussian=False, fresh=all(branch.fresh for branch in branches), gains=False)
+
+
+def _product_of_two(a: Features, b: Features, scope: Scope) -> Features:
+    blocks = [Block(_tensor_product(a.nngp_blocks(), b.nngp_blocks(), scope), 1.0, 0.0)]
+    if scope.ntk:
+        pairs = (a.ntk_blocks(), b.nngp_blocks()), (a.nngp_blocks(), b.ntk_blocks())
+        blocks += [Block(_tensor_product(*parts, scope), 0.0, 1.0) for parts in pairs if all(parts)]
+    return dataclasses.replace(a, blocks=tuple(blocks))
+
+
+def _tensor_product(a: list[Array], b: list[Array], scope: Scope) -> Array:
+    """Features of the product of two kernels: all products of features, or a sketch if they are too many."""
+    first, second = joined(a), joined(b)
+    if first.shape[-1] * second.shape[-1] <= scope.width:
+        return (first[..., :, None] * second[..., None, :]).reshape(*first.shape[:-1], -1)
+    return tensor_sketch(first, second, scope.width, scope.draws)

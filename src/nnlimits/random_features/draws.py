@@ -1,7 +1,8 @@
 """Random matrices that rules ask for: recorded in a first pass over shapes alone, drawn once, then read in the same order."""
 
+import abc
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -18,15 +19,15 @@ class Draw(NamedTuple):
     dtype: Any = np.float32
 
 
-class Draws(Protocol):
+class Draws(abc.ABC):
     """What rules ask for random arrays."""
 
+    @abc.abstractmethod
     def take(self, draw: Draw) -> Array:
         """A value of `draw`, independent of all others."""
-        ...
 
 
-class Recorder:
+class Recorder(Draws):
     """Answers with zeros, and remembers what has been asked for."""
 
     def __init__(self) -> None:
@@ -38,7 +39,7 @@ class Recorder:
         return jnp.zeros(draw.shape, draw.dtype)
 
 
-class Reader:
+class Reader(Draws):
     """Answers with what has been drawn, its real numbers in the dtype of the computation."""
 
     def __init__(self, drawn: Sequence[Array], dtype: Any) -> None:

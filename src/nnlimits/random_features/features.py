@@ -7,7 +7,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, ArrayLike, Float, PRNGKeyArray
+from jaxtyping import Array, ArrayLike, Float
 
 from nnlimits import nn
 from nnlimits.compute.precision import adopt, aligned_empty, precision_of
@@ -123,13 +123,13 @@ class NetworkFeatures(eqx.Module):
 
 
 def features(
-    network: nn.Layer,
-    n_features: int,
+    network: Any,
+    n_features: Any,
     *,
-    input_shape: tuple[int, ...],
+    input_shape: Any,
     kernel: str = "ntk",
-    key: PRNGKeyArray | None = None,
-    units: int | None = None,
+    key: Any = None,
+    units: Any = None,
 ) -> NetworkFeatures:
     """Random features whose inner products are the NNGP or the NTK of a network (Zandieh et al. 2021; Han et al. 2022).
 
@@ -143,7 +143,9 @@ def features(
     **Raises:** `TypeError` or `ValueError` for arguments out of range, among them too few features for the depth;
     `NotImplementedError` for a layer without random features.
     """
-    Kernel(network)
+    if not isinstance(network, nn.Layer):
+        raise TypeError(f"network must be an expression of nnlimits.nn; received {network!r}")
+    Kernel(network)  # refuses parameterizations without a kernel limit
     n_features = as_integer("n_features", 1, n_features)
     if kernel not in KERNELS:
         raise ValueError(f"kernel must be one of {', '.join(map(repr, KERNELS))}; received {kernel!r}")
@@ -161,7 +163,17 @@ def features(
     plan = Plan(network, shape, kernel, _parameterization(network), n_features, max(n_features // 2, 1), 1)
     plan = widest(plan) if units is None else plan._replace(units=as_integer("units", 1, units))
     count, draws = asked(plan)
-    return NetworkFeatures(plan, drawn(jax.random.key(0) if key is None else key, draws), count)
+    return NetworkFeatures(plan, drawn(jax.random.key(0) if key is None else _as_key(key), draws), count)
+
+
+def _as_key(key: Any) -> Array:
+    """A single random key, of the typed kind or of the old one."""
+    if isinstance(key, jax.Array):
+        if jnp.issubdtype(key.dtype, jax.dtypes.prng_key) and key.shape == ():
+            return key
+        if key.dtype == np.uint32 and key.ndim == 1:
+            return jax.random.wrap_key_data(key)
+    raise TypeError(f"key must be a JAX random key, such as jax.random.key(0); received {key!r}")
 
 
 def _parameterization(network: nn.Layer) -> str:

@@ -76,6 +76,8 @@ def widest(plan: Plan) -> Plan:
     def wanted(units: int) -> int:
         return asked(plan._replace(units=units, most=_UNBOUNDED))[0]
 
+    if wanted(1) > plan.most:
+        plan = plan._replace(inputs=1)
     least = wanted(1)
     if least > plan.most:
         raise ValueError(

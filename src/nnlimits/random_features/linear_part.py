@@ -9,11 +9,12 @@ rest is small: for a ReLU 18% of the second moment, for tanh at q = 1 less than 
 """
 
 import math
-from functools import singledispatch
+from functools import cache, singledispatch
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 from nnlimits import nn
@@ -29,8 +30,6 @@ class LinearPart(NamedTuple):
     """`E[phi(u)]`."""
     slope: Values
     """`E[u phi(u)] / q`, by Stein's lemma `E[phi'(u)]` of an activation without jumps."""
-    derivative: Values
-    """The mean of the derivative that gradients are made of, which knows nothing of jumps."""
 
 
 @singledispatch
@@ -41,10 +40,28 @@ def linear_part(activation: nn.Activation, variance: Float[Array, "..."]) -> Lin
 
     **Returns:** a `LinearPart`.
     """
-    std = jnp.sqrt(variance)
-    mean = jnp.zeros_like(std)
-    constant, slope = jax.jvp(lambda m: smoothed(activation, m, std), (mean,), (jnp.ones_like(mean),))
-    return LinearPart(constant, slope, slope)
+    std = jnp.sqrt(jnp.maximum(variance, jnp.finfo(variance.dtype).tiny))
+    if any(activation.kinks):  # elsewhere than at zero
+        mean = jnp.zeros_like(std)
+        return LinearPart(*jax.jvp(lambda m: smoothed(activation, m, std), (mean,), (jnp.ones_like(mean),)))
+    z, weights = (jnp.asarray(v, std.dtype) for v in _rule())
+    origin = activation(jnp.zeros((), std.dtype))
+    rise = activation(std[..., None] * z) - origin
+    return LinearPart(origin + rise @ weights, rise @ (weights * z) / std)
+
+
+@cache
+def _rule() -> tuple[np.ndarray, np.ndarray]:
+    """Nodes and weights of `E[f(z)]`: Gauss-Legendre panels that end at zero and are short near it, for steep functions."""
+    nodes, weights = np.polynomial.legendre.leggauss(_ORDER)
+    half = np.diff(_ENDS)[:, None] / 2
+    z = (np.asarray(_ENDS)[:-1, None] + half * (1 + nodes)).ravel()
+    density = np.exp(-(z**2) / 2) / math.sqrt(2 * math.pi)
+    return np.concatenate([-z, z]), np.tile((half * weights).ravel() * density, 2)
+
+
+_ENDS = (0.0, 0.05, 0.2, 0.6, 1.4, 2.5, 3.8, 5.5, 8.0)
+_ORDER = 8
 
 
 def homogeneous(activation: nn.Activation) -> bool:
@@ -52,9 +69,14 @@ def homogeneous(activation: nn.Activation) -> bool:
     return isinstance(activation, nn.Relu | nn.LeakyRelu | nn.ABRelu | nn.Abs)
 
 
+def has_gradients(activation: nn.Activation) -> bool:
+    """Whether training reaches the layers below: not if the derivative is zero wherever there is one."""
+    return not isinstance(activation, nn.Step | nn.Sign)
+
+
 def _two_slopes(negative: float, positive: float, variance: Array) -> LinearPart:
     slope = (negative + positive) / 2
-    return LinearPart((positive - negative) * jnp.sqrt(variance / (2 * math.pi)), slope, slope)
+    return LinearPart((positive - negative) * jnp.sqrt(variance / (2 * math.pi)), slope)
 
 
 @linear_part.register
@@ -79,12 +101,12 @@ def _(activation: nn.Abs, variance: Array) -> LinearPart:
 
 @linear_part.register
 def _(activation: nn.Step, variance: Array) -> LinearPart:
-    return LinearPart(0.5, _density(variance), 0.0)
+    return LinearPart(0.5, _density(variance))
 
 
 @linear_part.register
 def _(activation: nn.Sign, variance: Array) -> LinearPart:
-    return LinearPart(0.0, 2 * _density(variance), 0.0)
+    return LinearPart(0.0, 2 * _density(variance))
 
 
 def _density(variance: Array) -> Array:

@@ -1,21 +1,23 @@
 """Random matrices with orthogonal rows: as random as independent Gaussian ones, with less variance.
 
 Rows that are orthogonal within blocks leave every single row Gaussian, so estimates stay unbiased, and make the errors of
-different rows cancel (Yu et al. 2016, "Orthogonal random features", Theorem 1). It matters for few columns: rows of many are nearly
-orthogonal by themselves, so that blocks need not be large.
+different rows cancel (Yu et al. 2016, "Orthogonal random features", Theorem 1). It matters for few columns: rows of many are
+nearly orthogonal by themselves, so that blocks need not be large.
 """
+
+import math
 
 import numpy as np
 from jaxtyping import Float32
 
 Matrix = Float32[np.ndarray, "rows columns"]
 
-_LARGEST = 256
+_LARGEST = 64
 """Rows of a block, at most: the work of orthogonalizing them grows as their square."""
 
 
 def orthogonal_rows(generator: np.random.Generator, shape: tuple[int, ...]) -> Matrix:
-    """Unit vectors, uniform on the sphere, orthogonal within blocks of as many rows as there are columns, at most 256.
+    """Unit vectors, uniform on the sphere, orthogonal within blocks of as many rows as there are columns, at most 64.
 
     **Arguments:** `generator`, of NumPy; `shape`, rows and columns.
 
@@ -40,6 +42,14 @@ def spherical_rows(generator: np.random.Generator, shape: tuple[int, ...]) -> Ma
     proportion to it, and divided by its root, are uniform on this sphere (Zandieh et al. 2021, section 3.2).
     """
     return np.float32(np.sqrt(shape[-1])) * orthogonal_rows(generator, shape)
+
+
+def spherical_mean_ratio(columns: int) -> float:
+    """How much larger the mean of a homogeneous function of degree one is at a spherical row than at a Gaussian one.
+
+    `sqrt(columns) / E|g|`: products of two such functions have equal means.
+    """
+    return math.sqrt(columns / 2) * math.exp(math.lgamma(columns / 2) - math.lgamma((columns + 1) / 2))
 
 
 def gaussian_rows(generator: np.random.Generator, shape: tuple[int, ...]) -> Matrix:

@@ -3,9 +3,10 @@
 A view is a linear map to more features, of which a sketch leaves few without laying them all out.
 """
 
+import abc
+import dataclasses
 import itertools
 import math
-from typing import NamedTuple, Protocol
 
 import jax.numpy as jnp
 from jax import lax
@@ -18,23 +19,24 @@ from nnlimits.random_features.srht import drawn_rows, random_signs, signed_trans
 Values = Float[Array, "n *positions width"]
 
 
-class View(Protocol):
+class View(abc.ABC):
     """What is seen of features."""
 
+    @abc.abstractmethod
     def columns(self, values: Values) -> int:
         """How many features are seen."""
-        ...
 
+    @abc.abstractmethod
     def whole(self, values: Values) -> Float[Array, "n *outputs columns"]:
         """All of them."""
-        ...
 
+    @abc.abstractmethod
     def sketched(self, values: Values, width: int, draws: Draws) -> Float[Array, "n *outputs {width}"]:
         """`width` features with the inner products of all of them, on average."""
-        ...
 
 
-class Themselves(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Themselves(View):
     """The features as they are."""
 
     def columns(self, values: Values) -> int:
@@ -50,7 +52,8 @@ class Themselves(NamedTuple):
         return srht(values, width, draws)
 
 
-class SideBySide(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class SideBySide(View):
     """The features of all positions along some axes, which go."""
 
     axes: tuple[int, ...]
@@ -71,7 +74,8 @@ class SideBySide(NamedTuple):
         return srht(self.whole(values), width, draws)
 
 
-class Patches(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Patches(View):
     """What windows see."""
 
     windows: Windows
