@@ -33,7 +33,7 @@ def exact_predictions(problem, noise: float, kernel: str) -> np.ndarray:
     return np.asarray(k(z, x)) @ weights + problem.y.mean()
 
 
-@pytest.mark.parametrize("kernel", ["ntk", "nngp"])
+@pytest.mark.parametrize("kernel", ["ntk", pytest.param("nngp", marks=pytest.mark.slow)])
 def test_all_examples_as_landmarks_are_exact_kernel_ridge_regression(problem, kernel):
     model = regressor(approximation="nystrom", kernel=kernel, noise=0.1).fit(problem.x, problem.y)
     assert model.features_.n_features == len(problem.x)
@@ -41,6 +41,7 @@ def test_all_examples_as_landmarks_are_exact_kernel_ridge_regression(problem, ke
     assert model.kernel_error_.frobenius < 1e-6
 
 
+@pytest.mark.slow
 def test_random_features_approach_the_exact_kernel(problem):
     exact = exact_predictions(problem, 0.3, "ntk")
     distance = [

@@ -13,7 +13,7 @@ X = np.random.default_rng(0).normal(size=(120, 3))
 KERNELS = {"matern32": Stationary("matern32", 2.0), "ntk": nl.kernel(mlp(depth=1)).ntk}
 
 
-@pytest.mark.parametrize("name", KERNELS)
+@pytest.mark.parametrize("name", ["matern32", pytest.param("ntk", marks=pytest.mark.slow)])
 def test_exact_where_one_input_is_a_landmark(name):
     kernel = KERNELS[name]
     embed = nystrom_features(kernel, X[:40])

@@ -16,9 +16,11 @@ FAMILIES, X, keys, products = families.FAMILIES, families.X, families.keys, fami
 
 COUNTS = (64, 512, 4096)
 SEEDS = 60
+SHORT = ("gaussian", "matern12", "gaussian orthogonal", "arc-cosine 0", "arc-cosine 1")
+ALL = [pytest.param(family, marks=() if family in SHORT else pytest.mark.slow) for family in FAMILIES]
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", ALL)
 def test_the_error_falls_as_one_over_the_root_of_the_features(family):
     exact = np.asarray(FAMILIES[family](32, keys(1)[0]).exact_kernel(X))
     errors = np.array([[np.linalg.norm(products(FAMILIES[family](n, k)) - exact) for k in keys(SEEDS)] for n in COUNTS])
@@ -28,7 +30,7 @@ def test_the_error_falls_as_one_over_the_root_of_the_features(family):
     assert rate.slope == pytest.approx(-0.5, abs=0.06)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", ALL)
 def test_unbiased(family):
     samples = np.stack([products(FAMILIES[family](32, key)) for key in keys(200)])
     exact = np.asarray(FAMILIES[family](32, keys(1)[0]).exact_kernel(X))

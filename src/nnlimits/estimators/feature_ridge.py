@@ -42,16 +42,17 @@ PROBE_ROWS = 256
 PARAMETERS = """
     **Parameters:**
 
-    - `network`: an expression of `nnlimits.nn`, or the name of a preset in `nnlimits.presets` ("mlp" or "cnn"), which is built for
-      `depth` and `activation`; "auto" is "mlp" for tables, and "cnn" for examples with positions.
-    - `n_features`: at most how many features. Of random ones, their kernel's relative error falls as `n_features^{-1/2}`, and is measured:
-      `kernel_error_`. Time grows as `n n_features^2`, memory as `16 n_features^2` bytes, whatever the number of examples.
+    - `network`: an expression of `nnlimits.nn`, or the name of a preset in `nnlimits.presets` ("mlp" or "cnn"), which is
+      built for `depth` and `activation`; "auto" is "mlp" for tables, and "cnn" for examples with positions.
+    - `n_features`: at most how many features. Of random ones, their kernel's relative error falls as `n_features^{-1/2}`,
+      and is measured: `kernel_error_`. Time grows as `n n_features^2`, memory as `16 n_features^2` bytes, whatever the
+      number of examples.
     - `depth`: the number of hidden layers of a preset; `activation`: its activation, by name or as a layer.
     - `kernel`: "ntk", an ensemble of networks trained to the end, or "nngp", the mean of a Bayesian network.
     - `approximation`: "random", features that owe nothing to the data (Zandieh et al. 2021; Han et al. 2022), or "nystrom", the
       kernel's projection onto as many examples, drawn from the first batch (Rudi et al. 2015). Nystrom's has the smaller error of
-      as many features, and none where all examples are taken; each example costs `n_features` entries of the exact kernel, which is
-      little for networks of dense layers and much for convolutions.
+      as many features, and none where all examples are taken; each example costs `n_features` entries of the exact kernel,
+      which is little for networks of dense layers and much for convolutions.
     - `noise`: the variance of the noise on the targets, in units of the standardised targets, as of `InfiniteNetRegressor`;
       "auto" takes that of the least generalised cross-validation error.
     - `standardize`: whether each feature (each channel, if there are positions) is given mean zero and unit variance first.
@@ -63,8 +64,8 @@ PARAMETERS = """
     **Attributes:** `network_`; `features_`, the features of standardised examples; `coef_`, their weights, and
     `intercept_`; `noise_`; `effective_dimension_`, how many parameters were fitted; `validation_error_`, the generalised
     cross-validation error, as a part of the targets' variance; `kernel_error_`, the distance of the features' kernel from the
-    exact one on up to 256 of the examples (a `KernelError`, computed when it is first asked for); `n_seen_`, how many examples were
-    learned from; `input_shape_`, `n_features_in_` and `feature_names_in_`.
+    exact one on up to 256 of the examples (a `KernelError`, computed when it is first asked for); `n_seen_`, how many
+    examples were learned from; `input_shape_`, `n_features_in_` and `feature_names_in_`.
 
     Features have the precision of the `X` that came first: single for float32, otherwise double. Single takes half of the time.
     Where there are not many more examples than features, `InfiniteNetRegressor` and `InfiniteNetClassifier` compute the exact
