@@ -5,7 +5,6 @@ from functools import partial
 from typing import Any
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -68,24 +67,22 @@ class Stationary(eqx.Module):
             raise ValueError(
                 f"x1 and x2 must have as many columns; received shapes {tuple(x1.shape)} and {tuple(others.shape)}"
             )
-        if self.law == "gaussian":
-            return self._gaussian(x1, others)
         if is_traced(x1, others):
+            if self.law == "gaussian":
+                return _traced_gaussian(x1, others, jnp.asarray(1 / self.lengthscale, x1.dtype))
             raise TypeError(
                 f"the {self.law} kernel is computed by SciPy, of arrays with values, not under a JAX transformation"
             )
+        if self.law == "gaussian":
+            return self._gaussian(np.asarray(x1), np.asarray(others))
         return self._by_differences(np.asarray(x1, np.float64), np.asarray(others, np.float64)).astype(x1.dtype)
 
-    def _gaussian(self, x1: Any, x2: Any) -> Float[Array, "n1 n2"]:
-        scale = (1 / self.lengthscale).astype(x1.dtype)
-        centre = x2.mean(0)  # distances stay, and there is less to cancel
-        x1, x2 = (x1 - centre) * scale, (x2 - centre) * scale
-        norms = (x2 * x2).sum(1) / 2
-        on_device = partial(_on_device, x2.T, norms)
-        if is_traced(x1, x2):
-            return on_device(x1)
-        on_host = partial(_on_host, np.ascontiguousarray(np.asarray(x2).T), np.asarray(norms))
-        return by_rows(on_host, on_device, x1, x2.shape[0])
+    def _gaussian(self, x1: np.ndarray, x2: np.ndarray) -> Float[Array, "n1 n2"]:
+        centre, scale = x2.mean(0), (1 / self.lengthscale).astype(x1.dtype)  # from a centre there is less to cancel
+        # one product gives <x, z> - |x|^2 / 2 - |z|^2 / 2
+        left = _with_half_squares(x1, centre, scale, (1, 2))
+        right = np.ascontiguousarray(_with_half_squares(x2, centre, scale, (2, 1)).T)
+        return by_rows(partial(_exponential_of_product, right), partial(_exponential, right), left, len(x2))
 
     def _by_differences(self, x1: np.ndarray, x2: np.ndarray) -> np.ndarray:
         metric = "cityblock" if self.law == "laplacian" else "euclidean"
@@ -102,20 +99,32 @@ def check_columns(name: str, x: Any, lengthscale: np.ndarray) -> None:
         raise ValueError(f"{name} has {x.shape[1]} columns, but there are {len(lengthscale)} lengthscales")
 
 
-def _on_host(others: np.ndarray, norms: np.ndarray, x: np.ndarray, kernel: np.ndarray) -> None:
-    np.matmul(x, others, out=kernel)
-    own = (x * x).sum(1, keepdims=True) / 2
+def _with_half_squares(x: np.ndarray, centre: np.ndarray, scale: np.ndarray, places: tuple[int, int]) -> np.ndarray:
+    """Scaled columns from a centre, and two more: `-|x|^2 / 2` and 1, at these places from the end."""
+    n, d = x.shape
+    table = np.empty((n, d + 2), x.dtype)
+    z = np.subtract(x, centre, out=table[:, :d])
+    z *= scale
+    table[:, -places[0]] = -np.einsum("ij,ij->i", z, z) / 2
+    table[:, -places[1]] = 1
+    return table
+
+
+def _exponential_of_product(right: np.ndarray, left: np.ndarray, kernel: np.ndarray) -> None:
+    np.matmul(left, right, out=kernel)
     for block in blocks(*kernel.shape):
         exponent = kernel[block]
-        exponent -= norms
-        exponent -= own[block]
         np.minimum(exponent, 0, out=exponent)
         np.exp(exponent, out=exponent)
 
 
-@jax.jit
-def _on_device(others: Array, norms: Array, x: Array) -> Array:
-    return jnp.exp(jnp.minimum(x @ others - norms - (x * x).sum(1)[:, None] / 2, 0))
+def _exponential(right: Any, left: Array) -> Array:
+    return jnp.exp(jnp.minimum(left @ right, 0))
+
+
+def _traced_gaussian(x1: Array, x2: Array, scale: Array) -> Array:
+    x1, x2 = (x1 - x2.mean(0)) * scale, (x2 - x2.mean(0)) * scale
+    return jnp.exp(jnp.minimum(x1 @ x2.T - (x1 * x1).sum(1)[:, None] / 2 - (x2 * x2).sum(1) / 2, 0))
 
 
 def frequencies(law: str, d: int, count: int, random: np.random.Generator) -> Float[np.ndarray, "count d"]:
