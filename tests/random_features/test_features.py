@@ -33,25 +33,25 @@ def measured(name, kernel, count):
     return exact, estimates(embed, x, [jax.random.key(seed) for seed in range(24)])
 
 
-@pytest.mark.parametrize(("name", "kernel"), _cases({("relu", "ntk"), ("gelu", "ntk"), ("sequence", "ntk")}))
+@pytest.mark.parametrize(("name", "kernel"), _cases({("relu", "ntk"), ("gelu", "nngp"), ("sequence", "ntk")}))
 def test_mean_over_keys_is_the_exact_kernel(name, kernel):
     """Within five standard errors, as there are 21 entries, and 1% of the largest entry for the bias of order 1/units."""
-    exact, found = measured(name, kernel, 384)
+    exact, found = measured(name, kernel, 1536)
     allowed = 5 * found.std(0) / np.sqrt(len(found)) + 0.01 * np.abs(exact).max()
     assert (np.abs(found.mean(0) - exact) < allowed).all()
 
 
 @pytest.mark.parametrize(("name", "kernel"), _cases({("relu", "ntk"), ("sequence", "ntk")}))
 def test_error_falls_as_the_root_of_the_number_of_features(name, kernel):
-    """Root mean squares over keys at three numbers of features: their logarithms err by 0.14, the slope over a factor of 16 by
-    0.07; allowed are more than three times that.
+    """Root mean squares over keys at two numbers of features: their logarithms err by 0.14, the slope over a factor of 16 by
+    0.07; allowed are three times that.
     """
-    counts = np.array([96.0, 384.0, 1536.0])
+    counts = np.array([96.0, 1536.0])
     errors = []
     for count in counts:
         exact, found = measured(name, kernel, int(count))
         errors.append(np.linalg.norm(found - exact, axis=(1, 2)))
-    assert abs(fitted_rate(counts, np.array(errors)).slope + 0.5) < 0.25
+    assert abs(fitted_rate(counts, np.array(errors)).slope + 0.5) < 0.21
 
 
 @pytest.fixture(scope="module")
@@ -121,14 +121,14 @@ def test_an_input_of_zeros_has_the_features_of_the_bias(embed):
 
 
 def test_more_inputs_than_features_are_sketched():
-    """Relative errors of a sketch to about 100 numbers are about 0.1."""
-    found = features(mlp(nn.Relu(), depth=1), 400, input_shape=(1000,))
-    assert found.n_features <= 400
-    assert found.error(inputs(5, (1000,))).frobenius < 0.3
+    """Relative errors of a sketch of 300 inputs to 100 numbers are about 0.1."""
+    found = features(mlp(nn.Relu(), depth=1), 200, input_shape=(300,))
+    assert found.n_features <= 200
+    assert found.error(inputs(5, (300,))).frobenius < 0.3
 
 
 def test_more_units_than_fit_are_sketched_at_the_end():
-    found = features(mlp(nn.Relu(), depth=1), 128, input_shape=(10,), units=512)
+    found = features(mlp(nn.Relu(), depth=1), 128, input_shape=(10,), units=100)
     assert found.n_features == 128
     assert found.error(inputs(5, (10,))).frobenius < 0.3
 

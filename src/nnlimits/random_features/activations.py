@@ -84,4 +84,4 @@ def _constant(features: Features, constant: Values) -> Block:
 
 def _of_units(values: Values) -> Values:
     """What is known of every input, for each of its units."""
-    return values if isinstance(values, float) else values[..., None]
+    return values[..., None] if isinstance(values, jax.Array) else values

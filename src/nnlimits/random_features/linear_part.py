@@ -86,12 +86,12 @@ def _(activation: nn.Relu, variance: Array) -> LinearPart:
 
 @linear_part.register
 def _(activation: nn.LeakyRelu, variance: Array) -> LinearPart:
-    return _two_slopes(activation.negative_slope, 1.0, variance)
+    return _two_slopes(float(activation.negative_slope), 1.0, variance)
 
 
 @linear_part.register
 def _(activation: nn.ABRelu, variance: Array) -> LinearPart:
-    return _two_slopes(activation.a, activation.b, variance)
+    return _two_slopes(float(activation.a), float(activation.b), variance)
 
 
 @linear_part.register

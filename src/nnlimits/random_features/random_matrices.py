@@ -1,8 +1,7 @@
 """Random matrices with orthogonal rows: as random as independent Gaussian ones, with less variance.
 
 Rows that are orthogonal within blocks leave every single row Gaussian, so estimates stay unbiased, and make the errors of
-different rows cancel (Yu et al. 2016, "Orthogonal random features", Theorem 1). It matters for few columns: rows of many are
-nearly orthogonal by themselves, so that blocks need not be large.
+different rows cancel (Yu et al. 2016, "Orthogonal random features", Theorem 1), by a third for as many rows as columns.
 """
 
 import math
@@ -12,12 +11,12 @@ from jaxtyping import Float32
 
 Matrix = Float32[np.ndarray, "rows columns"]
 
-_LARGEST = 64
+_LARGEST = 2048
 """Rows of a block, at most: the work of orthogonalizing them grows as their square."""
 
 
 def orthogonal_rows(generator: np.random.Generator, shape: tuple[int, ...]) -> Matrix:
-    """Unit vectors, uniform on the sphere, orthogonal within blocks of as many rows as there are columns, at most 64.
+    """Unit vectors, uniform on the sphere, orthogonal within blocks of as many rows as there are columns, at most 2048.
 
     **Arguments:** `generator`, of NumPy; `shape`, rows and columns.
 
