@@ -78,7 +78,7 @@ class Stationary(eqx.Module):
         return self._by_differences(np.asarray(x1, np.float64), np.asarray(others, np.float64)).astype(x1.dtype)
 
     def _gaussian(self, x1: np.ndarray, x2: np.ndarray) -> Float[Array, "n1 n2"]:
-        centre, scale = x2.mean(0), (1 / self.lengthscale).astype(x1.dtype)  # from a centre there is less to cancel
+        centre, scale = x2.mean(0), np.asarray(1 / self.lengthscale, x1.dtype)  # from a centre there is less to cancel
         # one product gives <x, z> - |x|^2 / 2 - |z|^2 / 2
         left = _with_half_squares(x1, centre, scale, (1, 2))
         right = np.ascontiguousarray(_with_half_squares(x2, centre, scale, (2, 1)).T)
