@@ -52,6 +52,9 @@ IMAGES = {
     "sequence": nn.Sequential(nn.Conv(8, 3, b_std=0.2), nn.Relu(), nn.Conv(8, 3), nn.GlobalAvgPool(), nn.Dense(1)),
     "flat": conv(nn.Flatten()),
     "average": conv(nn.GlobalAvgPool(), padding="circular"),
+    "flat units": nn.Sequential(
+        nn.Conv(8, 2), nn.Flatten(), nn.LayerNorm(), nn.Relu(), nn.Dense(8), nn.Erf(), nn.Dense(1)
+    ),
     "strided": conv(nn.GlobalAvgPool(), stride=2),
     "picked": nn.Sequential(nn.Conv(8, (1, 3), padding="valid"), nn.Relu(), nn.Index((1, -1)), nn.Dense(1)),
     "contracted": nn.Sequential(

@@ -18,7 +18,7 @@ ACTIVATIONS = [
     nn.Erf(),
     nn.Gelu(),
     nn.Elu(),
-    nn.HardTanh(),
+    pytest.param(nn.HardTanh(), marks=pytest.mark.slow),
     nn.Cos(1.0, 1.5),
     nn.Sigmoid(),
 ]
@@ -27,7 +27,7 @@ MIDPOINTS = (np.arange(240_000) - 119_999.5) * STEP
 DENSITY = np.exp(-(MIDPOINTS**2) / 2) / np.sqrt(2 * np.pi) * STEP
 
 
-@pytest.mark.parametrize("activation", ACTIVATIONS, ids=lambda one: type(one).__name__)
+@pytest.mark.parametrize("activation", ACTIVATIONS, ids=repr)
 def test_constant_and_slope(activation, x64):
     """At variances that networks have. The grid has no point at zero, where functions jump; its error at kinks is the square of
     its step, 1e-8, and the quadrature's own in double precision below 1e-7.

@@ -90,14 +90,14 @@ def test_sketch_of_patches_keeps_inner_products(padding):
     """Sketches are sums over taps, which are independent but for a common transform: at most three times the variance of one
     sketch of all.
     """
-    x = np.random.default_rng(2).standard_normal((2, 5, 6, 3)).astype(np.float32)
+    x = np.random.default_rng(2).standard_normal((2, 6, 3)).astype(np.float32)
     x[1] += x[0]
     view = Patches(nn.Conv(1, 3, padding=padding).windows(x.shape[1:]))
     whole = np.asarray(view.whole(jnp.asarray(x)))
     exact = (whole[0] * whole[1]).sum(-1)
     bound = 3 * ((whole[0] ** 2).sum(-1) * (whole[1] ** 2).sum(-1) + exact**2) / 8
     found = products(lambda both, draws: view.sketched(both, 8, draws), x[0], x[1])
-    assert (abs(found.mean(0) - exact) < 5 * found.std(0) / np.sqrt(RUNS)).all()  # at 30 positions
+    assert (abs(found.mean(0) - exact) < 5 * found.std(0) / np.sqrt(RUNS)).all()  # at 6 positions
     assert (found.var(0) < 1.4 * bound).all()
 
 

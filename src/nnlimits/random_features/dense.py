@@ -95,7 +95,7 @@ def _identity(layer: nn.Identity, features: Features, scope: Scope) -> Features:
 @feature_rule.register
 def _flatten(layer: nn.Flatten, features: Features, scope: Scope) -> Features:
     """Positions stay apart, as units at different positions have different variances, until weights mix them."""
-    return dataclasses.replace(features, flat=True, gaussian=features.gaussian and not features.positions)
+    return dataclasses.replace(features, flat=bool(features.positions))
 
 
 @feature_rule.register
@@ -119,15 +119,14 @@ def _dropout(layer: nn.Dropout, features: Features, scope: Scope) -> Features:
 def _layer_norm(layer: nn.LayerNorm, features: Features, scope: Scope) -> Features:
     """Divides every example by its own standard deviation (mean zero for Gaussian units): the correlation stays."""
     require_gaussian(layer, features)
-    rank = len(features.positions) + 1
+    rank = 1 if features.flat else len(features.positions) + 1
     axes = sorted(axis % rank for axis in layer.axes)
     if axes[-1] != rank - 1:
         raise NotImplementedError(
             f"{layer!r} leaves out the channels, over which alone an average settles at infinite width; add -1 to axes"
         )
-    variance = features.variance
-    if axes[:-1]:
-        variance = jnp.mean(variance, axis=[axis + 1 for axis in axes[:-1]], keepdims=True)
+    axes = list(range(len(features.positions))) if features.flat else axes[:-1]
+    variance = jnp.mean(features.variance, axis=[axis + 1 for axis in axes], keepdims=True)
     tiny = jnp.finfo(variance.dtype).tiny
     gain = 1 / jnp.sqrt(jnp.maximum(variance + float(layer.epsilon), tiny))
     return dataclasses.replace(features, blocks=features.mapped(lambda values: gain[..., None] * values))

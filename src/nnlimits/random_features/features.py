@@ -36,7 +36,8 @@ class FeatureError(NamedTuple):
 class NetworkFeatures(eqx.Module):
     """Random features of the NNGP or the NTK of a network: `phi(x1) @ phi(x2).T` is the kernel, up to a random error.
 
-    An immutable value: nothing in it comes from data, so all batches have the same features. Made by `features`.
+    An immutable value: nothing in it comes from data, so all batches have the same features, and some rows at a time give
+    those of all together. Made by `features`.
     """
 
     plan: Plan = eqx.field(static=True)
@@ -57,8 +58,9 @@ class NetworkFeatures(eqx.Module):
     def __call__(self, x: ArrayLike, *, advance: Advance = ignore) -> Float[Array, "n features"]:
         """The features of examples.
 
-        Eager calls go by batches of rows, so that memory beyond inputs and features is some hundred megabytes; all batches are
-        padded to powers of two, so few programs are compiled. Also works under any JAX transformation, all rows at once.
+        Eager calls go by batches of rows, so that memory beyond inputs and features is some hundred megabytes (more for images
+        whose features at all positions take more than 64 megabytes for one example); all batches are padded to powers of two, so
+        few programs are compiled. Also works under any JAX transformation, all rows at once.
 
         **Arguments:** `x` of shape (n, *input_shape), float32 or float64; `advance`, told of every batch.
 
@@ -132,6 +134,12 @@ def features(
     units: Any = None,
 ) -> NetworkFeatures:
     """Random features whose inner products are the NNGP or the NTK of a network (Zandieh et al. 2021; Han et al. 2022).
+
+    The error falls as `n_features^-1/2`. It is smallest for networks of few nonlinearities, as these share the features; the
+    bias is of the order of one over the units that each has. Every input is a feature of its own if they are at most half of
+    `n_features`, and is part of a random projection otherwise. Real hyper-parameters of the network must be known, not traced.
+
+    The cost of n examples is that of `n units n_features` multiplications for each nonlinearity and position.
 
     **Arguments:** `network`, an expression of `nnlimits.nn`; `n_features`, the number of features not to exceed; `input_shape`,
     the shape of one example, without the batch axis; `kernel`, `"ntk"` or `"nngp"`; `key`, a JAX random key, that of seed 0 if
