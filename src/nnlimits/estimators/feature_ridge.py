@@ -45,7 +45,7 @@ PARAMETERS = """
     - `network`: an expression of `nnlimits.nn`, or the name of a preset in `nnlimits.presets` ("mlp" or "cnn"), which is
       built for `depth` and `activation`; "auto" is "mlp" for tables, and "cnn" for examples with positions.
     - `n_features`: at most how many features. Of random ones, their kernel's relative error falls as `n_features^{-1/2}`,
-      and is measured: `kernel_error_`. Time grows as `n n_features^2`, memory as `16 n_features^2` bytes, whatever the
+      and is measured: `kernel_error_`. Time grows as `n n_features^2`, memory as `24 n_features^2` bytes, whatever the
       number of examples.
     - `depth`: the number of hidden layers of a preset; `activation`: its activation, by name or as a layer.
     - `kernel`: "ntk", an ensemble of networks trained to the end, or "nngp", the mean of a Bayesian network.

@@ -46,7 +46,7 @@ class RidgeStatistics:
     """All that ridge regression needs to know of examples, in memory that does not grow with their number.
 
     It accumulates `Phi^T Phi` and `Phi^T y` in float64: in whatever batches and order the examples come, the solution is the
-    same to the rounding errors of float64. Memory: `8 n_features^2` bytes, and once more while solving: 0.5 GiB twice for 8,192
+    same to the rounding errors of float64. Memory: `8 n_features^2` bytes, and twice more while solving: 0.5 and 1 GiB for 8,192
     features.
 
     **Arguments:** `n_features`, `n_outputs`.
