@@ -39,6 +39,8 @@ def test_all_examples_as_landmarks_are_exact_kernel_ridge_regression(problem, ke
     assert model.features_.n_features == len(problem.x)
     np.testing.assert_allclose(model.predict(problem.x_test), exact_predictions(problem, 0.1, kernel), atol=1e-6)
     assert model.kernel_error_.frobenius < 1e-6
+    copy = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(copy.predict(problem.x_test), model.predict(problem.x_test))
 
 
 @pytest.mark.slow

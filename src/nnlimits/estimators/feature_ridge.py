@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from numbers import Integral
 from typing import Any, NamedTuple
 
+import equinox as eqx
 import jax
 import numpy as np
 from jaxtyping import Float
@@ -71,6 +72,17 @@ PARAMETERS = """
     Where there are not many more examples than features, `InfiniteNetRegressor` and `InfiniteNetClassifier` compute the exact
     kernel in the same time.
     """
+
+
+class OneKernel(eqx.Module):
+    """The NTK or the NNGP of a network: a function that can be pickled."""
+
+    network: nnlimits.nn.Layer
+    kernel: str = eqx.field(static=True)
+
+    def __call__(self, x1: Any, x2: Any) -> Any:
+        """The kernel of all pairs."""
+        return getattr(nnlimits.kernel(self.network), self.kernel)(x1, x2)
 
 
 class Solved(NamedTuple):
@@ -177,7 +189,7 @@ class FeatureRidge(BaseEstimator):
         if self.approximation == "random":
             return features(self.network_, self.n_features, kernel=self.kernel, input_shape=x.shape[1:], key=key)
         landmarks = x[uniform_landmarks(len(x), min(self.n_features, len(x)), key=key)]
-        kernel = getattr(nnlimits.kernel(self.network_), self.kernel)
+        kernel = OneKernel(self.network_, self.kernel)
         return nystrom_features(kernel, self._standard.apply(landmarks).astype(self._dtype))
 
     def _add(self, x: Examples, y: Outputs) -> None:
