@@ -33,9 +33,9 @@ def test_the_best_bounded_weights(nonlinearity):
 
 
 def test_the_approximation_error_keeps_the_promised_rate_and_bound():
-    bound, counts = 2.0, np.array([16, 64, 256])
+    bound, counts = 2.0, np.array([12, 36, 108])
     y = in_the_class(X, bound)
-    keys = jax.random.split(KEY, 8)
+    keys = jax.random.split(KEY, 3)
     fits = [[kitchen_sinks(X, y, int(k), bound=bound, key=key) for key in keys] for k in counts]
     errors = np.array([[np.sqrt(np.mean((f(X) - y) ** 2)) for f in row] for row in fits])
     # the promise is K^{-1/2} for the weights that imitate the integral; the best weights may be better, never worse
@@ -77,5 +77,5 @@ def test_refusals_of_targets():
     bad[3] = np.nan
     with pytest.raises(ValueError, match="y contains nan at index 3"):
         kitchen_sinks(X, bad, 10, bound=1.0, key=KEY)
-    with pytest.raises(ValueError, match="delta must be between 0 and 1; received 1"):
-        kitchen_sinks(X, Y, 10, bound=1.0, key=KEY).certificate(delta=1)
+    with pytest.raises(ValueError, match="delta must be between 0 and 1"):
+        kitchen_sinks(X, Y, 10, bound=1.0, key=KEY).certificate(delta=1.0)

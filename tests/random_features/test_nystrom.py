@@ -13,7 +13,7 @@ X = np.random.default_rng(0).normal(size=(120, 3))
 KERNELS = {"matern32": Stationary("matern32", 2.0), "ntk": nl.kernel(mlp(depth=1)).ntk}
 
 
-@pytest.mark.parametrize("name", KERNELS)
+@pytest.mark.parametrize("name", ["matern32", pytest.param("ntk", marks=pytest.mark.slow)])
 def test_exact_where_one_input_is_a_landmark(name):
     kernel = KERNELS[name]
     embed = nystrom_features(kernel, X[:40])
@@ -38,31 +38,31 @@ def test_single_precision():
 
 
 def test_repeated_landmarks_need_a_jitter():
-    embed = nystrom_features(KERNELS["matern32"], np.concatenate([X[:20], X[:20]]))
-    once = nystrom_features(KERNELS["matern32"], X[:20])
-    np.testing.assert_allclose(
-        np.asarray(embed(X)) @ np.asarray(embed(X)).T, once(X) @ np.asarray(once(X)).T, atol=1e-6
+    twice, once = (
+        np.asarray(nystrom_features(KERNELS["matern32"], landmarks)(X))
+        for landmarks in (np.concatenate([X[:20], X[:20]]), X[:20])
     )
+    np.testing.assert_allclose(twice @ twice.T, once @ once.T, atol=1e-6)
 
 
 def test_leverage_scores_find_what_uniform_landmarks_miss():
     random = np.random.default_rng(1)
-    x = np.concatenate([random.normal(size=(580, 2)) * 0.05, random.uniform(-8, 8, size=(20, 2))])
+    x = np.concatenate([random.normal(size=(280, 2)) * 0.05, random.uniform(-8, 8, size=(20, 2))])
     kernel = Stationary("gaussian", 1.0)
     uniform, leverage = (
-        np.mean([nystrom_features(kernel, x[rows(key)]).error(x).frobenius for key in jax.random.split(KEY, 5)])
+        np.mean([nystrom_features(kernel, x[rows(key)]).error(x).frobenius for key in jax.random.split(KEY, 3)])
         for rows in (
-            lambda key: uniform_landmarks(600, 40, key=key),
+            lambda key: uniform_landmarks(300, 40, key=key),
             lambda key: leverage_landmarks(kernel, x, 40, ridge=1e-4, key=key),
         )
     )
-    # 40 landmarks are enough for all that is alone; uniform ones meet 1 or 2 of these 20
+    # 40 landmarks are enough for all that is alone; uniform ones meet 3 of these 20
     assert leverage < 0.2 * uniform
 
 
 def test_the_error_falls_at_least_as_one_over_the_root_of_the_landmarks():
     # Nystrom's error has no law of its own: with the spectrum it falls faster than that of random features
-    kernel, counts = KERNELS["matern32"], np.array([8, 16, 32, 64])
+    kernel, counts = KERNELS["matern32"], [8, 16, 32, 64]
     keys = jax.random.split(KEY, 6)
     errors = [
         np.mean([nystrom_features(kernel, X[uniform_landmarks(120, m, key=k)]).error(X).frobenius for k in keys])
@@ -78,8 +78,6 @@ def test_refusals():
         uniform_landmarks(120, 121, key=KEY)
     with pytest.raises(ValueError, match="not positive semi-definite"):
         nystrom_features(lambda a, b: -np.asarray(kernel(a, b)) + 2 * np.eye(len(a), len(b)), X[:40])
-    with pytest.raises(TypeError, match="kernel must be a function"):
-        nystrom_features("gaussian", X)
     with pytest.raises(ValueError, match=r"x must have examples of shape \(3,\), as the landmarks; received \(2,\)"):
         nystrom_features(kernel, X[:5])(X[:, :2])
     with pytest.raises(ValueError, match=r"kernel must give a matrix of shape \(5, 5\)"):

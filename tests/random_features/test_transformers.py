@@ -76,6 +76,7 @@ def test_in_a_pipeline():
     assert model.score(X, y) > 0.99
 
 
+@pytest.mark.slow
 def test_networks():
     fitted = NetworkRandomFeatures(None, 64, random_state=0).fit(X)
     assert fitted.kernel_error(X[:20]).frobenius < 0.5

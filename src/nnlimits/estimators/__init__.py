@@ -1,6 +1,7 @@
 """Infinitely wide and infinitely deep networks as scikit-learn estimators.
 
-Those that train particles or a finite network, or need random features, are imported when they are first used, with the solvers that they need.
+Those that train particles or a finite network, or need random features, are imported when they are first used, with the
+solvers that they need.
 """
 
 import importlib

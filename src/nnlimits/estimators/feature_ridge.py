@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from numbers import Integral
 from typing import Any, NamedTuple
 
+import equinox as eqx
 import jax
 import numpy as np
 from jaxtyping import Float
@@ -42,16 +43,17 @@ PROBE_ROWS = 256
 PARAMETERS = """
     **Parameters:**
 
-    - `network`: an expression of `nnlimits.nn`, or the name of a preset in `nnlimits.presets` ("mlp" or "cnn"), which is built for
-      `depth` and `activation`; "auto" is "mlp" for tables, and "cnn" for examples with positions.
-    - `n_features`: at most how many features. Of random ones, their kernel's relative error falls as `n_features^{-1/2}`, and is measured:
-      `kernel_error_`. Time grows as `n n_features^2`, memory as `16 n_features^2` bytes, whatever the number of examples.
+    - `network`: an expression of `nnlimits.nn`, or the name of a preset in `nnlimits.presets` ("mlp" or "cnn"), which is
+      built for `depth` and `activation`; "auto" is "mlp" for tables, and "cnn" for examples with positions.
+    - `n_features`: at most how many features. Of random ones, their kernel's relative error falls as `n_features^{-1/2}`,
+      and is measured: `kernel_error_`. Time grows as `n n_features^2`, memory as `24 n_features^2` bytes, whatever the
+      number of examples.
     - `depth`: the number of hidden layers of a preset; `activation`: its activation, by name or as a layer.
     - `kernel`: "ntk", an ensemble of networks trained to the end, or "nngp", the mean of a Bayesian network.
     - `approximation`: "random", features that owe nothing to the data (Zandieh et al. 2021; Han et al. 2022), or "nystrom", the
       kernel's projection onto as many examples, drawn from the first batch (Rudi et al. 2015). Nystrom's has the smaller error of
-      as many features, and none where all examples are taken; each example costs `n_features` entries of the exact kernel, which is
-      little for networks of dense layers and much for convolutions.
+      as many features, and none where all examples are taken; each example costs `n_features` entries of the exact kernel,
+      which is little for networks of dense layers and much for convolutions.
     - `noise`: the variance of the noise on the targets, in units of the standardised targets, as of `InfiniteNetRegressor`;
       "auto" takes that of the least generalised cross-validation error.
     - `standardize`: whether each feature (each channel, if there are positions) is given mean zero and unit variance first.
@@ -63,13 +65,24 @@ PARAMETERS = """
     **Attributes:** `network_`; `features_`, the features of standardised examples; `coef_`, their weights, and
     `intercept_`; `noise_`; `effective_dimension_`, how many parameters were fitted; `validation_error_`, the generalised
     cross-validation error, as a part of the targets' variance; `kernel_error_`, the distance of the features' kernel from the
-    exact one on up to 256 of the examples (a `KernelError`, computed when it is first asked for); `n_seen_`, how many examples were
-    learned from; `input_shape_`, `n_features_in_` and `feature_names_in_`.
+    exact one on up to 256 of the examples (a `KernelError`, computed when it is first asked for); `n_seen_`, how many
+    examples were learned from; `input_shape_`, `n_features_in_` and `feature_names_in_`.
 
     Features have the precision of the `X` that came first: single for float32, otherwise double. Single takes half of the time.
     Where there are not many more examples than features, `InfiniteNetRegressor` and `InfiniteNetClassifier` compute the exact
     kernel in the same time.
     """
+
+
+class OneKernel(eqx.Module):
+    """The NTK or the NNGP of a network: a function that can be pickled."""
+
+    network: nnlimits.nn.Layer
+    kernel: str = eqx.field(static=True)
+
+    def __call__(self, x1: Any, x2: Any) -> Any:
+        """The kernel of all pairs."""
+        return getattr(nnlimits.kernel(self.network), self.kernel)(x1, x2)
 
 
 class Solved(NamedTuple):
@@ -176,7 +189,7 @@ class FeatureRidge(BaseEstimator):
         if self.approximation == "random":
             return features(self.network_, self.n_features, kernel=self.kernel, input_shape=x.shape[1:], key=key)
         landmarks = x[uniform_landmarks(len(x), min(self.n_features, len(x)), key=key)]
-        kernel = getattr(nnlimits.kernel(self.network_), self.kernel)
+        kernel = OneKernel(self.network_, self.kernel)
         return nystrom_features(kernel, self._standard.apply(landmarks).astype(self._dtype))
 
     def _add(self, x: Examples, y: Outputs) -> None:

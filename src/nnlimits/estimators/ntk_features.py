@@ -76,10 +76,10 @@ class NTKFeatureRegressor(RegressorMixin, FeatureRidge):
 class NTKFeatureClassifier(ClassifierMixin, FeatureRidge):
     """Classification by an infinitely wide network, in time and memory that do not need the Gram matrix.
 
-    Ridge regression of one-hot codes on random features of the network's NTK or NNGP (Zandieh et al. 2021; Han et al. 2022), which
-    is kernel ridge regression with the kernel of the features: the exact kernel, to a measured error. All that is kept of the
-    examples is the covariance of their features, and 1,000 of them for calibration, so they may come in batches. Probabilities
-    are the softmax of the outputs at a temperature fitted to leave-one-out predictions (Guo et al. 2017).
+    Ridge regression of one-hot codes on random features of the network's NTK or NNGP (Zandieh et al. 2021; Han et al. 2022),
+    which is kernel ridge regression with the kernel of the features: the exact kernel, to a measured error. All that is kept
+    of the examples is the covariance of their features, and 1,000 of them for calibration, so they may come in batches.
+    Probabilities are the softmax of the outputs at a temperature fitted to leave-one-out predictions (Guo et al. 2017).
     """
 
     classes_: np.ndarray
@@ -170,7 +170,8 @@ def _numbered(y: Any, classes: np.ndarray, n: int) -> np.ndarray:
     strange = ~np.isin(y, classes)
     if strange.any():
         raise ValueError(
-            f"y has the label {y[strange][0]!r} at row {int(strange.argmax())}, which is none of the classes {classes.tolist()}"
+            f"y has the label {y[strange].tolist()[0]!r} at row {int(strange.argmax())}, which is none of the "
+            f"classes {classes.tolist()}"
         )
     return np.searchsorted(classes, y)
 

@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import scipy.linalg
-from jaxtyping import ArrayLike, Float
+from jaxtyping import ArrayLike
 
 from nnlimits.validation import check_finite, check_positive
 
@@ -27,9 +27,7 @@ class KernelError(NamedTuple):
     2017, Lemma 2)."""
 
 
-def kernel_error(
-    exact: Float[ArrayLike, "n n"], approximate: Float[ArrayLike, "n n"], *, ridge: float = DEFAULT_RIDGE
-) -> KernelError:
+def kernel_error(exact: ArrayLike, approximate: ArrayLike, *, ridge: float = DEFAULT_RIDGE) -> KernelError:
     """Compare two kernel matrices of one probe set.
 
     **Arguments:** `exact` and `approximate`, symmetric matrices (n, n); `ridge`, the regularisation against which the

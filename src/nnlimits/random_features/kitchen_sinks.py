@@ -39,9 +39,9 @@ NONLINEARITIES: dict[str, Nonlinearity] = {"cosines": cosines, "steps": steps, "
 class Certificate(NamedTuple):
     """What the theorem promises of the fitted function, with probability at least `1 - 2 delta` over nonlinearities and examples.
 
-    It is compared with the best function of the class `F = {integral alpha(w) phi(x; w) dw, |alpha(w)| <= bound p(w)}`. The risk is
-    the expected squared error. Targets are bounded by Y, the largest that was seen; then the squared error has the Lipschitz
-    constant `L = 2 (bound + Y)` where the functions of F have their values.
+    It is compared with the best function of the class `F = {integral alpha(w) phi(x; w) dw, |alpha(w)| <= bound p(w)}`. The
+    risk is the expected squared error. Targets are bounded by Y, the largest that was seen; then the squared error has the
+    Lipschitz constant `L = 2 (bound + Y)` where the functions of F have their values.
     """
 
     distance: float
@@ -50,8 +50,8 @@ class Certificate(NamedTuple):
     approximation: float
     """`L distance`: so much larger than the least risk in F is that of the best weighted sum (Lemma 2)."""
     estimation: float
-    """`(4 L bound + Y^2 + (bound + Y)^2 sqrt(log(1/delta) / 2)) / sqrt(n)`: by so much at most do the risk and the mean squared error
-    of n examples differ, for all weighted sums at once (Lemma 3, with the squared error's range)."""
+    """`(4 L bound + Y^2 + (bound + Y)^2 sqrt(log(1/delta) / 2)) / sqrt(n)`: by so much at most do the risk and the mean
+    squared error of n examples differ, for all weighted sums at once (Lemma 3, with the squared error's range)."""
     excess_risk: float
     """`2 estimation + approximation`: the bound on the risk above the least risk in F (Theorem 1)."""
 
@@ -113,10 +113,10 @@ def kitchen_sinks(
     The weights minimise the mean squared error on the examples subject to `|alpha_k| <= bound / n_features`, the constraint of
     the theorem, by a quasi-Newton method with bounds. Targets are not centred.
 
-    **Arguments:** `x` of shape (n, d); `y` of shape (n,); `n_features`, the number K of nonlinearities; `bound`, the constant C of
-    the class of functions: at most this multiple of the sampling density may a function weigh a nonlinearity; `key`, a JAX random
-    key; `nonlinearity`, "cosines", "steps" or "sigmoids", all bounded by 1; `lengthscale`: weights are normal with standard
-    deviation `1 / lengthscale`.
+    **Arguments:** `x` of shape (n, d); `y` of shape (n,); `n_features`, the number K of nonlinearities; `bound`, the
+    constant C of the class of functions: at most this multiple of the sampling density may a function weigh a nonlinearity;
+    `key`, a JAX random key; `nonlinearity`, "cosines", "steps" or "sigmoids", all bounded by 1; `lengthscale`: weights are
+    normal with standard deviation `1 / lengthscale`.
 
     **Returns:** an immutable value: call it with inputs; `.coefficients`, `.certificate(delta)`.
 

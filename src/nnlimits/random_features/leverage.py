@@ -19,7 +19,7 @@ OVERSAMPLING = 4.0
 """Landmarks for each unit of effective dimension."""
 
 
-def ridge_leverage_scores(gram: Float[ArrayLike, "n n"], ridge: float) -> Float[np.ndarray, " n"]:
+def ridge_leverage_scores(gram: ArrayLike, ridge: float) -> Float[np.ndarray, " n"]:
     """The ridge leverage scores of examples, `diag(K (K + n ridge I)^{-1})`, each between 0 and 1, exactly.
 
     Their sum is the effective dimension. Time grows as the cube of n: see `approximate_leverage_scores`.

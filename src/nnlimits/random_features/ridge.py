@@ -46,7 +46,7 @@ class RidgeStatistics:
     """All that ridge regression needs to know of examples, in memory that does not grow with their number.
 
     It accumulates `Phi^T Phi` and `Phi^T y` in float64: in whatever batches and order the examples come, the solution is the
-    same to the rounding errors of float64. Memory: `8 n_features^2` bytes, and once more while solving: 0.5 GiB twice for 8,192
+    same to the rounding errors of float64. Memory: `8 n_features^2` bytes, and twice more while solving: 0.5 and 1 GiB for 8,192
     features.
 
     **Arguments:** `n_features`, `n_outputs`.
@@ -64,9 +64,7 @@ class RidgeStatistics:
         self._targets = np.zeros(n_outputs)
         self._squares = np.zeros((n_outputs, n_outputs))
 
-    def partial_fit(
-        self, features: Float[ArrayLike, "n features"], targets: Float[ArrayLike, "n ..."]
-    ) -> "RidgeStatistics":
+    def partial_fit(self, features: ArrayLike, targets: ArrayLike) -> "RidgeStatistics":
         """Add examples.
 
         **Arguments:** `features` (n, n_features), of any floating dtype; `targets` (n,) or (n, n_outputs).

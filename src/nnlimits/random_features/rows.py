@@ -17,7 +17,8 @@ from nnlimits.validation import is_traced
 STRIPE_ENTRIES = 2**18
 """Of features in a unit of a thread's work."""
 MOST_ROWS = 256
-"""In a unit of work there are as many rows as inputs have columns, or so many: enough for products of matrices to be efficient."""
+"""In a unit of work there are as many rows as inputs have columns, or so many: enough for products of matrices to be
+efficient."""
 BLOCK_ENTRIES = 2**15
 """Of features worked on at a time: few enough to stay in a processor's own cache."""
 

@@ -1,17 +1,17 @@
 """Stationary kernels and the laws of their frequencies (Bochner's theorem)."""
 
 import math
+from functools import partial
 from typing import Any
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 from scipy.spatial.distance import cdist
 
-from nnlimits.compute.precision import precision_of
 from nnlimits.nn.fields import choice_field
+from nnlimits.random_features.rows import blocks, by_rows
 from nnlimits.validation import check_finite, check_inputs, check_same_dtype, is_traced
 
 LAWS = ("gaussian", "laplacian", "matern12", "matern32", "matern52")
@@ -67,15 +67,22 @@ class Stationary(eqx.Module):
             raise ValueError(
                 f"x1 and x2 must have as many columns; received shapes {tuple(x1.shape)} and {tuple(others.shape)}"
             )
-        if self.law == "gaussian":
-            with precision_of(x1):
-                scale = jnp.asarray(1 / self.lengthscale, x1.dtype)
-                return _gaussian(jnp.asarray(x1), jnp.asarray(others), scale)
         if is_traced(x1, others):
+            if self.law == "gaussian":
+                return _traced_gaussian(x1, others, jnp.asarray(1 / self.lengthscale, x1.dtype))
             raise TypeError(
                 f"the {self.law} kernel is computed by SciPy, of arrays with values, not under a JAX transformation"
             )
+        if self.law == "gaussian":
+            return self._gaussian(np.asarray(x1), np.asarray(others))
         return self._by_differences(np.asarray(x1, np.float64), np.asarray(others, np.float64)).astype(x1.dtype)
+
+    def _gaussian(self, x1: np.ndarray, x2: np.ndarray) -> Float[Array, "n1 n2"]:
+        centre, scale = x2.mean(0), np.asarray(1 / self.lengthscale, x1.dtype)  # from a centre there is less to cancel
+        # one product gives <x, z> - |x|^2 / 2 - |z|^2 / 2
+        left = _with_half_squares(x1, centre, scale, (1, 2))
+        right = np.ascontiguousarray(_with_half_squares(x2, centre, scale, (2, 1)).T)
+        return by_rows(partial(_exponential_of_product, right), partial(_exponential, right), left, len(x2))
 
     def _by_differences(self, x1: np.ndarray, x2: np.ndarray) -> np.ndarray:
         metric = "cityblock" if self.law == "laplacian" else "euclidean"
@@ -92,12 +99,32 @@ def check_columns(name: str, x: Any, lengthscale: np.ndarray) -> None:
         raise ValueError(f"{name} has {x.shape[1]} columns, but there are {len(lengthscale)} lengthscales")
 
 
-@jax.jit
-def _gaussian(x1: Array, x2: Array, scale: Array) -> Array:
-    centre = x2.mean(0)  # distances stay, and there is less to cancel
-    x1, x2 = (x1 - centre) * scale, (x2 - centre) * scale
-    exponent = x1 @ x2.T - (x1 * x1).sum(1)[:, None] / 2 - (x2 * x2).sum(1)[None, :] / 2
-    return jnp.exp(jnp.minimum(exponent, 0))
+def _with_half_squares(x: np.ndarray, centre: np.ndarray, scale: np.ndarray, places: tuple[int, int]) -> np.ndarray:
+    """Scaled columns from a centre, and two more: `-|x|^2 / 2` and 1, at these places from the end."""
+    n, d = x.shape
+    table = np.empty((n, d + 2), x.dtype)
+    z = np.subtract(x, centre, out=table[:, :d])
+    z *= scale
+    table[:, -places[0]] = -np.einsum("ij,ij->i", z, z) / 2
+    table[:, -places[1]] = 1
+    return table
+
+
+def _exponential_of_product(right: np.ndarray, left: np.ndarray, kernel: np.ndarray) -> None:
+    np.matmul(left, right, out=kernel)
+    for block in blocks(*kernel.shape):
+        exponent = kernel[block]
+        np.minimum(exponent, 0, out=exponent)
+        np.exp(exponent, out=exponent)
+
+
+def _exponential(right: Any, left: Array) -> Array:
+    return jnp.exp(jnp.minimum(left @ right, 0))
+
+
+def _traced_gaussian(x1: Array, x2: Array, scale: Array) -> Array:
+    x1, x2 = (x1 - x2.mean(0)) * scale, (x2 - x2.mean(0)) * scale
+    return jnp.exp(jnp.minimum(x1 @ x2.T - (x1 * x1).sum(1)[:, None] / 2 - (x2 * x2).sum(1) / 2, 0))
 
 
 def frequencies(law: str, d: int, count: int, random: np.random.Generator) -> Float[np.ndarray, "count d"]:
@@ -112,8 +139,7 @@ def orthogonal_frequencies(law: str, d: int, count: int, random: np.random.Gener
 
     Yu, Suresh, Choromanski, Holtmann-Rice & Kumar 2016, section 3. The kernel must depend on the distance only.
     """
-    blocks = [_rotation(d, random) for _ in range(math.ceil(count / d))]
-    directions = np.concatenate(blocks)[:count]
+    directions = _rotations(math.ceil(count / d), d, random).reshape(-1, d)[:count]
     length = np.sqrt(random.chisquare(d, count)) * _heavy_tail(law, count, random)
     return directions * length[:, None]
 
@@ -126,7 +152,7 @@ def _heavy_tail(law: str, count: int, random: np.random.Generator) -> np.ndarray
     return np.sqrt(freedom / random.chisquare(freedom, count))
 
 
-def _rotation(d: int, random: np.random.Generator) -> np.ndarray:
-    """A draw from the Haar measure of orthogonal matrices (Mezzadri 2007)."""
-    q, r = np.linalg.qr(random.standard_normal((d, d)))
-    return q * np.sign(np.diagonal(r))
+def _rotations(count: int, d: int, random: np.random.Generator) -> np.ndarray:
+    """Draws from the Haar measure of orthogonal matrices, (count, d, d) (Mezzadri 2007)."""
+    q, r = np.linalg.qr(random.standard_normal((count, d, d)))
+    return q * np.sign(np.diagonal(r, axis1=1, axis2=2))[:, None, :]

@@ -171,6 +171,8 @@ class NystromTransformer(FeatureTransformer):
     of a stationary kernel; `sampling`, "uniform", or "leverage" to draw landmarks by their leverage scores; `ridge`, the
     regularisation `lambda` of `(K + n lambda I)` that the scores are for; `random_state`.
 
+    A transformer is pickled with its kernel: a method such as `nnlimits.kernel(net).ntk` cannot be, a function of a module can.
+
     **Attributes:** `features_`, the features as a function; `n_features_in_` and `feature_names_in_`.
     """
 

@@ -1,0 +1,193 @@
+"""Random features and Nystrom beside scikit-learn's, and what exactness costs.
+
+    python benchmarks/random_features.py speed [--rounds 7]
+    python benchmarks/random_features.py costs SET.npz [--figure costs.png]
+
+`speed`: the same work (examples, columns, features, precision) by `RBFSampler` and by `fourier_features`, by `Nystroem` and by
+`nystrom_features`, in turns in one process; the best of the rounds, and the error of either against the exact Gaussian kernel.
+
+`costs`: one regression set (`X`, `y`, `train0`, `test0`), ridge regression with the Gaussian kernel and with the NTK of
+three hidden layers, exactly, by Nystrom and by random features of several sizes: seconds to learn and to predict, and how
+far the root mean squared error on the test rows is from the exact kernel's. The regularisation is that of the exact kernel's
+least generalised cross-validation error on up to 2,000 of the training rows.
+"""
+
+import argparse
+import pathlib
+import sys
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+import scipy.linalg
+from rich.console import Console
+from rich.table import Table
+from sklearn.kernel_approximation import Nystroem, RBFSampler
+
+import nnlimits as nl
+from nnlimits import random_features as rf
+from nnlimits.presets import mlp
+
+SHAPES = ((10_000, 8, 2048), (10_000, 32, 4096), (4000, 784, 2048))
+"""Examples, columns, features."""
+LANDMARKS = 512
+SIZES = (256, 1024, 4096, 8192)
+TUNING_ROWS = 2000
+KEY = jax.random.key(0)
+
+
+def seconds(work: Callable[[], Any]) -> float:
+    start = time.perf_counter()
+    jax.block_until_ready(work())
+    return time.perf_counter() - start
+
+
+def in_turns(first: Callable[[], Any], second: Callable[[], Any], rounds: int) -> tuple[float, float]:
+    """The best time of either, the first round left out."""
+    times = [(seconds(first), seconds(second)) for _ in range(rounds + 1)][1:]
+    return min(t for t, _ in times), min(t for _, t in times)
+
+
+def error(features: Any, x: np.ndarray, lengthscale: float) -> float:
+    z, probe = np.asarray(features, np.float64)[:500], x[:500].astype(np.float64)
+    return rf.kernel_error(rf.Stationary("gaussian", lengthscale)(probe), z @ z.T).frobenius
+
+
+def speed(rounds: int, console: Console) -> None:
+    table = Table(title="The same work, seconds")
+    for column in ("", "n", "d", "features", "precision", "scikit-learn", "nnlimits", "ratio", "errors"):
+        table.add_column(column, justify="left" if column in ("", "precision", "errors") else "right")
+    random = np.random.default_rng(0)
+    for n, d, size in SHAPES:
+        for dtype in (np.float32, np.float64):
+            x, length = random.normal(size=(n, d)).astype(dtype), d**0.5
+            gamma, landmarks = 1 / (2 * d), min(LANDMARKS, size)
+            sampler = RBFSampler(gamma=gamma, n_components=size, random_state=0).fit(x)
+            embed = rf.fourier_features(d, size, lengthscale=length, key=KEY)
+            theirs = Nystroem(gamma=gamma, n_components=landmarks, random_state=0)
+            kernel = rf.Stationary("gaussian", length)
+
+            def fit(x=x, kernel=kernel, landmarks=landmarks) -> Any:
+                return rf.nystrom_features(kernel, x[rf.uniform_landmarks(len(x), landmarks, key=KEY)])
+
+            fitted, ours = theirs.fit(x), fit()
+            cases = (
+                ("Fourier", size, partial(sampler.transform, x), partial(embed, x)),
+                ("Nystrom, fit", landmarks, partial(theirs.fit, x), fit),
+                ("Nystrom, transform", landmarks, partial(fitted.transform, x), partial(ours, x)),
+            )
+            for name, count, first, second in cases:
+                a, b = in_turns(first, second, rounds)
+                errors = "" if "fit" in name else f"{error(first(), x, length):.2%}, {error(second(), x, length):.2%}"
+                row = (name, f"{n:,}", str(d), f"{count:,}", dtype.__name__, f"{a:.4f}", f"{b:.4f}", f"{a / b:.2f}")
+                table.add_row(*row, errors)
+    console.print(table)
+
+
+class Problem(NamedTuple):
+    """Standardised rows and targets to learn from and to predict."""
+
+    x: np.ndarray
+    y: np.ndarray
+    x_test: np.ndarray
+    y_test: np.ndarray
+
+
+def load(path: pathlib.Path) -> Problem:
+    with np.load(path) as data:
+        x, y, train, test = data["X"].astype(np.float64), data["y"], data["train0"], data["test0"]
+    x = x[:, x[train].std(0) > 0]
+    x, y = (x - x[train].mean(0)) / x[train].std(0), (y - y[train].mean()) / y[train].std()
+    return Problem(x[train], y[train], x[test], y[test])
+
+
+def chosen_noise(kernel: Callable[..., Any], problem: Problem) -> float:
+    """The noise of the exact kernel's least generalised cross-validation error on some rows."""
+    x, y = problem.x[:TUNING_ROWS], problem.y[:TUNING_ROWS]
+    values, vectors = np.linalg.eigh(np.asarray(kernel(x, x), np.float64))
+    rotated, noises = vectors.T @ (y - y.mean()), np.logspace(-6, 2, 33)
+
+    def validation(noise: float) -> float:
+        left = noise / (values.clip(0) + noise)
+        return float(np.mean((left * rotated) ** 2) / np.mean(left) ** 2)
+
+    return float(min(noises, key=validation))
+
+
+def exactly(kernel: Callable[..., Any], problem: Problem, noise: float) -> np.ndarray:
+    gram = np.array(kernel(problem.x, problem.x), np.float64, order="F")
+    gram.flat[:: len(gram) + 1] += noise
+    factor = scipy.linalg.cho_factor(gram, lower=True, overwrite_a=True, check_finite=False)
+    mean = problem.y.mean()
+    return np.asarray(kernel(problem.x_test, problem.x)) @ scipy.linalg.cho_solve(factor, problem.y - mean) + mean
+
+
+def by_features(make: Callable[[], Any], problem: Problem, noise: float) -> np.ndarray:
+    embed = make()
+    statistics = rf.RidgeStatistics(embed.n_features)
+    for start in range(0, len(problem.x), 2048):
+        rows = slice(start, start + 2048)
+        statistics.partial_fit(embed(problem.x[rows]), problem.y[rows])
+    solution = statistics.solve(noise / len(problem.x))
+    return np.asarray(embed(problem.x_test)) @ solution.weights[:, 0] + solution.offset[0]
+
+
+def costs(path: pathlib.Path, figure: pathlib.Path | None, console: Console) -> None:
+    problem, rows = load(path), []
+    n, d = problem.x.shape
+    network = mlp(depth=3, b_std=0.3)
+    table = Table(title=f"{path.stem}: {n:,} rows to learn from, {d} columns")
+    for column in ("kernel", "method", "features", "seconds", "test RMSE", "against exact"):
+        table.add_column(column, justify="right" if column not in ("kernel", "method") else "left")
+    kernels = {"Gaussian": rf.Stationary("gaussian", d**0.5), "NTK": nl.kernel(network).ntk}
+    for name, kernel in kernels.items():
+        noise = chosen_noise(kernel, problem)
+        cases: list[tuple[str, int, Callable[[], np.ndarray]]] = [
+            ("exact", n, partial(exactly, kernel, problem, noise))
+        ]
+        for size in SIZES:
+            if name == "NTK":
+                random = partial(rf.features, network, size, input_shape=(d,), key=KEY)
+            else:
+                random = partial(rf.fourier_features, d, size, lengthscale=d**0.5, key=KEY)
+            cases.append(("random", size, partial(by_features, random, problem, noise)))
+            landmarks = problem.x[rf.uniform_landmarks(n, min(size, n), key=KEY)]
+            nystrom = partial(rf.nystrom_features, kernel, landmarks)
+            cases.append(("Nystrom", len(landmarks), partial(by_features, nystrom, problem, noise)))
+        reference = None
+        for method, size, work in cases:
+            start = time.perf_counter()
+            predicted = work()
+            took = time.perf_counter() - start
+            rmse = float(np.sqrt(np.mean((predicted - problem.y_test) ** 2)))
+            reference = reference or rmse
+            rows.append((name, method, size, took, rmse))
+            table.add_row(name, method, f"{size:,}", f"{took:.2f}", f"{rmse:.4f}", f"{rmse / reference - 1:+.2%}")
+    console.print(table)
+    if figure:
+        from nnlimits.plots.feature_costs import feature_costs
+        from nnlimits.plots.style import save
+
+        console.print(f"wrote {save(feature_costs(rows, path.stem), figure)}")
+
+
+def main(arguments: list[str]) -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parts = parser.add_subparsers(dest="part", required=True)
+    parts.add_parser("speed").add_argument("--rounds", type=int, default=7)
+    part = parts.add_parser("costs")
+    part.add_argument("set", type=pathlib.Path)
+    part.add_argument("--figure", type=pathlib.Path)
+    options, console = parser.parse_args(arguments), Console(highlight=False, width=120)
+    if options.part == "speed":
+        speed(options.rounds, console)
+    else:
+        costs(options.set, options.figure, console)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
