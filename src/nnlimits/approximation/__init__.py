@@ -12,13 +12,17 @@ from nnlimits.approximation.expression import Expression, expression
 from nnlimits.approximation.from_weights import from_weights
 from nnlimits.approximation.measured_error import MeasuredError, measured_error
 from nnlimits.approximation.minimum_width import minimum_width
-from nnlimits.approximation.obstruction import Obstruction, PolynomialActivationError, distance_from_polynomials
 from nnlimits.approximation.piecewise_polynomial import PiecewisePolynomial
 from nnlimits.approximation.piecewise_polynomial_network import approximate_piecewise_polynomial
 from nnlimits.approximation.relu_calculus.linear_pieces import linear_pieces, piece_bound, pieces
 from nnlimits.approximation.relu_calculus.relu_network import ReluNetwork
 from nnlimits.approximation.sawtooth import sawtooth
-from nnlimits.approximation.shallow import shallow
+from nnlimits.approximation.shallow import (
+    Obstruction,
+    PolynomialActivationError,
+    distance_from_polynomials,
+    shallow,
+)
 from nnlimits.approximation.spectrum import NormalMixture, Spectrum, Waves
 from nnlimits.approximation.target import Target
 from nnlimits.approximation.targets import TARGETS, NamedTarget, named_target

@@ -92,7 +92,7 @@ def as_plain_target(f: Any, domain: Box | None, lipschitz: float | None = None) 
 
 
 def _shallow(f: Any, domain: Box | None, *, lipschitz: float | None = None, **options: Any) -> Approximation:
-    from nnlimits.approximation.shallow import shallow
+    from nnlimits.approximation.shallow.shallow import shallow
 
     target = as_plain_target(f, domain, lipschitz)
     curved = f.derivative_bound(2) if isinstance(f, NamedTarget) and target.domain.dimension == 1 else None

@@ -10,7 +10,7 @@ from jaxtyping import Float
 from nnlimits.approximation.barron.constant import barron_constant
 from nnlimits.approximation.barron.ridge_units import RidgeUnits
 from nnlimits.approximation.domain import as_box
-from nnlimits.approximation.smoothness import smoothness
+from nnlimits.approximation.shallow.smoothness import smoothness
 from nnlimits.approximation.target import Target, as_target
 from nnlimits.approximation.targets import NamedTarget
 from nnlimits.validation import check_positive

@@ -9,8 +9,8 @@ from nnlimits.approximation.approximation import Approximation, approximation
 from nnlimits.approximation.certificate import Certificate
 from nnlimits.approximation.deep_narrow.narrow import Narrowed, narrowed
 from nnlimits.approximation.deep_narrow.passing import passing
-from nnlimits.approximation.obstruction import PolynomialActivationError
-from nnlimits.approximation.shallow import MOST_UNITS, shallow
+from nnlimits.approximation.shallow.obstruction import PolynomialActivationError
+from nnlimits.approximation.shallow.shallow import MOST_UNITS, shallow
 from nnlimits.approximation.target import as_target
 from nnlimits.progress import Advance, ignore
 

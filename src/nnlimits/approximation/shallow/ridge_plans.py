@@ -6,13 +6,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nnlimits.approximation.plans import Plan, Planner, least
-from nnlimits.approximation.ridges import Ridges, combined
-from nnlimits.approximation.smoothness import Smoothness
+from nnlimits.approximation.shallow.plans import Plan, Planner, least
+from nnlimits.approximation.shallow.ridges import Ridges, combined
+from nnlimits.approximation.shallow.smoothness import Smoothness
+from nnlimits.approximation.shallow.trigonometric import Direction, cosine_sum, degrees, distance_bound
+from nnlimits.approximation.shallow.univariate import Univariate
+from nnlimits.approximation.shallow.wave_plans import MOST_SAMPLES, NEGLIGIBLE
 from nnlimits.approximation.target import Target
-from nnlimits.approximation.trigonometric import Direction, cosine_sum, degrees, distance_bound
-from nnlimits.approximation.univariate import Univariate
-from nnlimits.approximation.wave_plans import MOST_SAMPLES, NEGLIGIBLE
 
 _LARGEST_DEGREE = 250
 """Beyond, waves have so many directions that no affordable number of units follows them."""

@@ -4,7 +4,7 @@ import abc
 import dataclasses
 from collections.abc import Callable, Mapping
 
-from nnlimits.approximation.ridges import Ridges
+from nnlimits.approximation.shallow.ridges import Ridges
 
 
 @dataclasses.dataclass(frozen=True)

@@ -5,12 +5,12 @@ import math
 
 import numpy as np
 
-from nnlimits.approximation.activation_shapes import Wave
-from nnlimits.approximation.plans import Plan, Planner, least
-from nnlimits.approximation.ridges import Ridges
-from nnlimits.approximation.smoothness import Smoothness
+from nnlimits.approximation.shallow.activation_shapes import Wave
+from nnlimits.approximation.shallow.plans import Plan, Planner, least
+from nnlimits.approximation.shallow.ridges import Ridges
+from nnlimits.approximation.shallow.smoothness import Smoothness
+from nnlimits.approximation.shallow.trigonometric import Direction, cosine_sum, degrees, distance_bound
 from nnlimits.approximation.target import Target
-from nnlimits.approximation.trigonometric import Direction, cosine_sum, degrees, distance_bound
 
 MOST_SAMPLES = 2**18
 """Values of f that one trigonometric sum may take."""

@@ -8,7 +8,7 @@ from nnlimits import nn
 from nnlimits.approximation.domain import Box
 from nnlimits.approximation.intervals import enclose, enclose_derivatives, is_continuous, unbounded_where_undefined
 from nnlimits.approximation.intervals.interval import gamma
-from nnlimits.approximation.ridges import Ridges
+from nnlimits.approximation.shallow.ridges import Ridges
 from nnlimits.nn.slopes import slopes
 
 _ACTIVATION_UNITS = 16

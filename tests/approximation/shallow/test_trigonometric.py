@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from nnlimits.approximation import Box, Target
-from nnlimits.approximation.trigonometric import cosine_sum, damping, distance_bound
+from nnlimits.approximation.shallow.trigonometric import cosine_sum, damping, distance_bound
 
 
 def evaluated(waves, domain, x):

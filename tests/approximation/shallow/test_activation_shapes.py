@@ -7,8 +7,8 @@ import pytest
 from scipy import integrate
 
 from nnlimits import nn
-from nnlimits.approximation.activation_shapes import Jump, Kink, PolynomialShape, Unknown, shape_of
-from nnlimits.approximation.detected_shapes import polynomial_degree
+from nnlimits.approximation.shallow.activation_shapes import Jump, Kink, PolynomialShape, Unknown, shape_of
+from nnlimits.approximation.shallow.detected_shapes import polynomial_degree
 
 KINKS = [
     nn.Relu(), nn.Abs(), nn.LeakyRelu(), nn.ABRelu(0.5, -2.0), nn.Softplus(), nn.Silu(), nn.Gelu(), nn.Gelu(approximate=True),

@@ -2,11 +2,11 @@
 
 import functools
 
-from nnlimits.approximation.plans import Plan, Planner, least
-from nnlimits.approximation.ridges import Ridges
-from nnlimits.approximation.smoothness import Smoothness
+from nnlimits.approximation.shallow.plans import Plan, Planner, least
+from nnlimits.approximation.shallow.ridges import Ridges
+from nnlimits.approximation.shallow.smoothness import Smoothness
+from nnlimits.approximation.shallow.univariate import Univariate
 from nnlimits.approximation.target import Target
-from nnlimits.approximation.univariate import Univariate
 
 
 class UnivariatePlanner(Planner):

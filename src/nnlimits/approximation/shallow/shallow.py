@@ -5,20 +5,20 @@ from typing import Any
 import numpy as np
 
 from nnlimits import nn
-from nnlimits.approximation import detected_shapes  # noqa: F401
-from nnlimits.approximation.activation_shapes import PolynomialShape, Unknown, Wave, shape_of
 from nnlimits.approximation.approximation import Approximation, approximation
 from nnlimits.approximation.certificate import Certificate
-from nnlimits.approximation.obstruction import polynomial_obstruction
-from nnlimits.approximation.plans import Plan, Planner
-from nnlimits.approximation.polynomial_plans import PolynomialPlanner
-from nnlimits.approximation.ridge_plans import RidgePlanner
-from nnlimits.approximation.rounding import rounding_bound
-from nnlimits.approximation.smoothness import Smoothness, smoothness
+from nnlimits.approximation.shallow import detected_shapes  # noqa: F401
+from nnlimits.approximation.shallow.activation_shapes import PolynomialShape, Unknown, Wave, shape_of
+from nnlimits.approximation.shallow.obstruction import polynomial_obstruction
+from nnlimits.approximation.shallow.plans import Plan, Planner
+from nnlimits.approximation.shallow.polynomial_plans import PolynomialPlanner
+from nnlimits.approximation.shallow.ridge_plans import RidgePlanner
+from nnlimits.approximation.shallow.rounding import rounding_bound
+from nnlimits.approximation.shallow.smoothness import Smoothness, smoothness
+from nnlimits.approximation.shallow.univariate import univariate
+from nnlimits.approximation.shallow.univariate_plans import UnivariatePlanner
+from nnlimits.approximation.shallow.wave_plans import WavePlanner
 from nnlimits.approximation.target import Target, as_target, check_tolerance
-from nnlimits.approximation.univariate import univariate
-from nnlimits.approximation.univariate_plans import UnivariatePlanner
-from nnlimits.approximation.wave_plans import WavePlanner
 from nnlimits.nn.fields import as_integer
 from nnlimits.progress import Advance, ignore
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from nnlimits.approximation.activation_shapes import Bump, Jump, Kink, Power, Ramp
-from nnlimits.approximation.ridges import Ridges
+from nnlimits.approximation.shallow.activation_shapes import Bump, Jump, Kink, Power, Ramp
+from nnlimits.approximation.shallow.ridges import Ridges
 
 Values = Callable[[Float[np.ndarray, " n"]], Float[np.ndarray, "n outputs"]]
 

@@ -7,13 +7,13 @@ from typing import NamedTuple
 import numpy as np
 
 from nnlimits import nn
-from nnlimits.approximation.divided_differences import LARGEST_DEGREE, PowerSums, power_sums
 from nnlimits.approximation.domain import Box
-from nnlimits.approximation.plans import Plan, Planner
-from nnlimits.approximation.ridges import Ridges
-from nnlimits.approximation.smoothness import Smoothness
+from nnlimits.approximation.shallow.divided_differences import LARGEST_DEGREE, PowerSums, power_sums
+from nnlimits.approximation.shallow.plans import Plan, Planner
+from nnlimits.approximation.shallow.ridges import Ridges
+from nnlimits.approximation.shallow.smoothness import Smoothness
+from nnlimits.approximation.shallow.trigonometric import cosine_sum, distance_bound
 from nnlimits.approximation.target import Target
-from nnlimits.approximation.trigonometric import cosine_sum, distance_bound
 
 _THEOREM = (
     "Polynomials by divided differences of the activation (Leshno et al. 1993; Pinkus 1999, propositions 3.4 and 3.5)"
