@@ -20,12 +20,12 @@ UNKNOWN = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("function", CONTINUOUS, ids=str)
+@pytest.mark.parametrize("function", CONTINUOUS)
 def test_continuous(function) -> None:
     assert is_continuous(function, 2)
 
 
-@pytest.mark.parametrize("function", UNKNOWN, ids=str)
+@pytest.mark.parametrize("function", UNKNOWN)
 def test_jumps(function) -> None:
     assert not is_continuous(function, 2)
 

@@ -91,7 +91,7 @@ def test_certificates_are_proved_by_intervals_and_stand_against_a_search(activat
         pytest.param(nn.Relu(), "root", -0.5, marks=pytest.mark.slow),
         pytest.param(nn.Sin(), kinked, -1, marks=pytest.mark.slow),
     ],
-    ids=str,
+    ids=lambda value: getattr(value, "__name__", None) or str(value),
 )
 def test_rates(activation, function, slope) -> None:
     # the measured error of interpolation falls as N^-2 for smooth functions, that of steps as N^-1, of the root at zero as
