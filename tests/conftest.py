@@ -16,8 +16,11 @@ COMPILED = "JAX_COMPILATION_CACHE_DIR"
 def pytest_configure(config: pytest.Config) -> None:
     """What is compiled is kept for the length of the run, for all its processes: most of the time of tests is compilation.
 
-    For the same reason the default run compiles with few optimisations; slow tests have them all, as users do.
+    For the same reason the default run compiles with few optimisations; slow tests have them all, as users do. Where several
+    processes share the cores, each keeps to one thread of linear algebra: more wait for each other.
     """
+    if getattr(config.option, "numprocesses", None):
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     if COMPILED not in os.environ:
         os.environ[COMPILED] = tempfile.mkdtemp(prefix="nnlimits-compiled-")
         config.add_cleanup(lambda: shutil.rmtree(os.environ.pop(COMPILED), ignore_errors=True))
