@@ -190,11 +190,14 @@ def _exponential_kink(alpha: float, scale: float) -> Shape:
     """`x` above zero and `alpha (exp(x) - 1)` below: the lines `-alpha` and `x` meet at -alpha."""
     if alpha == 0:
         return Kink(0.0, scale)
-    largest = scale * abs(alpha)
+    size = scale * abs(alpha)
+    # from the lines' crossing to zero `alpha exp(u - alpha) - u` is convex: largest at an end, least at `alpha - log(alpha)`
+    dip = alpha - 1 - math.log(alpha) if alpha > 1 else 0.0
+    near = size if alpha < 0 else scale * max(alpha * math.exp(-alpha), dip) * (1 + 1e-14)
 
     def tail(t: Any) -> Any:
         with np.errstate(over="ignore"):
-            return np.where(t <= abs(alpha), largest, largest * np.exp(-alpha - t) * (1 + 1e-14))
+            return np.where(t <= abs(alpha), near, size * np.exp(-alpha - t) * (1 + 1e-14))
 
     return Kink(0.0, scale, at=-alpha, level=-scale * alpha, tail=tail)
 

@@ -33,9 +33,10 @@ def adversarial_error(
 ) -> Adversarial:
     """The largest difference between f and the network that a search from many points finds.
 
-    Dense points first, of a set that neither the construction nor the measured error used. The worst of them, and the worst of
-    random groups, are then improved: by L-BFGS-B on the squared difference where f is a function of JAX, and by a compass search
-    (Kolda, Lewis & Torczon 2003) for kinks and jumps, down to steps of 1e-13 of the domain.
+    Dense points first, of a set that neither the construction nor the measured error used. The worst of them, that of the
+    measured error, and the worst of random groups, are then improved: by L-BFGS-B on the squared difference where f is a
+    function of JAX, and by a compass search (Kolda, Lewis & Torczon 2003) for kinks and jumps, down to steps of 1e-13 of the
+    domain.
 
     **Arguments:** `approximation`; `starts`, points from which a local search sets out; `points`, of the dense set, at least;
     `seed`, of both; `advance`, told of the stages.
@@ -50,7 +51,7 @@ def adversarial_error(
     errors = evaluate(dense)
     advance(f"dense points: {errors.max():.4g}")
     chosen = _starts(errors, starts, np.random.default_rng(seed))
-    candidates = dense[chosen]
+    candidates = np.concatenate([dense[chosen], approximation.error.worst[None]])
     climbed = _climb(approximation, candidates)
     if climbed is not None:
         candidates = np.concatenate([candidates, climbed])

@@ -74,8 +74,8 @@ def polynomial_obstruction(target: Target, activation: Any, degree: int) -> Poly
     else:
         reason = "f itself may be one of those, and then needs no theorem; other functions are out of reach"
     return PolynomialActivationError(
-        f"{activation!r} is a polynomial of degree {degree}, and one hidden layer of any width with it is a "
-        f"polynomial of degree at most {degree}: {reason} (Leshno et al. 1993). Take any activation that is no polynomial, such as nn.Relu()",
+        f"{activation!r} is a polynomial of degree {degree}, and one hidden layer of any width with it is one of degree "
+        f"at most {degree}: {reason} (Leshno et al. 1993). Take any activation that is no polynomial, such as nn.Relu()",
         proof,
     )
 
@@ -99,6 +99,8 @@ def _dual(basis: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarray
     solved = linprog(np.concatenate([-values, values]), A_eq=constraints, b_eq=sides, bounds=(0, None), method="highs")
     weights = solved.x[:n] - solved.x[n:]
     rows = np.flatnonzero(np.abs(weights) > 1e-12)
+    if rows.size == 0:  # f is such a polynomial on the grid, and any measure proves as much: nothing
+        return np.arange(1), np.ones(1)
     weights = weights[rows]
     for _ in range(2):
         correction, *_ = np.linalg.lstsq(basis[rows].T, basis[rows].T @ weights, rcond=None)

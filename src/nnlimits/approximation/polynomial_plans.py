@@ -39,8 +39,8 @@ class PolynomialPlanner(Planner):
     def __init__(self, target: Target, known: Smoothness, activation: nn.Activation) -> None:
         if target.domain.dimension != 1:
             raise ValueError(
-                f"{activation!r} has no kink, step, bump or wave that is known, and divided differences of it reach too low "
-                f"degrees for functions of {target.domain.dimension} variables; take an activation such as nn.Relu(), nn.Tanh() or nn.Sin()"
+                f"{activation!r} has no kink, step, bump or wave that is known, and divided differences of it reach degrees "
+                f"too low for functions of {target.domain.dimension} variables; take one such as nn.Relu() or nn.Sin()"
             )
         self._target, self._known, self._activation = target, known, activation
 

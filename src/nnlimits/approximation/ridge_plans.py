@@ -95,6 +95,8 @@ class RidgePlanner(Planner):
         )
 
     def _plan(self, waves: _Waves, cells: np.ndarray) -> Plan:
+        if not cells.any():  # a network has at least one unit
+            cells[np.argmax(waves.sizes)] = self._construction.fewest_cells
         along = sum(_bound(self._construction, d, int(n)) for d, n in zip(waves.directions, cells, strict=True))
         return Plan(
             sum(self._construction.units(int(n)) for n in cells if n),
@@ -157,7 +159,8 @@ def _cells_reaching(construction: Univariate, waves: _Waves, tolerance: float, m
         reached = waves.constants / np.maximum(cells, 1) ** float(construction.order)
         return float(np.where(cells > 0, reached, waves.sizes).sum())
 
-    most = 2.0 * most_units / max(float(np.sum(waves.constants ** (1 / (construction.order + 1)))), 1e-300)
+    largest = float(np.sum(waves.constants ** (1 / (construction.order + 1))))
+    most = 2.0 * most_units / max(largest, float(np.finfo(np.float32).tiny))
     if bound(most) > tolerance:
         return None
     low, high = most * 1e-9, most

@@ -46,11 +46,10 @@ def shallow(
     phi is no polynomial (Cybenko 1989; Hornik 1991; Leshno, Lin, Pinkus & Schocken 1993; Pinkus 1999, theorem 3.1). Here the
     sums are written down, without training:
 
-    - of one variable, from the activation's shape: interpolation by kinks (`Relu`, `Gelu`, `Softplus`, ...) or ramps
-      (`HardTanh`), sums of steps (`Tanh`, `Sigmoid`, `Step`, ...), of bumps (`Gaussian`) or of waves (`Sin`, `Cos`); for
-      other smooth functions polynomials of low degree by divided differences;
-    - of several, a trigonometric sum with a bound for Lipschitz functions, and each of its waves by the same constructions along its
-      direction.
+    Of one variable, from the activation's shape: interpolation by kinks (`Relu`, `Gelu`, `Softplus`, ...) or ramps (`HardTanh`),
+    sums of steps (`Tanh`, `Sigmoid`, `Step`, ...), of bumps (`Gaussian`) or of waves (`Sin`, `Cos`); for other smooth functions
+    polynomials of low degree by divided differences. Of several variables, a trigonometric sum with a bound for Lipschitz
+    functions, and each of its waves by the same constructions along its direction.
 
     **Arguments:** `f`, from points (n, d) to (n,) or (n, outputs), or a `Target`; `domain`, a box; `activation`, by default
     `nn.Relu()`; exactly one of `tolerance`, that the certificate's bound is not to exceed, and `units`, the most to use;
@@ -64,11 +63,7 @@ def shallow(
     what is no activation.
     """
     target = as_target(f, domain, lipschitz)
-    word = nn.Relu() if activation is None else activation
-    if not isinstance(word, nn.Activation | nn.Identity):
-        raise TypeError(f"activation must be a nonlinearity such as nn.Tanh(); received {word!r}")
-    if (tolerance is None) == (units is None):
-        raise ValueError(f"give exactly one of tolerance and units; received tolerance={tolerance} and units={units}")
+    word = _checked(activation, tolerance, units)
     most_units = as_integer("most_units", 1, most_units)
     shape = shape_of(word)
     if isinstance(shape, PolynomialShape):
@@ -82,6 +77,15 @@ def shallow(
     plan = _planned(planner, tolerance, units, most_units)
     advance(f"{plan.units} units, bound {plan.bound:.4g}")
     return _built(plan, target, known, word)
+
+
+def _checked(activation: Any, tolerance: float | None, units: int | None) -> nn.Activation | nn.Identity:
+    word = nn.Relu() if activation is None else activation
+    if not isinstance(word, nn.Activation | nn.Identity):
+        raise TypeError(f"activation must be a nonlinearity such as nn.Tanh(); received {word!r}")
+    if (tolerance is None) == (units is None):
+        raise ValueError(f"give exactly one of tolerance and units; received tolerance={tolerance} and units={units}")
+    return word
 
 
 def _planner(target: Target, known: Smoothness, word: nn.Activation, shape: Any) -> Planner:
@@ -125,7 +129,7 @@ def _built(plan: Plan, target: Target, known: Smoothness, word: nn.Activation) -
     seen = isinstance(word, nn.Elementwise) and not isinstance(shape_of(word), Unknown)
     assumptions = known.assumptions + (_SEEN,) * seen
     certificate = Certificate(
-        plan.theorem, plan.bound + rounding, "sup", constants, assumptions, known.rigorous and not seen
+        plan.theorem, float(plan.bound + rounding), "sup", constants, assumptions, known.rigorous and not seen
     )
     network, params = ridges.network(word)
     return approximation(network, params, target, certificate)

@@ -1,6 +1,7 @@
 """How steep and how curved a function is: claimed, proved by intervals, or estimated."""
 
 import dataclasses
+import functools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -18,6 +19,9 @@ _PROBES = 2**13
 _MARGIN = 1.05
 """An estimated constant is the steepest quotient found, and this much more."""
 
+_HALVINGS = 36
+"""Of a pair of points, to a distance at which no continuous function that is given in double precision has changed much."""
+
 _SLACK = 1e-6
 """Relative excess of a second difference over a claim that its own truncation and rounding explain."""
 
@@ -34,13 +38,14 @@ class Smoothness:
     assumptions: tuple[str, ...]
 
 
+@functools.lru_cache(maxsize=64)
 def smoothness(target: Target, curvature: float | None = None) -> Smoothness:
     """The Lipschitz constant that is claimed, or else proved by intervals for a function of JAX, or else estimated.
 
     **Arguments:** `target`; `curvature`, a claimed bound of the second derivative, or None to find one by intervals where f is a
     smooth function of JAX of one variable.
 
-    **Raises:** `ValueError` for a claimed curvature that samples contradict.
+    **Raises:** `ValueError` for a claimed curvature that samples contradict, and for a function that jumps.
     """
     if curvature is not None:
         _check_curvature(target, curvature)
@@ -55,7 +60,8 @@ def smoothness(target: Target, curvature: float | None = None) -> Smoothness:
             proved, bent, True, (*assumptions, "f is the function of real numbers that its program means")
         )
     points = target.domain.dense(_PROBES, seed=3)
-    found, _ = target.steepest(points, target(points), seed=3)
+    found, pair = target.steepest(points, target(points), seed=3)
+    _check_continuous(target, pair)
     estimated = max(found * _MARGIN, float(np.finfo(np.float64).tiny))
     assumptions.append(f"f has the Lipschitz constant {estimated:.6g}, which was estimated from {_PROBES} points")
     return Smoothness(estimated, bent, False, tuple(assumptions))
@@ -87,6 +93,23 @@ def _proved_curvature(target: Target) -> float | None:
         return jax.jvp(target.function, (x,), (jnp.ones_like(x),))[1]
 
     return _proved(slope, target)
+
+
+def _check_continuous(target: Target, pair: np.ndarray) -> None:
+    """Halve the steepest pair's distance towards the larger change; what no halving removes is a jump."""
+    low, high = pair
+    first = change = float(np.abs(target(low[None]) - target(high[None])).max())
+    for _ in range(_HALVINGS):
+        middle = (low + high) / 2
+        at = target(np.stack([low, middle, high]))
+        left, right = np.abs(np.diff(at, axis=0)).max(axis=1)
+        low, high = (low, middle) if left >= right else (middle, high)
+        change = max(left, right)
+    if change > 0 and change >= first / 2:
+        raise ValueError(
+            f"f jumps by {change:.4g} at {middle.tolist()}: no continuous network is closer to it than {change / 2:.4g} in "
+            "the sup norm, and no bound by a Lipschitz constant holds; remove the jump, or take a theorem for L^2 or L^p"
+        )
 
 
 def _check_curvature(target: Target, curvature: float) -> None:

@@ -59,14 +59,17 @@ class CosineSum(NamedTuple):
         return self.coefficients[(0,) * (self.coefficients.ndim - 1)]
 
     def pruned(self, allowance: float) -> "tuple[CosineSum, float]":
-        """Without its smallest terms, as many as sum to no more than the allowance; and their sum, which bounds the change."""
+        """Without its smallest terms, as many as sum to no more than the allowance, and their sum, which bounds the change.
+
+        The largest term beside the constant stays.
+        """
         sizes = np.abs(self.coefficients).max(axis=-1)
         order = np.argsort(sizes, axis=None)
+        order = order[order != 0][:-1]  # the constant costs no unit
         sums = np.cumsum(sizes.ravel()[order])
         count = int(np.searchsorted(sums, allowance, side="right"))
         dropped = np.zeros(sizes.size, bool)
         dropped[order[:count]] = True
-        dropped[0] = False  # the constant costs no unit
         kept = np.where(dropped.reshape(sizes.shape)[..., None], 0.0, self.coefficients)
         return CosineSum(kept), float(sums[count - 1]) if count else 0.0
 
@@ -75,6 +78,9 @@ class CosineSum(NamedTuple):
 
         `prod_i cos(k_i t_i)` is the mean of `cos(k . t)` over the signs of all entries of k that are not zero, but for the first.
         """
+        if not self.coefficients.ravel()[self.coefficients.shape[-1] :].any():
+            first = np.eye(self.coefficients.ndim - 1)[0]
+            return [Direction(first, np.ones(1), np.zeros((1, self.coefficients.shape[-1])))]
         grouped: dict[tuple[int, ...], dict[int, np.ndarray]] = {}
         for index in np.argwhere((self.coefficients != 0).any(axis=-1)).tolist():
             active = [axis for axis, frequency in enumerate(index) if frequency]
@@ -94,7 +100,7 @@ class CosineSum(NamedTuple):
         ]
 
 
-def damping(degree: int) -> Float[np.ndarray, " degree+1"]:
+def damping(degree: int) -> Float[np.ndarray, " coefficients"]:
     """The Fourier coefficients of the kernel of Fejer and Korovkin, the non-negative one of a degree with the largest first one.
 
     That one is `cos(pi / (degree + 2))` (Fejer 1916; Korovkin 1960).
@@ -112,7 +118,7 @@ def cosine_sum(target: Target, degree: int) -> CosineSum:
     domain, points = target.domain, degree + 2
     middles = (np.arange(points) + 0.5) / points
     axes = np.meshgrid(*[middles] * domain.dimension, indexing="ij")
-    samples = target(domain.from_unit(np.stack([axis.ravel() for axis in axes], axis=1)))
+    samples = _sampled(target, domain.from_unit(np.stack([axis.ravel() for axis in axes], axis=1)))
     shaped = samples.reshape(*[points] * domain.dimension, -1)
     transformed = dctn(shaped, type=2, axes=range(domain.dimension)) / (2 * points) ** domain.dimension
     factors = damping(degree)
@@ -121,6 +127,12 @@ def cosine_sum(target: Target, degree: int) -> CosineSum:
         transformed = np.take(transformed, range(degree + 1), axis)
         transformed *= factors.reshape([-1 if i == axis else 1 for i in range(transformed.ndim)])
     return CosineSum(transformed)
+
+
+def _sampled(target: Target, points: np.ndarray) -> np.ndarray:
+    """Values at points, asked for in numbers that are powers of four: of a function of JAX each number is compiled anew."""
+    size = 4 ** math.ceil(math.log(max(len(points), 2), 4))
+    return target(np.concatenate([points, np.repeat(points[-1:], size - len(points), axis=0)]))[: len(points)]
 
 
 def distance_bound(diameter: float, degree: int, lipschitz: float) -> float:

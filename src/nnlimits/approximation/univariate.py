@@ -48,7 +48,7 @@ class Univariate(abc.ABC):
         return cells
 
     @abc.abstractmethod
-    def bound(self, cells: float, length: float, lipschitz: float, curvature: float) -> float:
+    def bound(self, cells: int, length: float, lipschitz: float, curvature: float) -> float:
         """Of the largest distance."""
 
     @abc.abstractmethod
@@ -70,7 +70,7 @@ class ByKinks(Univariate):
         self._kink = kink
         self._sharpness = 1.0 if kink.tail is None else _SHARPNESS
 
-    def bound(self, cells: float, length: float, lipschitz: float, curvature: float) -> float:  # noqa: D102
+    def bound(self, cells: int, length: float, lipschitz: float, curvature: float) -> float:  # noqa: D102
         h = length / cells
         exact = min(lipschitz * h / 2, curvature * h**2 / 8)
         if self._kink.tail is None:
@@ -78,7 +78,7 @@ class ByKinks(Univariate):
         bend = min(2 * lipschitz, curvature * h) / abs(self._kink.right - self._kink.left)
         steepest = max(abs(self._kink.left), abs(self._kink.right))
         line = (lipschitz + abs(self._kink.left) * cells * bend) / steepest
-        near = 2 * float(np.sum(self._kink.tail(_SHARPNESS * np.arange(math.ceil(cells) + 1))))
+        near = 2 * float(np.sum(self._kink.tail(_SHARPNESS * np.arange(cells + 1))))
         far = float(self._kink.tail(np.asarray(_SHARPNESS)))
         return exact + (bend * near + line * far) * h / _SHARPNESS
 
@@ -115,7 +115,7 @@ class ByRamps(Univariate):
     def __init__(self, ramp: Ramp) -> None:
         self._ramp = ramp
 
-    def bound(self, cells: float, length: float, lipschitz: float, curvature: float) -> float:  # noqa: D102
+    def bound(self, cells: int, length: float, lipschitz: float, curvature: float) -> float:  # noqa: D102
         h = length / cells
         return min(lipschitz * h / 2, curvature * h**2 / 8)
 
@@ -146,7 +146,7 @@ class BySteps(Univariate):
     def units(self, cells: int) -> int:  # noqa: D102
         return cells - 1
 
-    def bound(self, cells: float, length: float, lipschitz: float, curvature: float) -> float:  # noqa: D102
+    def bound(self, cells: int, length: float, lipschitz: float, curvature: float) -> float:  # noqa: D102
         return lipschitz * length / cells * (self._jump.variation / 2 + self._jump.moment / _SHARPNESS)
 
     def ridges(self, values: Values, low: float, high: float, cells: int) -> Ridges:  # noqa: D102
@@ -180,7 +180,7 @@ class ByBumps(Univariate):
     def _beyond(self) -> int:
         return math.ceil(_BUMP_REACH * _BUMP_DEVIATION)
 
-    def bound(self, cells: float, length: float, lipschitz: float, curvature: float) -> float:  # noqa: D102
+    def bound(self, cells: int, length: float, lipschitz: float, curvature: float) -> float:  # noqa: D102
         deviation = _BUMP_DEVIATION * length / cells
         near = lipschitz * deviation * math.sqrt((1 + _RIPPLE) * (1 + _SECOND_RIPPLE))
         # values are taken from that at the middle, so that they are at most L length / 2; 1e-14 is above the bumps left out
@@ -215,7 +215,7 @@ class ByPowers(Univariate):
         # the splines that meet the interval are cells + k; truncated powers from the last node on vanish on it
         return cells + self._degree
 
-    def bound(self, cells: float, length: float, lipschitz: float, curvature: float) -> float:  # noqa: D102
+    def bound(self, cells: int, length: float, lipschitz: float, curvature: float) -> float:  # noqa: D102
         return lipschitz * length / cells * math.sqrt((self._degree + 1) / 12)
 
     def ridges(self, values: Values, low: float, high: float, cells: int) -> Ridges:  # noqa: D102

@@ -16,6 +16,9 @@ Outcome = Literal["gap reached", "bound proved", "bound violated", "boxes spent"
 _BATCH = 1024
 _ROUNDS_TOLD = 8
 
+_SMALL = 1e-11
+"""Relative to the bound on the whole domain, a gap that counts as rounding."""
+
 
 @dataclasses.dataclass(frozen=True)
 class Verified:
@@ -110,6 +113,7 @@ class _Search:
         self.boxes = 1
         self.lower, self.point = 0.0, low[0]
         self._settled = self.rounding = 0.0
+        self._scale = float(self.bounds.above[0])
         self.unresolved = False
         self._look(low, high, self.bounds)
 
@@ -172,7 +176,8 @@ class _Search:
         self.bounds = Bounds(*(each[kept] for each in self.bounds))
 
     def _look(self, low: np.ndarray, high: np.ndarray, bounds: Bounds) -> None:
-        self.rounding = max(self.rounding, 8 * float(bounds.rounding.max()))
+        # what rounding leaves is small, unlike what a jump at a centre leaves
+        self.rounding = min(max(self.rounding, 8 * float(bounds.rounding.max())), self._scale * _SMALL)
         best = int(np.argmax(bounds.below))
         if bounds.below[best] > self.lower:
             self.lower = float(bounds.below[best])

@@ -12,7 +12,7 @@ from nnlimits.approximation.smoothness import Smoothness
 from nnlimits.approximation.target import Target
 from nnlimits.approximation.trigonometric import Direction, cosine_sum, degrees, distance_bound
 
-MOST_SAMPLES = 2**21
+MOST_SAMPLES = 2**18
 """Values of f that one trigonometric sum may take."""
 
 NEGLIGIBLE = 0.01

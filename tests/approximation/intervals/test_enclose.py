@@ -54,6 +54,7 @@ def test_activations_stay_in_their_enclosures(activation: nn.Activation) -> None
     assert ((jacobian.lower - size <= slope) & (slope <= jacobian.upper + size)).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("activation", ACTIVATIONS, ids=str)
 def test_small_boxes_have_small_enclosures(activation: nn.Activation) -> None:
     # the natural extension converges linearly (Moore, theorem 6.1): on boxes of side 1e-6 the width is some constant times that;
@@ -81,7 +82,8 @@ def values_and_jacobians(activation: nn.Activation):
     return jax.jit(jax.vmap(lambda params, x: (at(params, x), jax.jacfwd(at, 1)(params, x)), (None, 0)))
 
 
-NETWORKS = [nn.Relu(), nn.Tanh(), nn.Gelu(), nn.Sin(), nn.Softplus(), nn.Gaussian()]
+SLOW_NETWORKS = nn.Tanh(), nn.Gelu(), nn.Sin(), nn.Softplus(), nn.Gaussian()
+NETWORKS = [nn.Relu(), *(pytest.param(activation, marks=pytest.mark.slow) for activation in SLOW_NETWORKS)]
 
 
 @pytest.mark.parametrize("activation", NETWORKS, ids=str)

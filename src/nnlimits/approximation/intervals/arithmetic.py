@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from nnlimits.approximation.intervals.interval import Interval, down, known, outward, up, widened
+from nnlimits.approximation.intervals.interval import Interval, Larger, down, known, outward, up, widened
 from nnlimits.approximation.intervals.registry import register
 from nnlimits.approximation.intervals.undefined import refuse
 
@@ -124,7 +124,7 @@ def absolute(_: Any, a: Interval) -> Interval:
 @register("max")
 def maximum(_: Any, a: Interval, b: Interval) -> Interval:
     """The larger one."""
-    return _ends(np.maximum, a, b)
+    return known(np.maximum(a.lower, b.lower)) if a.exact and b.exact else Larger.of(a, b)
 
 
 @register("min")

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from nnlimits.approximation.intervals.interval import Interval, known
+from nnlimits.approximation.intervals.interval import Interval, Larger, known
 from nnlimits.approximation.intervals.registry import register
 
 
@@ -37,6 +37,10 @@ def equal(_: Any, a: Interval, b: Interval) -> Interval:
     """Possibly true where the intervals meet; a value equals itself, as there is no NaN among real numbers."""
     if a is b:
         return _certain(a, True)
+    for one, result in ((a, b), (b, a)):
+        other = result.other(one) if isinstance(result, Larger) else None
+        if other is not None:
+            return at_least(None, one, other)
     single = (a.lower == a.upper) & (b.lower == b.upper)
     return _truth(single & (a.lower == b.lower), (a.lower <= b.upper) & (b.lower <= a.upper))
 

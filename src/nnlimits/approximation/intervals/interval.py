@@ -55,6 +55,33 @@ class Interval(NamedTuple):
         return Interval(np.minimum(self.lower, other.lower), np.maximum(self.upper, other.upper))
 
 
+class Larger(Interval):
+    """The larger of two operands: what it equals is known where one of them is certainly larger.
+
+    Derivatives of a maximum ask where an operand equals the result, which the ends alone do not tell.
+    """
+
+    operands: tuple[Interval, Interval]
+
+    @classmethod
+    def of(cls, a: Interval, b: Interval) -> "Larger":
+        """The larger one of two."""
+        result = cls(np.maximum(a.lower, b.lower), np.maximum(a.upper, b.upper))
+        result.operands = (a, b)
+        return result
+
+    def other(self, one: Interval) -> Interval | None:
+        """The operand beside `one`; None if that is none of the two."""
+        for place in (0, 1):
+            if one is self.operands[place] or _same(one, self.operands[place]):
+                return self.operands[1 - place]
+        return None
+
+
+def _same(a: Interval, b: Interval) -> bool:
+    return a.exact and b.exact and a.lower.size == b.lower.size == 1 and a.lower.item() == b.lower.item()
+
+
 def known(values: Any) -> Interval:
     """Values that are known exactly."""
     values = np.asarray(values)

@@ -9,7 +9,7 @@ from nnlimits.approximation.intervals.interval import Interval, known
 from nnlimits.approximation.intervals.registry import register
 
 
-@register("copy", "copy_p", "optimization_barrier", "pvary", "reduce_precision")
+@register("copy", "copy_p", "optimization_barrier", "pvary")
 def unchanged(_: Any, *operands: Interval) -> list[Interval]:
     """The operands."""
     return list(operands)
@@ -51,6 +51,22 @@ def concatenate(equation: Any, *operands: Interval) -> Interval:
     if all(operand.exact for operand in operands):
         return known(lower)
     return Interval(lower, np.concatenate([operand.upper for operand in operands], axis))
+
+
+@register("stack")
+def stack(equation: Any, *operands: Interval) -> Interval:
+    """Side by side along a new axis."""
+    axis = equation.params["axis"]
+    lower = np.stack([operand.lower for operand in operands], axis)
+    if all(operand.exact for operand in operands):
+        return known(lower)
+    return Interval(lower, np.stack([operand.upper for operand in operands], axis))
+
+
+@register("tile")
+def tile(equation: Any, a: Interval) -> Interval:
+    """Repeated side by side."""
+    return a.moved(lambda values: np.tile(values, equation.params["reps"]))
 
 
 @register("slice")

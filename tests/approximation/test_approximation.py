@@ -1,0 +1,97 @@
+"""Certificates, measured errors, networks from matrices, and the value that holds them."""
+
+from typing import Any
+
+import jax
+import numpy as np
+import pytest
+
+from nnlimits import nn
+from nnlimits.approximation import Box, Certificate, Target, from_weights, measured_error
+from nnlimits.approximation.approximation import approximation
+
+RNG = np.random.default_rng(0)
+LAYERS = [(RNG.standard_normal((2, 5)), RNG.standard_normal(5)), (RNG.standard_normal((5, 3)), RNG.standard_normal(3))]
+
+
+def test_a_network_from_matrices_is_their_composition() -> None:
+    network, params = from_weights(LAYERS, nn.Tanh())
+    x = RNG.standard_normal((7, 2))
+    (w1, b1), (w2, b2) = LAYERS
+    with jax.enable_x64(True):
+        y = np.asarray(network.apply(params, x))
+    assert np.allclose(y, np.tanh(x @ w1 + b1) @ w2 + b2, rtol=1e-13, atol=1e-13)
+    assert from_weights(LAYERS, nn.Tanh(), dtype=np.float32)[1][0]["weight"].dtype == np.float32
+
+
+def test_a_network_from_matrices_has_the_shapes_of_an_initialized_one() -> None:
+    network, params = from_weights(LAYERS, nn.Relu())
+    fresh = network.init(jax.random.key(0), (2,))
+    assert jax.tree.map(np.shape, fresh) == jax.tree.map(np.shape, params)
+
+
+@pytest.mark.parametrize(
+    ("layers", "message"),
+    [([], "layers is empty"), ([LAYERS[0], LAYERS[0]], r"layer 1 must have weights \(5, width\)")],
+)
+def test_matrices_that_do_not_follow(layers, message) -> None:
+    with pytest.raises(ValueError, match=message):
+        from_weights(layers, nn.Relu())
+
+
+def test_measured_error_against_a_closed_form() -> None:
+    # the difference is x^2 on [0, 1]: sup 1, L2 1 / sqrt(5), L4 (1 / 9)^(1/4); a Sobol set of 2^14 points integrates
+    # smooth functions to 1e-4
+    target = Target(lambda x: x[:, 0] ** 2, Box.cube(1))
+    error = measured_error(target, lambda x: np.zeros_like(x), points=2**14)
+    assert error.sup == 1
+    assert np.array_equal(error.worst, [1.0])
+    assert np.isclose(error.l2, 1 / np.sqrt(5), atol=1e-3)
+    assert np.isclose(error.lp(4.0), 9**-0.25, atol=1e-3)
+    assert error.points == 2**14 + 2 == len(error.differences)
+
+
+def test_of_several_outputs_the_worst_counts() -> None:
+    target = Target(lambda x: np.stack([x[:, 0], 3 * x[:, 0]], 1), Box.cube(1))
+    error = measured_error(target, lambda x: np.zeros((len(x), 2)), points=256)
+    assert error.sup == 3
+    assert np.isclose(error.l2, np.sqrt(3), atol=0.05)
+
+
+@pytest.mark.parametrize(
+    ("network", "message"),
+    [(lambda x: np.zeros((len(x), 2)), "outputs have shape"), (lambda x: x * np.nan, "the network's output at")],
+)
+def test_networks_that_cannot_be_measured(network, message) -> None:
+    with pytest.raises(ValueError, match=message):
+        measured_error(Target(lambda x: x[:, 0], Box.cube(1)), network, points=16)
+
+
+def identity(bound: float, norm: Any = "sup", p: float | None = None):
+    network, params = from_weights([(np.ones((1, 1)), np.zeros(1))], nn.Relu())
+    target = Target(lambda x: x[:, 0] + x[:, 0] ** 2, Box.cube(1))
+    return approximation(network, params, target, Certificate("T", bound, norm, p=p), points=256)
+
+
+def test_holds_compares_in_the_norm_of_the_certificate() -> None:
+    assert identity(1.0).holds
+    assert not identity(0.99).holds
+    assert identity(0.5, "L2").holds
+    assert np.isclose(identity(1.0, "Lp", 4.0).measured, 9**-0.25, atol=0.02)
+    assert np.allclose(identity(1.0)(np.array([[0.25]])), 0.25)
+
+
+def test_another_precision_is_measured_anew() -> None:
+    single = identity(1.0).astype(np.float32)
+    assert {leaf.dtype for leaf in jax.tree.leaves(single.params)} == {np.dtype(np.float32)}
+    assert abs(single.error.sup - 1) < 1e-6
+
+
+def test_a_certificate_says_what_it_took() -> None:
+    certificate = Certificate("Theorem 1", 0.5, "Lp", {"L": 2.0}, ("f is kind",), p=3.0)
+    text = str(certificate)
+    for part in ("Theorem 1: at most 0.5 in L^3, with estimated constants", "L = 2", "assumed: f is kind"):
+        assert part in text
+    with pytest.raises(TypeError):
+        certificate.constants["L"] = 3.0  # type: ignore[index]
+    assert "proved" in str(Certificate("T", 1.0, "sup", rigorous=True))
