@@ -85,6 +85,7 @@ def test_names_stay_what_they_are_whatever_is_imported():
         "        assert error.name.split('.')[0] in {'torch', 'flax'}, error\n"
         "packages = {'compute', 'convert', 'datasets', 'empirical', 'estimators', 'kernels', 'nn', 'plots', 'predict'}\n"
         "packages |= {'presets', 'signal', 'fluctuations', 'infinite_depth', 'mean_field', 'training'}\n"
+        "packages |= {'approximation', 'random_features', 'rkhs'}\n"
         "found = {name for name in nl.__all__ if isinstance(getattr(nl, name), types.ModuleType)}\n"
         "assert found == packages, found ^ packages\n"
         "for package in packages:\n"

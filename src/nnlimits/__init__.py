@@ -26,6 +26,8 @@ _PUBLIC = {
     "MeanFieldClassifier": "nnlimits.estimators",
     "NeuralODEClassifier": "nnlimits.estimators",
     "EquilibriumClassifier": "nnlimits.estimators",
+    "NTKFeatureRegressor": "nnlimits.estimators",
+    "NTKFeatureClassifier": "nnlimits.estimators",
 }
 _PACKAGES = (
     "approximation",
@@ -79,6 +81,8 @@ if TYPE_CHECKING:
         MeanFieldClassifier,
         MeanFieldRegressor,
         NeuralODEClassifier,
+        NTKFeatureClassifier,
+        NTKFeatureRegressor,
     )
     from nnlimits.kernels import Kernel, kernel
     from nnlimits.predict import (

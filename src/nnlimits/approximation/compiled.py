@@ -11,14 +11,13 @@ from jaxtyping import Array, Float, PyTree
 from nnlimits import nn
 
 
-def compiled(
-    network: nn.Layer, params: PyTree, x: Float[Array | np.ndarray, "n d"]
-) -> Float[Array | np.ndarray, "n outputs"]:
+def compiled(network: nn.Layer, params: PyTree, x: Float[Array | np.ndarray, "n d"]) -> Float[Array, "n outputs"]:
     """`network.apply(params, x)`, compiled once for each network and shape.
 
-    A `Repeat` runs its blocks as a loop; outside of a compiled function JAX would compile that loop anew at each call.
+    A `Repeat` runs its blocks as a loop; outside of a compiled function JAX would compile that loop anew at each call. Products
+    of matrices have all their digits: by default some devices multiply single precision with 10 bits, and certificates do not.
     """
-    with _precision_of([*jax.tree.leaves(params), x]):
+    with _precision_of([*jax.tree.leaves(params), x]), jax.default_matmul_precision("highest"):
         return _apply(network, params, x)
 
 

@@ -49,8 +49,9 @@ def approximate_piecewise_polynomial(
     of all but the jumps errs by the largest `polynomial_error`, at most a constant times `4^-levels`. Each step is a ramp of
     width delta around its breakpoint, which errs by `|J| (delta / (2^p (p + 1)))^{1/p}` in L^p on an interval of length 1.
 
-    **Arguments:** `f`, a `PiecewisePolynomial`; `domain`, None or the one from its first breakpoint to its last; either `tolerance`, or `levels`, L, the
-    number of levels of each product; `p`, the exponent of the norm, at least 1, which a function with jumps needs.
+    **Arguments:** `f`, a `PiecewisePolynomial`; `domain`, None or the one from its first breakpoint to its last; either
+    `tolerance`, or `levels`, L, the number of levels of each product; `p`, the exponent of the norm, at least 1, which a function
+    with jumps needs.
 
     **Raises:** `TypeError` for other functions; `ValueError` for jumps without p or p without jumps, neither or both of tolerance
     and levels, another domain, or a tolerance below rounding or that takes too steep a ramp, with what is achievable.

@@ -5,7 +5,19 @@ from typing import Annotated
 import typer
 
 import nnlimits
-from nnlimits.cli import approximate, catapult, demo, depth, environment, explain, fit, mean_field, phase, predict
+from nnlimits.cli import (
+    approximate,
+    catapult,
+    demo,
+    depth,
+    environment,
+    explain,
+    fit,
+    mean_field,
+    phase,
+    predict,
+    rkhs,
+)
 
 app = typer.Typer(
     name="nnlimits",
@@ -42,6 +54,7 @@ app.command("catapult")(catapult.catapult)
 app.command("approximate")(approximate.approximate)
 app.add_typer(mean_field.app, name="mean-field")
 app.add_typer(depth.app, name="depth")
+app.add_typer(rkhs.app, name="rkhs")
 
 
 def main() -> None:

@@ -1,6 +1,6 @@
 """Infinitely wide and infinitely deep networks as scikit-learn estimators.
 
-Those that train particles or a finite network are imported when they are first used, with the solvers that they need.
+Those that train particles or a finite network, or need random features, are imported when they are first used, with the solvers that they need.
 """
 
 import importlib
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from nnlimits.estimators.equilibrium import EquilibriumClassifier
     from nnlimits.estimators.mean_field import MeanFieldClassifier, MeanFieldRegressor
     from nnlimits.estimators.neural_ode import NeuralODEClassifier
+    from nnlimits.estimators.ntk_features import NTKFeatureClassifier, NTKFeatureRegressor
 
 __all__ = [
     "EquilibriumClassifier",
@@ -20,6 +21,8 @@ __all__ = [
     "InfiniteNetRegressor",
     "MeanFieldClassifier",
     "MeanFieldRegressor",
+    "NTKFeatureClassifier",
+    "NTKFeatureRegressor",
     "NeuralODEClassifier",
 ]
 
@@ -27,6 +30,8 @@ _MODULES = {
     "EquilibriumClassifier": "equilibrium",
     "MeanFieldClassifier": "mean_field",
     "MeanFieldRegressor": "mean_field",
+    "NTKFeatureClassifier": "ntk_features",
+    "NTKFeatureRegressor": "ntk_features",
     "NeuralODEClassifier": "neural_ode",
 }
 

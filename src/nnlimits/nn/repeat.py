@@ -119,6 +119,8 @@ class Repeat(Layer):
 
     def placed(self, parameterization: Parameterization) -> tuple[tuple[Layer, Parameterization], ...]:
         """Each of the blocks, of finite depth."""
+        if parameterization.exponents.follows_fan_in:  # all places are alike, and there may be many
+            return ((self.resolved_block(), parameterization),) * self._finite_depth()
         return Sequential(*(self.resolved_block(),) * self._finite_depth()).placed(parameterization)
 
     def makes_width(self, parameterization: Parameterization) -> bool:

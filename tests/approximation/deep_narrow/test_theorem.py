@@ -66,5 +66,5 @@ def test_affine_activations_are_refused_with_the_reason():
 
 
 def test_a_tolerance_below_what_rounding_leaves_is_refused_with_what_is_achievable():
-    with pytest.raises(ValueError, match="is not reached.*achievable is about.*or less in float64"):
+    with pytest.raises(ValueError, match=r"is not reached.*achievable is about.*or less in float64"):
         deep_narrow(smooth, UNIT, tolerance=2e-4, lipschitz=3.0, curvature=9.0, dtype=np.float32)

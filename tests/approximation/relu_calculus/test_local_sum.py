@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from nnlimits.approximation.relu_calculus.hats import hat_widths, hats
+from nnlimits.approximation.relu_calculus.hats_by_axis import hats_by_axis, hats_by_axis_widths
 from nnlimits.approximation.relu_calculus.local_sum import (
     LocalPolynomials,
     local_sum,
@@ -25,7 +26,9 @@ def hat_values(u: np.ndarray, cells: int) -> np.ndarray:
     return np.maximum(0, 1 - np.ptp(z, axis=2))
 
 
-@pytest.mark.parametrize(("dimension", "cells"), [(1, 1), (1, 7), (2, 1), (2, 5), (3, 1), (3, 3)])
+@pytest.mark.parametrize(
+    ("dimension", "cells"), [(1, 1), (1, 7), (2, 1), (2, 5), (3, 1), (3, 3), (4, 1), (4, 2), (5, 1)]
+)
 def test_hats(dimension: int, cells: int) -> None:
     network, nodes = hats(dimension, cells), grid(dimension, cells)
     u = np.random.default_rng(0).uniform(0, cells, (400, dimension))
@@ -65,6 +68,15 @@ def test_sums_of_local_polynomials(dimension: int, cells: int, order: int, outpu
     assert network.widths == local_sum_widths(dimension, cells, order, outputs, levels)
 
 
+@pytest.mark.parametrize(("dimension", "cells"), [(2, 3), (3, 2)])
+def test_hats_one_axis_after_another(dimension: int, cells: int) -> None:
+    """The same functions as those that share their first layer, which they are an independent way to compute."""
+    network = hats_by_axis(dimension, cells)
+    u = np.random.default_rng(0).uniform(0, cells, (200, dimension))
+    np.testing.assert_allclose(network(u), hats(dimension, cells)(u), atol=1e-14)
+    assert network.widths == hats_by_axis_widths(dimension, cells)
+
+
 def test_errors_fall_by_four_a_level() -> None:
     polynomials = LocalPolynomials(np.random.default_rng(2).standard_normal((1, 5, 3)))
     assert local_sum_error(polynomials, 7) == pytest.approx(local_sum_error(polynomials, 6) / 4)
@@ -82,5 +94,5 @@ def test_vanishing_coefficients() -> None:
 
 
 def test_too_many_dimensions() -> None:
-    with pytest.raises(ValueError, match="dimension must be at most 3; received 4"):
-        hats(4, 2)
+    with pytest.raises(ValueError, match="dimension must be at most 6; received 7"):
+        hats(7, 2)

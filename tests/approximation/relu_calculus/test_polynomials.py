@@ -17,6 +17,8 @@ from nnlimits.approximation.relu_calculus import (
     square,
     square_error,
 )
+from nnlimits.approximation.relu_calculus.monomial import monomials_widths
+from nnlimits.approximation.relu_calculus.product import product_widths
 from nnlimits.rates import fitted_rate
 
 
@@ -66,6 +68,7 @@ def test_the_product(seed: int, levels: int, a: float, b: float) -> None:
     assert network.width == (6 if levels > 1 else 4)
     assert network.units == 6 * levels + 2
     assert network.weights == 16 * levels + 6
+    assert network.widths == product_widths(levels)
 
 
 def test_the_bound_of_the_product_is_reached() -> None:
@@ -88,6 +91,7 @@ def test_powers(degree: int, levels: int) -> None:
     ends = np.array([[-1.0], [0.0], [1.0]])
     np.testing.assert_allclose(network(ends), ends ** np.arange(1, degree + 1), atol=1e-15)
     assert network.depth == int(np.ceil(np.log2(degree))) * (levels + 1)
+    assert network.widths == monomials_widths(degree, levels)
     last = monomial(degree, levels)
     np.testing.assert_array_equal(last(x)[:, 0], network(x)[:, -1])
 

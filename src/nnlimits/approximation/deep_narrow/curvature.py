@@ -10,10 +10,12 @@ import numpy as np
 from jaxtyping import Float
 
 from nnlimits import nn
+from nnlimits.approximation.intervals.enclose import enclose
 from nnlimits.nn.slopes import slopes
 
 _SAMPLES = 2049
 _CHUNK = 8192
+_BOXES = 64
 _INFLATION = 1.05
 """Of what was found on samples; a bound so made is an estimate."""
 
@@ -85,17 +87,38 @@ def sampled(activation: nn.Activation, order: int, low: float, high: float) -> f
     return _INFLATION * float(np.abs(derivative(activation, order, np.linspace(low, high, _SAMPLES))).max())
 
 
+def enclosed(activation: nn.Activation, order: int, low: float, high: float) -> Bound:
+    """A bound of the absolute derivative of an order on an interval: proved by interval arithmetic, or else from samples."""
+    ends = np.linspace(low, high, _BOXES + 1)[:, None]
+    try:
+        found = enclose(_at_points(activation, order), ends[:-1], ends[1:])
+    except (NotImplementedError, ZeroDivisionError, ValueError):  # an operation without a rule, or not defined on a box
+        return Bound(sampled(activation, order, low, high), False)
+    value = float(np.maximum(np.abs(found.lower), np.abs(found.upper)).max())
+    return Bound(value, True) if np.isfinite(value) else Bound(sampled(activation, order, low, high), False)
+
+
+@functools.lru_cache(maxsize=256)
+def _at_points(activation: nn.Activation, order: int) -> Callable:
+    function = _derivative(activation, order)
+    return lambda points: function(points[:, 0])
+
+
 def departure(activation: nn.Activation, point: float, reach: float) -> Bound:
     """A bound of `|phi(point + t) - phi(point) - phi'(point) t|` for `|t| <= reach`, by Taylor's formula."""
     known = largest_derivatives(activation)
-    second, third = known or (sampled(activation, order, point - reach, point + reach) for order in (2, 3))
-    here = abs(float(derivative(activation, 2, point)))
-    return Bound(min(second * reach**2 / 2, here * reach**2 / 2 + third * reach**3 / 6), known is not None)
+    if known is not None:
+        second, third = (Bound(value, True) for value in known)
+    else:
+        second, third = (enclosed(activation, order, point - reach, point + reach) for order in (2, 3))
+    here = enclosed(activation, 2, point, point)
+    by_second, by_third = second.value * reach**2 / 2, here.value * reach**2 / 2 + third.value * reach**3 / 6
+    if by_second <= by_third:
+        return Bound(by_second, second.proved)
+    return Bound(by_third, here.proved and third.proved)
 
 
 def lipschitz(activation: nn.Activation, low: float, high: float) -> Bound:
     """A bound of the slopes of secants between two points, `low` and `high`."""
     known = slopes(activation)
-    if known is not None:
-        return Bound(float(known.lipschitz), True)
-    return Bound(sampled(activation, 1, low, high), False)
+    return enclosed(activation, 1, low, high) if known is None else Bound(float(known.lipschitz), True)

@@ -31,9 +31,3 @@ def stacked(
     words.append(nn.Dense(last[0].shape[1]))
     params.append(affine(*last))
     return nn.Sequential(*words, parameterization="standard"), tuple(params)
-
-
-def depth_of(network: nn.Layer) -> int:
-    """The number of hidden layers of a network made by `stacked`."""
-    assert isinstance(network, nn.Sequential)
-    return 1 + sum(int(layer.depth) for layer in network.layers if isinstance(layer, nn.Repeat))

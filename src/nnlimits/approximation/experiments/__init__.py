@@ -1,6 +1,22 @@
-"""Experiments with universal approximation: what each theorem reaches, and how fast greedy networks approach functions."""
+"""Experiments with universal approximation: what each theorem reaches, and how fast errors fall."""
 
 from nnlimits.approximation.experiments.greedy_rates import GreedyRate, greedy_rate, greedy_rates
+from nnlimits.approximation.experiments.relu_networks import ReluExperiment, ReluRate, ReluRow, relu_networks
 from nnlimits.approximation.experiments.theorem_table import CASES, Case, Row, theorem_table
+from nnlimits.approximation.experiments.trained_sawtooth import TrainedSawtooth, trained_sawtooth
 
-__all__ = ["CASES", "Case", "GreedyRate", "Row", "greedy_rate", "greedy_rates", "theorem_table"]
+__all__ = [
+    "CASES",
+    "Case",
+    "GreedyRate",
+    "ReluExperiment",
+    "ReluRate",
+    "ReluRow",
+    "Row",
+    "TrainedSawtooth",
+    "greedy_rate",
+    "greedy_rates",
+    "relu_networks",
+    "theorem_table",
+    "trained_sawtooth",
+]

@@ -58,7 +58,10 @@ def parts(
     **Arguments:** `low` and `high`, with jumps, are bounds of the function's values everywhere.
     """
     cell = domain.diameter / 2**bits.inputs
-    near = min(1.0, 2 * claims.jumps * cell / domain.volume)
+    reached = (
+        1 if domain.dimension == 1 else 2
+    )  # a cell that a jump meets is within its diagonal, on the line it is one cell
+    near = min(1.0, reached * claims.jumps * cell / domain.volume)
     roundoff = 4 * 2.0 ** -mantissa_of(dtype) * float(np.max(np.abs(low) + np.abs(high)))
     return Parts(
         claims.lipschitz * mean_distance(domain, bits.inputs, p) / max(1e-300, 1 - near) ** (1 / p)

@@ -20,16 +20,14 @@ def linear_combination(coefficients: Sequence[float], networks: Sequence[ReluNet
 
     **Raises:** `ValueError` for no networks, other numbers of coefficients, inputs or outputs, or coefficients not finite.
     """
-    coefficients = np.asarray(coefficients, np.float64)
-    check_finite("coefficients", coefficients)
-    if len(networks) == 0 or coefficients.shape != (len(networks),):
-        raise ValueError(
-            f"each network needs a coefficient: {len(networks)} networks and {coefficients.shape} received"
-        )
+    factors = np.asarray(coefficients, np.float64)
+    check_finite("coefficients", factors)
+    if len(networks) == 0 or factors.shape != (len(networks),):
+        raise ValueError(f"each network needs a coefficient: {len(networks)} networks and {factors.shape} received")
     outputs = {network.outputs for network in networks}
     if len(outputs) > 1:
         raise ValueError(f"networks must have as many outputs as each other; received {sorted(outputs)}")
-    total = sparse.kron(coefficients[:, None], sparse.eye_array(outputs.pop()))
+    total = sparse.kron(factors[:, None], sparse.eye_array(outputs.pop()))
     return compose(affine(total), stack(*networks))
 
 

@@ -6,11 +6,12 @@ import numpy as np
 from scipy import sparse
 
 from nnlimits.approximation.relu_calculus.affine_map import AffineMap, of_the_same
+from nnlimits.approximation.relu_calculus.hats_by_axis import hats_by_axis, hats_by_axis_widths
 from nnlimits.approximation.relu_calculus.relu_network import ReluNetwork
 from nnlimits.nn.fields import as_integer
 
-LARGEST_DIMENSION = 3
-"""Beyond it the range of 0, z_1, ..., z_d takes more layers than are written down here, and (N + 1)^d hats too many units."""
+LARGEST_DIMENSION = 6
+"""Beyond it even (2 + 1)^d hats are too many units."""
 
 
 def hats(dimension: int, cells: int) -> ReluNetwork:
@@ -24,9 +25,9 @@ def hats(dimension: int, cells: int) -> ReluNetwork:
     Outputs: the `(N + 1)^d` hats, the last axis running quickest; then, for each axis, its N + 1 hats `relu(1 - |u_i - j|)`.
 
     Depth 2 in one or two dimensions, 3 in three; the widest layer has N + 1, `(N + 1)^2 + 2 (N + 1)` or
-    `2 (N + 1)^3 + 3 (N + 1)` units.
+    `2 (N + 1)^3 + 3 (N + 1)` units. In more dimensions one z after another joins the range, see `hats_by_axis`.
 
-    **Arguments:** `dimension`, d, 1 to 3; `cells`, N along each axis, at least 1.
+    **Arguments:** `dimension`, d, 1 to 6; `cells`, N along each axis, at least 1.
 
     **Raises:** `ValueError` for another dimension or no cells.
     """
@@ -35,6 +36,8 @@ def hats(dimension: int, cells: int) -> ReluNetwork:
         raise ValueError(
             f"dimension must be at most {LARGEST_DIMENSION}; received {dimension}, with (N + 1)^{dimension} hats"
         )
+    if dimension > 3:
+        return hats_by_axis(dimension, cells)
     grid = _Grid(dimension, cells)
     if dimension == 1:
         last = sparse.vstack([sparse.eye_array(cells + 1)] * 2).T
@@ -78,7 +81,7 @@ class _Grid:
     def layer(self, terms: list[tuple[float, np.ndarray]], bias: np.ndarray, inputs: int) -> AffineMap:
         """The map whose k-th output is the sum of coefficient times unit[k] over the terms, plus bias[k]."""
         outputs = np.arange(len(bias))
-        there = [(c * np.ones(np.sum(unit >= 0)), unit[unit >= 0], outputs[unit >= 0]) for c, unit in terms]
+        there = [(np.full(int(np.sum(unit >= 0)), c), unit[unit >= 0], outputs[unit >= 0]) for c, unit in terms]
         data, rows, columns = (np.concatenate(parts) for parts in zip(*there, strict=True))
         return AffineMap(sparse.coo_array((data, (rows, columns)), shape=(inputs, len(bias))), bias)
 
@@ -122,6 +125,8 @@ class _Grid:
 def hat_widths(dimension: int, cells: int) -> tuple[int, ...]:
     """The widths of the hidden layers of `hats(dimension, cells)`."""
     nodes, ends = (cells + 1) ** dimension, dimension * (cells + 1)
+    if dimension > 3:
+        return hats_by_axis_widths(dimension, cells)
     return {
         1: (cells, nodes),
         2: (4 * cells, nodes + ends),

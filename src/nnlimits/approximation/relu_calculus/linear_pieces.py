@@ -148,7 +148,9 @@ def _rectified(path: _Path) -> _Path:
         slope if column[-1] > 0 or (column[-1] == 0 and slope > 0) else Fraction(0)
         for column, slope in zip(path.values, path.right, strict=True)
     ]
-    return _Path(path.knots, [np.maximum(column, Fraction(0)) for column in path.values], left, right)
+    return _Path(
+        path.knots, [_column([max(value, Fraction(0)) for value in column]) for column in path.values], left, right
+    )
 
 
 def _slopes(path: _Path) -> list[list[Fraction]]:

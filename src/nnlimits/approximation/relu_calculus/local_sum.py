@@ -1,6 +1,5 @@
 """The sum of local polynomials times the hats of their nodes, as a network whose products do not grow with the grid."""
 
-import functools
 import itertools
 from typing import Any, NamedTuple
 
@@ -12,9 +11,9 @@ from nnlimits.approximation.relu_calculus.affine import affine, selection
 from nnlimits.approximation.relu_calculus.compose import compose
 from nnlimits.approximation.relu_calculus.hats import hat_widths, hats
 from nnlimits.approximation.relu_calculus.identity import bounded_identity
-from nnlimits.approximation.relu_calculus.monomial import monomials
+from nnlimits.approximation.relu_calculus.monomial import monomials, monomials_widths
 from nnlimits.approximation.relu_calculus.parallel import copies, stack
-from nnlimits.approximation.relu_calculus.product import product
+from nnlimits.approximation.relu_calculus.product import product, product_widths
 from nnlimits.approximation.relu_calculus.relu_network import ReluNetwork
 from nnlimits.approximation.relu_calculus.square import square_error
 
@@ -62,7 +61,7 @@ class LocalPolynomials(NamedTuple):
             if (parity == one).any():  # a grid with few cells may lack some
                 bounds[:, one] = np.abs(values[:, parity == one]).max(axis=1)
         output, node, power = np.indices(values.shape)
-        column = np.ravel_multi_index((output, parity[node], power), bounds.shape)
+        column = np.ravel_multi_index((output, np.take(parity, node), power), bounds.shape)
         matrix = sparse.coo_array((values.ravel(), (node.ravel(), column.ravel())), shape=(len(nodes), bounds.size))
         return matrix, bounds.reshape(outputs, 2**d, *(order,) * d)
 
@@ -84,8 +83,7 @@ def local_sum(polynomials: LocalPolynomials, levels: int) -> ReluNetwork:
         return compose(affine(sparse.vstack([matrix @ total, none])), hats(d, cells))
     network = compose(affine(sparse.block_diag([matrix, _waves(d, cells)])), hats(d, cells))
     network = compose(selection(network.outputs, _waves_first(bounds.size, 2 * d)), network)
-    # at least one part in 2^52 of the largest, so that no weights are huge for coefficients that vanish
-    bounds = np.maximum(bounds, np.finfo(np.float64).eps * (bounds.max() or 1.0))
+    bounds = _raised(bounds)
     if order > 2:
         powers = copies(monomials(order - 1, levels), 2 * d)
         network = compose(_beside(powers, bounds), network)
@@ -101,7 +99,7 @@ def local_sum_error(polynomials: LocalPolynomials, levels: int) -> float:
     The power k of a wave errs by at most k - 1 of `4^-(L+1)`, its product with a sum that is at most A by A more, and sums
     never exceed the sum A of the bounds of their coefficients.
     """
-    _, bounds = polynomials.by_parity()
+    bounds = _raised(polynomials.by_parity()[1])
     total_powers = np.sum(np.indices(bounds.shape[2:]), axis=0)
     return float((bounds * total_powers).reshape(len(bounds), -1).sum(axis=1).max()) * square_error(levels)
 
@@ -111,7 +109,8 @@ def local_sum_widths(dimension: int, cells: int, order: int, outputs: int, level
     widths = hat_widths(dimension, cells)
     if order == 1:
         return widths
-    functions, (powers, one_product) = outputs * 2**dimension, _parts(order, levels)
+    functions, one_product = outputs * 2**dimension, product_widths(levels)
+    powers = monomials_widths(order - 1, levels)
     widths += tuple(2 * dimension * width + functions * order**dimension for width in powers)
     for left in reversed(range(dimension)):
         carried = 2 * left * (order - 1) + functions * order**left
@@ -119,10 +118,9 @@ def local_sum_widths(dimension: int, cells: int, order: int, outputs: int, level
     return widths
 
 
-@functools.cache
-def _parts(order: int, levels: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """The widths of the layers that compute powers, and of those of one product."""
-    return monomials(order - 1, levels).widths, product(levels).widths
+def _raised(bounds: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
+    """At least one part in 2^52 of the largest, so that no weights are huge for coefficients that vanish."""
+    return np.maximum(bounds, np.finfo(np.float64).eps * (bounds.max() or 1.0))
 
 
 def _waves(dimension: int, cells: int) -> Any:

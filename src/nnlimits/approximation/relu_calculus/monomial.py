@@ -6,7 +6,7 @@ from nnlimits.approximation.relu_calculus.affine import selection
 from nnlimits.approximation.relu_calculus.compose import compose
 from nnlimits.approximation.relu_calculus.identity import bounded_identity, identity
 from nnlimits.approximation.relu_calculus.parallel import copies, stack
-from nnlimits.approximation.relu_calculus.product import product
+from nnlimits.approximation.relu_calculus.product import product, product_widths
 from nnlimits.approximation.relu_calculus.relu_network import ReluNetwork
 from nnlimits.approximation.relu_calculus.square import square_error
 from nnlimits.nn.fields import as_integer
@@ -31,6 +31,16 @@ def monomials(degree: int, levels: int) -> ReluNetwork:
         network = compose(stack(bounded_identity(-np.ones(reached), levels + 1), new), network)
         reached = goal
     return network
+
+
+def monomials_widths(degree: int, levels: int) -> tuple[int, ...]:
+    """The widths of the hidden layers of `monomials(degree, levels)`."""
+    widths, reached = (), 1
+    while reached < degree:
+        goal = min(2 * reached, degree)
+        widths += tuple(reached + (goal - reached) * width for width in product_widths(levels))
+        reached = goal
+    return widths
 
 
 def monomial(degree: int, levels: int) -> ReluNetwork:

@@ -34,3 +34,8 @@ def product(levels: int, first_bound: float = 1.0, second_bound: float = 1.0) ->
 def product_error(levels: int, first_bound: float = 1.0, second_bound: float = 1.0) -> float:
     """`A B 4^-(levels + 1)`, a bound of the distance of `product(levels, A, B)` from the product."""
     return first_bound * second_bound * square_error(levels)
+
+
+def product_widths(levels: int) -> tuple[int, ...]:
+    """The widths of the hidden layers of `product(levels)`."""
+    return (4, 4, *(6,) * (levels - 1))

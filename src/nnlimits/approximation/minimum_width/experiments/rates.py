@@ -74,8 +74,8 @@ CASES = (
         (2, 3, 4, 5, 6, 7, 8),
         -0.5,
     ),
-    # points within r of a circle of radius 0.7 have an area of 4 pi 0.7 r, twice r times its length; of a sphere at most
-    # 4/3 pi ((0.7 + r)^3 - (0.7 - r)^3) = 8 pi (0.49 r + r^3 / 3), and r <= 2 makes it at most 2 r 22.9
+    # points within r of a circle of radius 0.7 have an area of 4 pi 0.7 r, twice r times its length; of a sphere a volume of
+    # 8 pi (0.49 r + r^3 / 3), or all of the cube's 8 where r > 0.545, so at most 2 r 7.4
     Case(
         "discontinuous",
         2,
@@ -85,7 +85,7 @@ CASES = (
         (1, 2, 3, 4, 5),
         -0.5,
     ),
-    Case("discontinuous", 3, 1, _ball, {"lipschitz": 0.0, "jumps": 22.9, "values": (0.0, 1.0)}, (1, 2, 3, 4), -0.5),
+    Case("discontinuous", 3, 1, _ball, {"lipschitz": 0.0, "jumps": 7.4, "values": (0.0, 1.0)}, (1, 2, 3, 4), -0.5),
 )
 
 

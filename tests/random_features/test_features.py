@@ -1,0 +1,138 @@
+"""The features of whole networks against their exact kernels."""
+
+import functools
+import sys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from feature_networks import DENSE, IMAGES, estimates, inputs, mlp, shape_of
+
+import nnlimits as nl
+from nnlimits import nn
+from nnlimits.random_features import features
+from nnlimits.rates import fitted_rate
+
+NETWORKS = {**DENSE, **IMAGES}
+
+
+def _cases(quick):
+    """All networks and kernels; those that are not in `quick` take long together."""
+    cases = [(name, kernel) for name in NETWORKS for kernel in ("nngp", "ntk")]
+    return [case if case in quick else pytest.param(*case, marks=pytest.mark.slow) for case in cases]
+
+
+@functools.cache
+def measured(name, kernel, count):
+    """The exact kernel of a few inputs, and what features at 24 keys (0 to 23) make of it."""
+    shape = shape_of(name)
+    x = inputs(6, shape)
+    embed = features(NETWORKS[name], count, kernel=kernel, input_shape=shape)
+    exact = np.asarray(getattr(nl.kernel(NETWORKS[name]), kernel)(x), np.float64)
+    return exact, estimates(embed, x, [jax.random.key(seed) for seed in range(24)])
+
+
+@pytest.mark.parametrize(("name", "kernel"), _cases({("relu", "ntk"), ("gelu", "ntk"), ("sequence", "ntk")}))
+def test_mean_over_keys_is_the_exact_kernel(name, kernel):
+    """Within five standard errors, as there are 21 entries, and 1% of the largest entry for the bias of order 1/units."""
+    exact, found = measured(name, kernel, 384)
+    allowed = 5 * found.std(0) / np.sqrt(len(found)) + 0.01 * np.abs(exact).max()
+    assert (np.abs(found.mean(0) - exact) < allowed).all()
+
+
+@pytest.mark.parametrize(("name", "kernel"), _cases({("relu", "ntk"), ("sequence", "ntk")}))
+def test_error_falls_as_the_root_of_the_number_of_features(name, kernel):
+    """Root mean squares over keys at three numbers of features: their logarithms err by 0.14, the slope over a factor of 16 by
+    0.07; allowed are more than three times that.
+    """
+    counts = np.array([96.0, 384.0, 1536.0])
+    errors = []
+    for count in counts:
+        exact, found = measured(name, kernel, int(count))
+        errors.append(np.linalg.norm(found - exact, axis=(1, 2)))
+    assert abs(fitted_rate(counts, np.array(errors)).slope + 0.5) < 0.25
+
+
+@pytest.fixture(scope="module")
+def embed():
+    return features(mlp(nn.Relu(), depth=1), 64, input_shape=(10,))
+
+
+def test_number_of_features_is_reported_and_not_exceeded(embed):
+    assert embed.n_features <= 64
+    assert embed(inputs(3, (10,))).shape == (3, embed.n_features)
+
+
+def test_batches_of_any_rows_have_the_same_features(embed):
+    """Products of other numbers of rows may round differently: eight units in the last place."""
+    x = inputs(7, (10,))
+    together = np.asarray(embed(x))
+    apart = np.concatenate([embed(x[:1]), embed(x[1:4]), embed(x[4:])])
+    np.testing.assert_allclose(apart, together, rtol=0, atol=8 * np.finfo(np.float32).eps * np.abs(together).max())
+
+
+def test_large_inputs_go_by_batches(embed, monkeypatch):
+    module = sys.modules["nnlimits.random_features.features"]  # the function has its name
+    x, told = inputs(21, (10,)), []
+    together = np.asarray(embed(x))
+    monkeypatch.setattr(module, "_BATCH_BYTES", 8 * 4 * embed.n_features)
+    parts = embed(x, advance=told.append)
+    assert len(told) == 3
+    np.testing.assert_allclose(parts, together, rtol=0, atol=8 * np.finfo(np.float32).eps * np.abs(together).max())
+
+
+def test_a_key_decides_all_draws(embed):
+    x = inputs(4, (10,))
+    again = features(embed.network, 64, input_shape=(10,), key=jax.random.key(0))
+    other = features(embed.network, 64, input_shape=(10,), key=jax.random.key(1))
+    assert (np.asarray(embed(x)) == np.asarray(again(x))).all()
+    assert np.abs(np.asarray(embed(x)) - np.asarray(other(x))).max() > 0.01
+
+
+def test_double_precision_has_the_features_of_single_precision(embed):
+    """The draws are the same numbers, so only rounding differs."""
+    x = inputs(4, (10,))
+    single, double = embed(x), embed(x.astype(np.float64))
+    assert double.dtype == np.float64
+    assert single.dtype == np.float32
+    np.testing.assert_allclose(single, double, rtol=0, atol=1e-5 * np.abs(np.asarray(double)).max())
+
+
+def test_features_can_be_traced(embed):
+    x = jnp.asarray(inputs(3, (10,)))
+    np.testing.assert_allclose(jax.jit(lambda v: embed(v))(x), embed(x), rtol=1e-5, atol=1e-6)
+    assert np.isfinite(jax.grad(lambda v: (embed(v) ** 2).sum())(x)).all()
+
+
+def test_error_is_that_of_the_inner_products(embed):
+    x, x2 = inputs(5, (10,)), inputs(4, (10,), seed=1)
+    exact = np.asarray(nl.kernel(embed.network).ntk(x, x2))
+    difference = np.asarray(embed(x) @ embed(x2).T) - exact
+    measured = embed.error(x, x2)
+    np.testing.assert_allclose(measured.frobenius, np.linalg.norm(difference) / np.linalg.norm(exact), rtol=1e-4)
+    np.testing.assert_allclose(measured.maximum, np.abs(difference).max() / np.abs(exact).max(), rtol=1e-4)
+
+
+def test_an_input_of_zeros_has_the_features_of_the_bias(embed):
+    x = np.zeros((2, 10), np.float32)
+    assert np.isfinite(np.asarray(embed(x))).all()
+    assert embed.error(x).frobenius < 0.3
+
+
+def test_more_inputs_than_features_are_sketched():
+    """Relative errors of a sketch to about 100 numbers are about 0.1."""
+    found = features(mlp(nn.Relu(), depth=1), 400, input_shape=(1000,))
+    assert found.n_features <= 400
+    assert found.error(inputs(5, (1000,))).frobenius < 0.3
+
+
+def test_more_units_than_fit_are_sketched_at_the_end():
+    found = features(mlp(nn.Relu(), depth=1), 128, input_shape=(10,), units=512)
+    assert found.n_features == 128
+    assert found.error(inputs(5, (10,))).frobenius < 0.3
+
+
+def test_infinite_networks_without_a_limit_are_refused():
+    with pytest.raises(NotImplementedError, match="mean_field"):
+        features(mlp(nn.Relu(), parameterization="mean_field"), 64, input_shape=(10,))
