@@ -99,6 +99,6 @@ def test_unreachable_tolerance_says_what_is(monkeypatch):
     """With a largest budget of 16 in place of 1024 units."""
     for module in ("barron", "proof"):
         monkeypatch.setattr(sys.modules[f"nnlimits.approximation.barron.{module}"], "MOST_UNITS", 16)
-    message = r"tolerance=0.0001 is not reached: 16 units are proved .* needs .* units, more than 16; a tolerance of .* is achievable"
+    message = r"tolerance=0.0001 is not reached: 16 units are proved .* more than 16; a tolerance of .* is achievable"
     with pytest.raises(ValueError, match=message):
         barron(named_target("gaussian", 1), tolerance=1e-4, activation=nn.Step())
