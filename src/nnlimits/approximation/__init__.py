@@ -9,6 +9,7 @@ from nnlimits.approximation.depth_separation import DepthSeparation, depth_separ
 from nnlimits.approximation.derivative_bounds import derivative_bounds
 from nnlimits.approximation.domain import Box
 from nnlimits.approximation.expression import Expression, expression
+from nnlimits.approximation.files import load_network, save_network
 from nnlimits.approximation.from_weights import from_weights
 from nnlimits.approximation.measured_error import MeasuredError, measured_error
 from nnlimits.approximation.minimum_width import minimum_width
@@ -17,20 +18,17 @@ from nnlimits.approximation.piecewise_polynomial_network import approximate_piec
 from nnlimits.approximation.relu_calculus.linear_pieces import linear_pieces, piece_bound, pieces
 from nnlimits.approximation.relu_calculus.relu_network import ReluNetwork
 from nnlimits.approximation.sawtooth import sawtooth
-from nnlimits.approximation.shallow import (
-    Obstruction,
-    PolynomialActivationError,
-    distance_from_polynomials,
-    shallow,
-)
+from nnlimits.approximation.shallow import Obstruction, PolynomialActivationError, distance_from_polynomials, shallow
 from nnlimits.approximation.spectrum import NormalMixture, Spectrum, Waves
 from nnlimits.approximation.target import Target
 from nnlimits.approximation.targets import TARGETS, NamedTarget, named_target
+from nnlimits.approximation.theorems import THEOREMS, approximate
 from nnlimits.approximation.verification import Verified, verify
 from nnlimits.approximation.yarotsky import yarotsky
 
 __all__ = [
     "TARGETS",
+    "THEOREMS",
     "Adversarial",
     "Approximation",
     "BarronConstant",
@@ -50,6 +48,7 @@ __all__ = [
     "Verified",
     "Waves",
     "adversarial_error",
+    "approximate",
     "approximate_piecewise_polynomial",
     "barron",
     "barron_constant",
@@ -60,12 +59,14 @@ __all__ = [
     "expression",
     "from_weights",
     "linear_pieces",
+    "load_network",
     "measured_error",
     "minimum_width",
     "named_target",
     "narrow",
     "piece_bound",
     "pieces",
+    "save_network",
     "sawtooth",
     "sawtooth_distance",
     "shallow",
