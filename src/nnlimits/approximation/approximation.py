@@ -29,6 +29,12 @@ class Approximation:
     certificate: Certificate
     """The theorem's bound of the distance."""
 
+    def __str__(self) -> str:
+        return (
+            f"{self.network!r}\nmeasured at {self.error.points} points: {self.error.sup:.6g} in sup norm, "
+            f"{self.error.l2:.6g} in L^2\n{self.certificate}"
+        )
+
     def __call__(self, x: Float[Array | np.ndarray, "n d"]) -> Float[Array, "n outputs"]:
         """The network's outputs, in the common precision of parameters and points."""
         return compiled(self.network, self.params, x)
@@ -44,7 +50,7 @@ class Approximation:
     @property
     def holds(self) -> bool:
         """Whether the measured distance is below the certificate's bound."""
-        return self.measured <= self.certificate.bound
+        return bool(self.measured <= self.certificate.bound)
 
     def astype(self, dtype: Any) -> "Approximation":
         """The same with parameters of another precision, and the error measured anew."""

@@ -4,17 +4,16 @@ import ast
 import dataclasses
 import functools
 import math
-import operator
 import re
 import warnings
 from collections.abc import Callable
 from typing import Any
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from nnlimits.approximation.expression_words import BINARY, COMPARISONS, CONSTANTS, FUNCTIONS, truth
 from nnlimits.nn.fields import as_integer
 
 _LONGEST = 2000
@@ -22,74 +21,6 @@ _MOST_NODES = 500
 _LARGEST_POWER = 64
 """The largest exponent that is multiplied out."""
 
-CONSTANTS = {"pi": math.pi, "e": math.e}
-"""Numbers with names."""
-
-_ONE = [
-    "sin",
-    "cos",
-    "tan",
-    "arcsin",
-    "arccos",
-    "arctan",
-    "sinh",
-    "cosh",
-    "tanh",
-    "arcsinh",
-    "arccosh",
-    "arctanh",
-    "exp",
-    "exp2",
-    "expm1",
-    "log",
-    "log2",
-    "log10",
-    "log1p",
-    "sqrt",
-    "cbrt",
-    "square",
-    "abs",
-    "sign",
-    "floor",
-    "ceil",
-    "round",
-    "sinc",
-]
-
-FUNCTIONS: dict[str, tuple[Callable[..., Any], int]] = {
-    **{name: (getattr(jnp, name), 1) for name in _ONE},
-    **{f"a{name}": (getattr(jnp, f"arc{name}"), 1) for name in ("sin", "cos", "tan", "sinh", "cosh", "tanh")},
-    "erf": (jax.scipy.special.erf, 1),
-    "sigmoid": (jax.nn.sigmoid, 1),
-    "softplus": (jax.nn.softplus, 1),
-    "relu": (lambda x: jnp.maximum(x, 0.0), 1),
-    "step": (lambda x: jnp.where(x > 0, 1.0, 0.0), 1),
-    "minimum": (jnp.minimum, 2),
-    "min": (jnp.minimum, 2),
-    "maximum": (jnp.maximum, 2),
-    "max": (jnp.maximum, 2),
-    "hypot": (jnp.hypot, 2),
-    "arctan2": (jnp.arctan2, 2),
-    "where": (lambda condition, x, y: jnp.where(_truth(condition), x, y), 3),
-    "clip": (jnp.clip, 3),
-}
-"""Functions with the number of their arguments."""
-
-_BINARY: dict[type, Callable[[Any, Any], Any]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.Div: operator.truediv,
-    ast.Mod: operator.mod,
-}
-_COMPARISONS: dict[type, Callable[[Any, Any], Any]] = {
-    ast.Lt: operator.lt,
-    ast.LtE: operator.le,
-    ast.Gt: operator.gt,
-    ast.GtE: operator.ge,
-    ast.Eq: operator.eq,
-    ast.NotEq: operator.ne,
-}
 _VARIABLE = re.compile(r"x(0|[1-9][0-9]{0,3})")
 
 _Compiled = Callable[[Float[Array, "n d"]], Any]
@@ -206,7 +137,7 @@ class _Reader:
             return self._power(node)
         if isinstance(node.op, ast.BitXor):
             raise self._error(node, "powers are written **, not ^")
-        combine = _BINARY.get(type(node.op))
+        combine = BINARY.get(type(node.op))
         if combine is None:
             raise self._error(node, "this operation cannot be used; use + - * / % and **")
         left, right = self.read(node.left), self.read(node.right)
@@ -229,15 +160,15 @@ class _Reader:
         if isinstance(node.op, ast.UAdd):
             return operand
         if isinstance(node.op, ast.Not):
-            return lambda x: ~_truth(operand(x))
+            return lambda x: ~truth(operand(x))
         raise self._error(node, "this operation cannot be used; use + - * / % and **")
 
     def _compare(self, node: ast.Compare) -> _Compiled:
         for comparison in node.ops:
-            if type(comparison) not in _COMPARISONS:
+            if type(comparison) not in COMPARISONS:
                 raise self._error(node, "comparisons are < <= > >= == and !=")
         parts = [self.read(part) for part in (node.left, *node.comparators)]
-        tests = [_COMPARISONS[type(comparison)] for comparison in node.ops]
+        tests = [COMPARISONS[type(comparison)] for comparison in node.ops]
 
         def holds(x: Float[Array, "n d"]) -> Any:
             values = [part(x) for part in parts]
@@ -249,11 +180,11 @@ class _Reader:
     def _boolop(self, node: ast.BoolOp) -> _Compiled:
         parts = [self.read(part) for part in node.values]
         join = jnp.logical_and if isinstance(node.op, ast.And) else jnp.logical_or
-        return lambda x: functools.reduce(join, (_truth(part(x)) for part in parts))
+        return lambda x: functools.reduce(join, (truth(part(x)) for part in parts))
 
     def _ifexp(self, node: ast.IfExp) -> _Compiled:
         test, one, other = self.read(node.test), self.read(node.body), self.read(node.orelse)
-        return lambda x: jnp.where(_truth(test(x)), one(x), other(x))
+        return lambda x: jnp.where(truth(test(x)), one(x), other(x))
 
     def _call(self, node: ast.Call) -> _Compiled:
         if not isinstance(node.func, ast.Name):
@@ -312,11 +243,6 @@ def _whole_number(node: ast.expr) -> int | None:
     if isinstance(value, bool) or not isinstance(value, int | float) or value != value // 1:
         return None
     return sign * int(value)
-
-
-def _truth(value: Any) -> Any:
-    value = jnp.asarray(value)
-    return value if value.dtype == bool else value != 0
 
 
 def _number(value: Any, dtype: Any) -> Any:

@@ -171,7 +171,7 @@ _LISTED = (
     ),
     Theorem(
         "yarotsky",
-        "deep ReLU networks, epsilon^(-d/n) weights for n bounded derivatives, in up to 3 dimensions (Yarotsky 2017)",
+        "deep ReLU networks, epsilon^(-d/n) weights for n bounded derivatives, in up to 6 dimensions (Yarotsky 2017)",
         ("tolerance", "units", "lipschitz"),
         False,
         _yarotsky,
