@@ -23,6 +23,7 @@ from rich.console import Console
 from rich.table import Table
 
 import nnlimits as nl
+from nnlimits.compute.cholesky import cholesky_in_place
 from nnlimits.presets import mlp
 
 NETWORK = mlp(depth=3, b_std=0.3)
@@ -63,8 +64,9 @@ def exact(x: np.ndarray, y: np.ndarray, x_test: np.ndarray, console: Console) ->
     )
     gram = np.array(kernel(x), np.float64, order="F")
     gram.flat[:: len(gram) + 1] += noise
-    factor = scipy.linalg.cho_factor(gram, lower=True, overwrite_a=True, check_finite=False)
-    weights = scipy.linalg.cho_solve(factor, codes(y))
+    lower = cholesky_in_place(gram)
+    assert lower is not None, "the noise keeps the kernel positive definite"
+    weights = scipy.linalg.cho_solve((lower, True), codes(y), check_finite=False)
     parts = [np.asarray(kernel(x_test[i : i + 1000], x), np.float64) @ weights for i in range(0, len(x_test), 1000)]
     # the centre of the codes is nearly the same for all classes
     return (np.concatenate(parts) + np.eye(10)[y].mean(0)).argmax(1), noise

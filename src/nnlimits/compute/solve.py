@@ -17,6 +17,7 @@ import scipy.sparse.linalg
 from jax.scipy.linalg import cho_solve, solve_triangular
 from jaxtyping import Array, Bool, Float
 
+from nnlimits.compute.cholesky import cholesky_in_place
 from nnlimits.validation import is_traced
 
 Matrix = Float[Array | np.ndarray, "n n"]
@@ -157,10 +158,7 @@ def _host_factor(matrix: np.ndarray, targets: np.ndarray, name: str, remedy: str
 def _host_cholesky(matrix: np.ndarray, jitter: float) -> np.ndarray | None:
     shifted = np.array(matrix.T, order="F")  # a plain copy: the matrix is symmetric, and LAPACK wants columns
     shifted.flat[:: len(shifted) + 1] += jitter
-    try:
-        return scipy.linalg.cholesky(shifted, lower=True, overwrite_a=True, check_finite=False)
-    except np.linalg.LinAlgError:
-        return None
+    return cholesky_in_place(shifted)
 
 
 def _unsolvable(matrix: np.ndarray, name: str, remedy: str) -> str:

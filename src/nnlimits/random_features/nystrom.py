@@ -7,6 +7,7 @@ import numpy as np
 import scipy.linalg
 from jaxtyping import Array, Float, Int
 
+from nnlimits.compute.cholesky import cholesky_in_place
 from nnlimits.compute.precision import adopt, precision_of
 from nnlimits.nn.fields import as_integer
 from nnlimits.random_features.feature_map import FeatureMap
@@ -101,8 +102,8 @@ def _factor(k: np.ndarray, unit: float) -> tuple[np.ndarray, float]:
     while jitter < 0.1:
         shifted = np.array(k, order="F")
         shifted.flat[:: len(k) + 1] += jitter * mean
-        lower, info = scipy.linalg.lapack.dpotrf(shifted, lower=1, overwrite_a=1, clean=1)
-        if info == 0:
+        lower = cholesky_in_place(shifted)
+        if lower is not None:
             return lower, jitter
         jitter *= 10
     raise ValueError(

@@ -8,6 +8,7 @@ import numpy as np
 import scipy.linalg
 from jaxtyping import ArrayLike, Float
 
+from nnlimits.compute.cholesky import cholesky_in_place
 from nnlimits.nn.fields import as_integer
 from nnlimits.progress import Advance, ignore
 from nnlimits.validation import check_finite, check_positive
@@ -137,8 +138,8 @@ class RidgeStatistics:
         n, shift = self.n_examples, self.n_examples * ridge
         shifted = np.array(self._gram, order="F")
         shifted.flat[:: self.n_features + 1] += shift
-        lower, info = scipy.linalg.lapack.dpotrf(shifted, lower=1, overwrite_a=1, clean=0)
-        if info:
+        lower = cholesky_in_place(shifted)
+        if lower is None:
             return None
         offset = self._targets / n
         cross = self._cross - self._sums[:, None] * offset

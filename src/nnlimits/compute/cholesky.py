@@ -1,0 +1,38 @@
+"""Cholesky's factorization on the host, of any size."""
+
+import numpy as np
+import scipy.linalg
+from jaxtyping import Float
+
+_BLOCK = 4096
+"""Columns at once. LAPACK's own routine, as OpenBLAS has it, crashes with several threads somewhere above 14,000 rows."""
+
+
+def cholesky_in_place(matrix: Float[np.ndarray, "n n"], block: int = _BLOCK) -> Float[np.ndarray, "n n"] | None:
+    """The lower factor of a symmetric matrix, in the matrix's own memory; None if it is not positive definite.
+
+    Zero above the diagonal. By blocks of columns, of which LAPACK factorizes the diagonal ones and products of matrices do the rest.
+
+    **Arguments:** `matrix`, in Fortran's order, float32 or float64: its lower triangle counts, and it is overwritten; `block`, how
+    many columns at once.
+    """
+    factorize = scipy.linalg.get_lapack_funcs("potrf", (matrix,))
+    solve = scipy.linalg.get_blas_funcs("trsm", (matrix,))
+    n = len(matrix)
+    for start in range(0, n, block):
+        end = min(start + block, n)
+        corner, failed = factorize(matrix[start:end, start:end], lower=1, clean=1)
+        if failed:
+            return None
+        matrix[start:end, start:end] = corner
+        matrix[:start, start:end] = 0
+        if end == n:
+            break
+        below = solve(
+            1.0, corner, np.asfortranarray(matrix[end:, start:end]), side=1, lower=1, trans_a=1, overwrite_b=1
+        )
+        matrix[end:, start:end] = below
+        for first in range(end, n, block):
+            last = min(first + block, n)
+            matrix[first:, first:last] -= below[first - end :] @ below[first - end : last - end].T
+    return matrix
