@@ -11,10 +11,10 @@ _BLOCK = 4096
 def cholesky_in_place(matrix: Float[np.ndarray, "n n"], block: int = _BLOCK) -> Float[np.ndarray, "n n"] | None:
     """The lower factor of a symmetric matrix, in the matrix's own memory; None if it is not positive definite.
 
-    Zero above the diagonal. By blocks of columns, of which LAPACK factorizes the diagonal ones and products of matrices do the rest.
+    It is zero above the diagonal. LAPACK factorizes diagonal blocks; products of matrices do the rest.
 
-    **Arguments:** `matrix`, in Fortran's order, float32 or float64: its lower triangle counts, and it is overwritten; `block`, how
-    many columns at once.
+    **Arguments:** `matrix`, in Fortran's order, float32 or float64: its lower triangle counts, and it is overwritten; `block`,
+    how many columns at once.
     """
     factorize = scipy.linalg.get_lapack_funcs("potrf", (matrix,))
     solve = scipy.linalg.get_blas_funcs("trsm", (matrix,))
