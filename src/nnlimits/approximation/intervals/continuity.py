@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from nnlimits.approximation.intervals.control import CALLS
 from nnlimits.approximation.intervals.enclose import hashable, read
 from nnlimits.approximation.intervals.interpreter import wide
 from nnlimits.approximation.intervals.interval import Interval, known
@@ -13,17 +14,6 @@ from nnlimits.approximation.intervals.registry import has_rule, rule_of
 _COMPARISONS = {"lt", "le", "gt", "ge", "eq", "ne"}
 _LOGIC = {"and", "or", "not", "is_finite"}
 _JUMPS = {"sign", "floor", "ceil", "round", "rem", "argmax", "argmin"}
-_CALLS = {
-    "jit",
-    "pjit",
-    "closed_call",
-    "core_call",
-    "remat",
-    "remat2",
-    "checkpoint",
-    "custom_jvp_call",
-    "custom_vjp_call",
-}
 _LOOPS = {"scan", "cond", "while"}
 _MATCH = 1e-14
 """Relative size of a jump that is the rounding of constants."""
@@ -63,7 +53,7 @@ def _flatten(jaxpr: Any, constants: Any, arguments: list[_Value], equations: lis
 
     for equation in jaxpr.eqns:
         operands = tuple(read_atom(atom) for atom in equation.invars)
-        if equation.primitive.name in _CALLS:
+        if equation.primitive.name in CALLS:
             body = next(equation.params[name] for name in ("jaxpr", "call_jaxpr") if name in equation.params)
             results = _flatten(getattr(body, "jaxpr", body), getattr(body, "consts", ()), list(operands), equations)
         else:
@@ -98,7 +88,7 @@ def _is_plain(equation: Any) -> bool:
     """Whether a loop holds nothing that could jump."""
     inner = [value for value in equation.params.values() if hasattr(value, "jaxpr") or hasattr(value, "eqns")]
     names = {inside.primitive.name for body in inner for inside in getattr(body, "jaxpr", body).eqns}
-    return not names & (_COMPARISONS | _JUMPS | _LOOPS | _CALLS | {"select_n", "convert_element_type"})
+    return not names & (_COMPARISONS | _JUMPS | _LOOPS | CALLS | {"select_n", "convert_element_type"})
 
 
 def _choice_is_continuous(value: _Value) -> bool:

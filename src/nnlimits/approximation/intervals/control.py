@@ -11,7 +11,7 @@ from nnlimits.approximation.intervals.registry import register
 _BODIES = ("jaxpr", "call_jaxpr", "fun_jaxpr")
 
 
-@register(
+CALLS = (
     "jit",
     "pjit",
     "closed_call",
@@ -23,6 +23,10 @@ _BODIES = ("jaxpr", "call_jaxpr", "fun_jaxpr")
     "custom_vjp_call",
     "custom_vjp_call_jaxpr",
 )
+"""Primitives that evaluate a program of their own, once."""
+
+
+@register(*CALLS)
 def call(equation: Any, *operands: Interval) -> list[Interval]:
     """What is inside."""
     body = next(equation.params[name] for name in _BODIES if name in equation.params)
