@@ -8,15 +8,23 @@ import pytest
 from nnlimits import nn
 from nnlimits.approximation.intervals import is_continuous
 
+
+def looped(step) -> object:
+    """A function that repeats `step` three times in a loop of JAX."""
+    return lambda x: jax.lax.scan(lambda carry, _: (step(carry), None), x, length=3)[0]
+
+
 CONTINUOUS = [
     nn.Relu(), nn.LeakyRelu(), nn.ABRelu(0.3, -2.0), nn.HardTanh(), nn.Softplus(), nn.Mish(), nn.Gelu(), nn.Elu(), nn.Selu(),
     lambda x: jnp.where(x > 1, x**2, 2 * x - 1),
     lambda x: jnp.where(x <= 1.5, jnp.sin(x), jnp.sin(1.5) + (x - 1.5)),
     lambda x: jnp.max(jnp.abs(x), axis=1),
+    looped(lambda x: jnp.sin(2 * x)),
 ]  # fmt: skip
 UNKNOWN = [
     nn.Step(), nn.Sign(), jnp.floor, lambda x: jnp.where(x > 1, x**2, 2 * x), lambda x: (x > 0) * 1.0,
     lambda x: jnp.where(x[:, :1] > 0, x[:, 1:] * 0, x[:, 1:]),
+    looped(jnp.floor), looped(jax.jit(lambda x: x + jnp.sign(x))),
 ]  # fmt: skip
 
 

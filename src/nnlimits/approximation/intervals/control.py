@@ -10,18 +10,19 @@ from nnlimits.approximation.intervals.registry import register
 
 _BODIES = ("jaxpr", "call_jaxpr", "fun_jaxpr")
 
-
-CALLS = (
-    "jit",
-    "pjit",
-    "closed_call",
-    "core_call",
-    "remat",
-    "remat2",
-    "checkpoint",
-    "custom_jvp_call",
-    "custom_vjp_call",
-    "custom_vjp_call_jaxpr",
+CALLS = frozenset(
+    {
+        "jit",
+        "pjit",
+        "closed_call",
+        "core_call",
+        "remat",
+        "remat2",
+        "checkpoint",
+        "custom_jvp_call",
+        "custom_vjp_call",
+        "custom_vjp_call_jaxpr",
+    }
 )
 """Primitives that evaluate a program of their own, once."""
 
