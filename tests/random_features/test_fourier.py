@@ -47,6 +47,18 @@ def test_many_rows_in_stripes_equal_few():
     np.testing.assert_array_equal(np.asarray(embed(x))[2500:2600], embed(x[2500:2600]))
 
 
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_threads_share_the_rows(threads, monkeypatch):
+    x = np.random.default_rng(1).normal(size=(3001, 5)).astype(np.float32)
+    embed = fourier_features(5, 512, key=KEY)
+    monkeypatch.setattr("nnlimits.random_features.rows.processors", lambda: threads)
+    monkeypatch.setattr("nnlimits.random_features.rows.STRIPE_ENTRIES", 2**17)
+    angles = 2 * np.pi * x.astype(np.float64) @ embed.frequencies.T
+    expected = np.hstack([np.cos(angles), np.sin(angles)]) / 16
+    # angles of up to 30 radians in single precision
+    np.testing.assert_allclose(embed(x), expected, atol=30 * np.finfo(np.float32).eps / 16)
+
+
 def test_differentiable_under_jax():
     embed = fourier_features(5, 16, key=KEY)
     gradient = jax.grad(lambda x: embed(x[None]).sum())(jnp.ones(5))

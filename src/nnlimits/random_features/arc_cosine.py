@@ -14,7 +14,7 @@ from scipy.spatial.distance import cdist
 from nnlimits.nn.fields import as_flag, as_integer
 from nnlimits.random_features.feature_map import RandomFeatureMap
 from nnlimits.random_features.randomness import generator
-from nnlimits.random_features.rows import blocks, by_rows
+from nnlimits.random_features.rows import by_rows
 from nnlimits.random_features.stationary import frequencies, orthogonal_frequencies
 from nnlimits.validation import check_inputs, check_same_dtype
 
@@ -52,8 +52,8 @@ class ArcCosineFeatures(RandomFeatureMap):
         if x.shape[1] != d:
             raise ValueError(f"x must have {d} columns, as the neurons have weights; received shape {tuple(x.shape)}")
         weights, scales = self.weights.T.astype(x.dtype, order="C"), self.scales.astype(x.dtype)
-        arguments = self.order, weights, scales
-        return by_rows(partial(_on_host, *arguments), partial(_on_device, *arguments), x, self.n_features)
+        on_host, on_device = partial(_on_host, self.order, scales), partial(_on_device, self.order, weights, scales)
+        return by_rows(weights, on_host, on_device, x, self.n_features)
 
     def exact_kernel(self, x1: Any, x2: Any = None) -> Float[np.ndarray, "n1 n2"]:
         """`arc_cosine_kernel` of this order."""
@@ -64,17 +64,14 @@ class ArcCosineFeatures(RandomFeatureMap):
         return ArcCosineFeatures(self.order, self.weights[draws], self.scales[draws] * scales)
 
 
-def _on_host(order: int, weights: np.ndarray, scales: np.ndarray, x: np.ndarray, features: np.ndarray) -> None:
-    np.matmul(x, weights, out=features)
-    for block in blocks(*features.shape):
-        outputs = features[block]
-        if order == 0:
-            np.greater(outputs, 0, out=outputs, casting="unsafe")
-        else:
-            np.maximum(outputs, 0, out=outputs)
-        if order == 2:
-            np.square(outputs, out=outputs)
-        outputs *= scales
+def _on_host(order: int, scales: np.ndarray, outputs: np.ndarray) -> None:
+    if order == 0:
+        np.greater(outputs, 0, out=outputs, casting="unsafe")
+    else:
+        np.maximum(outputs, 0, out=outputs)
+    if order == 2:
+        np.square(outputs, out=outputs)
+    outputs *= scales
 
 
 @partial(jax.jit, static_argnums=0)

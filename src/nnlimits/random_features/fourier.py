@@ -11,9 +11,9 @@ from jaxtyping import Array, Float
 from nnlimits.nn.fields import as_flag, as_integer
 from nnlimits.random_features.feature_map import RandomFeatureMap
 from nnlimits.random_features.randomness import generator
-from nnlimits.random_features.rows import blocks, by_rows
+from nnlimits.random_features.rows import by_rows
 from nnlimits.random_features.stationary import Stationary, frequencies, orthogonal_frequencies
-from nnlimits.random_features.turns import cosine, full_turn, sine
+from nnlimits.random_features.turns import cosine, full_turn, sine, traced_cosine, traced_sine
 from nnlimits.validation import check_inputs
 
 
@@ -49,10 +49,9 @@ class FourierFeatures(RandomFeatureMap):
         if x.shape[1] != d:
             raise ValueError(f"x must have {d} columns, as the frequencies have; received shape {tuple(x.shape)}")
         scales = self.scales.astype(x.dtype)
-        host, device = (
-            (turn * self.frequencies.T).astype(x.dtype, order="C") for turn in (full_turn(x.dtype), 2 * np.pi)
-        )
-        return by_rows(partial(_on_host, host, scales), partial(_on_device, device, scales), x, self.n_features)
+        turns = self.frequencies.T.astype(x.dtype, order="C")
+        angles = (full_turn(x.dtype) * self.frequencies.T).astype(x.dtype, order="C")
+        return by_rows(angles, partial(_on_host, scales), partial(_on_device, turns, scales), x, self.n_features)
 
     def exact_kernel(self, x1: Any, x2: Any = None) -> Float[Array | np.ndarray, "n1 n2"]:
         """The stationary kernel; arguments and errors as of `Stationary`."""
@@ -63,17 +62,17 @@ class FourierFeatures(RandomFeatureMap):
         return FourierFeatures(self.kernel, self.frequencies[draws], self.scales[draws] * scales)
 
 
-def _on_host(frequencies: np.ndarray, scales: np.ndarray, x: np.ndarray, features: np.ndarray) -> None:
-    angles, m = x @ frequencies, len(scales)
-    for block in blocks(len(x), m):
-        for start, wave in ((0, cosine), (m, sine)):
-            np.multiply(wave(angles[block]), scales, out=features[block, start : start + m])
+def _on_host(scales: np.ndarray, features: np.ndarray) -> None:
+    m = len(scales)
+    angles = features[:, :m].copy()
+    for start, wave in ((0, cosine), (m, sine)):
+        np.multiply(wave(angles), scales, out=features[:, start : start + m])
 
 
 @jax.jit
 def _on_device(frequencies: Any, scales: Any, x: Float[Array, "n d"]) -> Float[Array, "n features"]:
-    angles = x @ frequencies
-    return jnp.concatenate([jnp.cos(angles), jnp.sin(angles)], 1) * jnp.tile(scales, 2)
+    turns = x @ frequencies
+    return jnp.concatenate([traced_cosine(turns) * scales, traced_sine(turns) * scales], 1)
 
 
 def fourier_features(

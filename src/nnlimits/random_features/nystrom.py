@@ -15,10 +15,9 @@ from nnlimits.random_features.leverage import OVERSAMPLING, Kernel, approximate_
 from nnlimits.random_features.randomness import generator
 from nnlimits.validation import check_inputs
 
-BLOCK_ENTRIES = 2**20
-"""Of the kernel between examples and landmarks, computed at a time."""
-BLOCK_ROWS = 1024
-"""At least so many examples at a time."""
+BLOCK_ENTRIES = 2**21
+"""Of the kernel between examples and landmarks, computed at a time: so many that the threads of the kernel's products and of the
+triangular solve seldom wait for each other."""
 
 
 class NystromFeatures(FeatureMap):
@@ -52,7 +51,7 @@ class NystromFeatures(FeatureMap):
         landmarks, lower = self.landmarks.astype(x.dtype), np.asfortranarray(self.lower, x.dtype)
         solve = scipy.linalg.get_blas_funcs("trsm", (lower,))
         features = np.empty((len(x), m), x.dtype)
-        step = max(BLOCK_ROWS, BLOCK_ENTRIES // m)
+        step = max(1, BLOCK_ENTRIES // m)
         for start in range(0, len(x), step):
             block = features[start : start + step]
             block[:] = self.kernel(x[start : start + step], landmarks)

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float
 from scipy.spatial.distance import cdist
 
 from nnlimits.nn.fields import choice_field
-from nnlimits.random_features.rows import blocks, by_rows
+from nnlimits.random_features.rows import by_rows
 from nnlimits.validation import check_finite, check_inputs, check_same_dtype, is_traced
 
 LAWS = ("gaussian", "laplacian", "matern12", "matern32", "matern52")
@@ -82,7 +82,7 @@ class Stationary(eqx.Module):
         # one product gives <x, z> - |x|^2 / 2 - |z|^2 / 2
         left = _with_half_squares(x1, centre, scale, (1, 2))
         right = np.ascontiguousarray(_with_half_squares(x2, centre, scale, (2, 1)).T)
-        return by_rows(partial(_exponential_of_product, right), partial(_exponential, right), left, len(x2))
+        return by_rows(right, _exponential_in_place, partial(_exponential, right), left, len(x2))
 
     def _by_differences(self, x1: np.ndarray, x2: np.ndarray) -> np.ndarray:
         metric = "cityblock" if self.law == "laplacian" else "euclidean"
@@ -110,12 +110,9 @@ def _with_half_squares(x: np.ndarray, centre: np.ndarray, scale: np.ndarray, pla
     return table
 
 
-def _exponential_of_product(right: np.ndarray, left: np.ndarray, kernel: np.ndarray) -> None:
-    np.matmul(left, right, out=kernel)
-    for block in blocks(*kernel.shape):
-        exponent = kernel[block]
-        np.minimum(exponent, 0, out=exponent)
-        np.exp(exponent, out=exponent)
+def _exponential_in_place(exponents: np.ndarray) -> None:
+    np.minimum(exponents, 0, out=exponents)
+    np.exp(exponents, out=exponents)
 
 
 def _exponential(right: Any, left: Array) -> Array:
