@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import scipy.linalg
 
-from nnlimits.compute.cholesky import cholesky_in_place
+from nnlimits.compute.cholesky import cholesky_in_place, inverse_diagonal
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -24,6 +24,16 @@ def test_indefinite_matrices_have_none(place: int) -> None:
     matrix = np.asfortranarray(np.eye(100))
     matrix[place, place] = -1
     assert cholesky_in_place(matrix, 32) is None
+
+
+@pytest.mark.parametrize("block", [7, 64, 1024])
+def test_diagonal_of_the_inverse(block: int) -> None:
+    root = np.random.default_rng(0).standard_normal((200, 220))
+    matrix = np.asfortranarray(root @ root.T / 200 + np.eye(200))
+    expected = np.diagonal(np.linalg.inv(matrix))
+    lower = cholesky_in_place(matrix)
+    assert lower is not None
+    np.testing.assert_allclose(inverse_diagonal(lower, block), expected, rtol=1e-12)
 
 
 @pytest.mark.slow

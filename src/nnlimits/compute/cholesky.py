@@ -1,4 +1,4 @@
-"""Cholesky's factorization on the host, of any size."""
+"""Cholesky's factorization on the host, of any size, and what follows from it."""
 
 import numpy as np
 import scipy.linalg
@@ -36,3 +36,21 @@ def cholesky_in_place(matrix: Float[np.ndarray, "n n"], block: int = _BLOCK) -> 
             last = min(first + block, n)
             matrix[first:, first:last] -= below[first - end :] @ below[first - end : last - end].T
     return matrix
+
+
+def inverse_diagonal(lower: Float[np.ndarray, "n n"], block: int = 1024) -> Float[np.ndarray, " n"]:
+    """The diagonal of the inverse of the matrix with this lower factor, in memory of `n` by `block` numbers.
+
+    **Arguments:** `lower`, zero above the diagonal, float32 or float64; `block`, how many columns of its inverse at once.
+    """
+    solve = scipy.linalg.get_blas_funcs("trsm", (lower,))
+    n = len(lower)
+    diagonal = np.zeros(n, lower.dtype)
+    for start in range(0, n, block):
+        width = min(block, n - start)
+        # columns of the inverse are zero above the diagonal
+        columns = np.zeros((n - start, width), lower.dtype, order="F")
+        columns[:width] = np.eye(width)
+        columns = solve(1.0, np.asfortranarray(lower[start:, start:]), columns, lower=1, overwrite_b=1)
+        diagonal[start : start + width] = np.einsum("ij,ij->j", columns, columns)
+    return diagonal

@@ -17,7 +17,7 @@ import scipy.sparse.linalg
 from jax.scipy.linalg import cho_solve, solve_triangular
 from jaxtyping import Array, Bool, Float
 
-from nnlimits.compute.cholesky import cholesky_in_place
+from nnlimits.compute.cholesky import cholesky_in_place, inverse_diagonal
 from nnlimits.validation import is_traced
 
 Matrix = Float[Array | np.ndarray, "n n"]
@@ -58,10 +58,7 @@ class Factor(eqx.Module):
         """The diagonal of `(matrix + jitter I)^{-1}`, without the rest of it."""
         if is_traced(self.lower):
             return jnp.square(self.whiten(jnp.eye(len(self.lower), dtype=self.lower.dtype))).sum(0)
-        lower = _double(self.lower)
-        (invert,) = scipy.linalg.get_lapack_funcs(("trtri",), (lower,))
-        inverse, _ = invert(lower, lower=1)
-        return np.einsum("ij,ij->j", inverse, inverse)
+        return inverse_diagonal(_double(self.lower))
 
 
 def factorize(matrix: Matrix, targets: Columns, *, name: str = "the Gram matrix", remedy: str = "noise") -> Factor:

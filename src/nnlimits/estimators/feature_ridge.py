@@ -28,7 +28,8 @@ from nnlimits.random_features import (
     uniform_landmarks,
 )
 from nnlimits.random_features.features import KERNELS
-from nnlimits.random_features.ridge import RidgeSolution, RidgeStatistics
+from nnlimits.random_features.ridge import RidgeStatistics
+from nnlimits.random_features.ridge_regression import RidgeSolution
 from nnlimits.validation import check_positive
 
 Examples = Float[np.ndarray, "n ..."]
@@ -214,7 +215,7 @@ class FeatureRidge(BaseEstimator):
                 solution = self._statistics.solve(self.noise / self.n_seen_)
             calibration = self._calibrate(solution)
             # the factor is as large as the statistics, and no longer needed
-            self._found["solved"] = Solved(solution._replace(lower=np.empty((0, 0))), calibration)
+            self._found["solved"] = Solved(solution.without_factor(), calibration)
         return self._found["solved"]
 
     def _calibrate(self, solution: RidgeSolution) -> float:

@@ -9,7 +9,7 @@ from sklearn.base import ClassifierMixin, RegressorMixin
 from nnlimits.estimators import inputs
 from nnlimits.estimators.calibration import fit_temperature, probabilities
 from nnlimits.estimators.feature_ridge import PARAMETERS, FeatureRidge, precision
-from nnlimits.random_features.ridge import RidgeSolution
+from nnlimits.random_features.ridge_regression import RidgeSolution
 
 Array = Float[np.ndarray, "..."]
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from nnlimits.random_features import activations, combinators, convolution, dense, pooling
 from nnlimits.random_features.arc_cosine import ArcCosineFeatures, arc_cosine_features, arc_cosine_kernel
+from nnlimits.random_features.dual_ridge import DualRidge, DualSolution, ridge_on_rows
 from nnlimits.random_features.feature_map import FeatureMap, RandomFeatureMap
 from nnlimits.random_features.features import FeatureError, NetworkFeatures, features
 from nnlimits.random_features.fourier import FourierFeatures, fourier_features
@@ -26,7 +27,8 @@ from nnlimits.random_features.nystrom import (
     nystrom_features,
     uniform_landmarks,
 )
-from nnlimits.random_features.ridge import RidgeSolution, RidgeStatistics
+from nnlimits.random_features.ridge import RidgeStatistics
+from nnlimits.random_features.ridge_regression import RidgeRegression, RidgeSolution
 from nnlimits.random_features.rules import feature_rule
 from nnlimits.random_features.stationary import Stationary
 
@@ -42,6 +44,8 @@ __all__ = [
     "ArcCosineFeatures",
     "ArcCosineRandomFeatures",
     "Certificate",
+    "DualRidge",
+    "DualSolution",
     "FeatureError",
     "FeatureMap",
     "FourierFeatures",
@@ -54,6 +58,7 @@ __all__ = [
     "NystromTransformer",
     "RandomFeatureMap",
     "RandomFourierFeatures",
+    "RidgeRegression",
     "RidgeSolution",
     "RidgeStatistics",
     "Stationary",
@@ -70,6 +75,7 @@ __all__ = [
     "leverage_weighted",
     "nystrom_features",
     "ridge_leverage_scores",
+    "ridge_on_rows",
     "uniform_landmarks",
 ]
 
