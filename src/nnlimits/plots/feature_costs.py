@@ -6,7 +6,8 @@ from matplotlib.figure import Figure
 
 from nnlimits.plots.style import COLORS, legend, new_figure, plain_logarithmic, title
 
-_LOOKS = {"random": ("orange", "s", "random features"), "Nystrom": ("blue", "o", "Nyström")}
+_LOOKS = {"random": ("orange", "s", "random features", (5, 5)), "Nystrom": ("blue", "o", "Nyström", (-5, -13))}
+"""Colour, marker, name, and where the number of features stands, in points from the marker."""
 
 Measurement = tuple[str, str, int, float, float]
 """A kernel's name, "exact", "random" or "Nystrom", the number of features, seconds, and the error on test rows."""
@@ -24,15 +25,18 @@ def feature_costs(measurements: Sequence[Measurement], name: str) -> Figure:
         (exact,) = [row for row in mine if row[1] == "exact"]
         axis.axhline(exact[4], color=COLORS["theory"], linewidth=1.1, linestyle="--")
         axis.plot(exact[3], exact[4], "*", color=COLORS["theory"], markersize=13, label=f"exact, {exact[2]:,} rows")
-        for method, (color, marker, label) in _LOOKS.items():
+        for method, (color, marker, label, place) in _LOOKS.items():
             rows = [row for row in mine if row[1] == method]
             if not rows:
                 continue
             axis.plot([r[3] for r in rows], [r[4] for r in rows], marker + "-", color=COLORS[color], label=label)
             for row in rows:
-                axis.annotate(f"{row[2]:,}", (row[3], row[4]), (4, 5), textcoords="offset points", fontsize=8.5)
+                side = "left" if place[0] > 0 else "right"
+                style = {"fontsize": 8.5, "color": COLORS[color], "ha": side}
+                axis.annotate(f"{row[2]:,}", (row[3], row[4]), place, textcoords="offset points", **style)
         axis.set(xscale="log", xlabel="seconds to learn and predict", ylabel="test RMSE (targets of unit variance)")
+        axis.margins(x=0.12, y=0.1)
         plain_logarithmic(axis.xaxis)
-        title(axis, f"{name}: {kernel} kernel")
+        title(axis, f"{name}: {kernel}")
         legend(axis)
     return figure
