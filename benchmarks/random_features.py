@@ -6,8 +6,8 @@
 `speed`: the same work (examples, columns, features, precision) by `RBFSampler` and by `fourier_features`, by `Nystroem` and by
 `nystrom_features`, in turns in one process; the best of the rounds, and the error of either against the exact Gaussian kernel.
 
-`costs`: one regression set (`X`, `y`, `train0`, `test0`, `train1`, ...), ridge regression with the Gaussian kernel and with the NTK
-of three hidden layers, exactly, by Nystrom and by random features of several sizes: seconds to learn and to predict, and how
+`costs`: one regression set (`X`, `y`, `train0`, `test0`, `train1`, ...), ridge regression with the Gaussian kernel and with the
+NTK of three hidden layers, exactly, by Nystrom and by random features of several sizes: seconds to learn and to predict, and how
 far the root mean squared error on the test rows is from the exact kernel's. The regularisation is that of the exact kernel's
 least generalised cross-validation error on up to 2,000 of the training rows. Errors of small sets are means over splits, with
 random features drawn anew; seconds are the best of them. What takes less than five seconds is done at least twice, so that

@@ -15,7 +15,7 @@ ROWS = [
 def test_one_panel_for_each_kernel():
     figure = feature_costs(ROWS, "concrete")
     first, second = figure.axes
-    assert first.get_title(loc="left") == "concrete: Gaussian kernel"
+    assert first.get_title(loc="left") == "concrete: Gaussian"
     assert [text.get_text() for text in first.get_legend().get_texts()] == [
         "exact, 900 rows",
         "random features",

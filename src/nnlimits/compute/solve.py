@@ -18,6 +18,7 @@ from jax.scipy.linalg import cho_solve, solve_triangular
 from jaxtyping import Array, Bool, Float
 
 from nnlimits.compute.cholesky import cholesky_in_place, inverse_diagonal
+from nnlimits.compute.traced_cholesky import traced_cholesky
 from nnlimits.validation import is_traced
 
 Matrix = Float[Array | np.ndarray, "n n"]
@@ -180,7 +181,7 @@ def _warn(message: str) -> None:
 
 
 def _attempt(matrix: Array, targets: Array, jitter: Array) -> tuple[Float[Array, "n n"], Bool[Array, ""]]:
-    lower = jnp.linalg.cholesky(add_to_diagonal(matrix, jitter))
+    lower = traced_cholesky(add_to_diagonal(matrix, jitter))
     return lower, _is_solved(matrix, jitter, targets, cho_solve((lower, True), targets))
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import scipy.linalg
 from jaxtyping import ArrayLike, Float, Int
 
+from nnlimits.compute.cholesky import cholesky_in_place, inverse_diagonal
 from nnlimits.nn.fields import as_integer
 from nnlimits.random_features.feature_map import RandomFeatureMap
 from nnlimits.random_features.randomness import generator
@@ -44,17 +45,15 @@ def _inverse_diagonal(k: np.ndarray, shift: float) -> np.ndarray:
     """The diagonal of `(K + shift I)^{-1}`."""
     shifted = np.array(k, order="F")
     shifted.flat[:: len(k) + 1] += shift
-    try:
-        lower = scipy.linalg.cholesky(shifted, lower=True, overwrite_a=True, check_finite=False)
-    except np.linalg.LinAlgError:
+    lower = cholesky_in_place(shifted)
+    if lower is None:
         least = float(np.finfo(np.float64).eps * len(k) * np.trace(k) / len(k) ** 2)
         raise ValueError(
             f"the matrix plus n ridge I is not positive definite at this ridge, {shift / len(k):.3g}: it is not a kernel "
             f"matrix, or the ridge is below its rounding errors; in float64 a ridge above {least:.1g} would do, in float32 "
             f"one above {least * 1e9:.1g}"
-        ) from None
-    inverse, _ = scipy.linalg.lapack.dtrtri(lower, lower=1)
-    return np.einsum("ij,ij->j", inverse, inverse)
+        )
+    return inverse_diagonal(lower)
 
 
 class LeverageSample(NamedTuple):
