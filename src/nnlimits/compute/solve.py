@@ -181,7 +181,7 @@ def _warn(message: str) -> None:
 
 
 def _attempt(matrix: Array, targets: Array, jitter: Array) -> tuple[Float[Array, "n n"], Bool[Array, ""]]:
-    lower = traced_cholesky(add_to_diagonal(matrix, jitter))
+    lower = traced_cholesky(jnp.asarray(add_to_diagonal(matrix, jitter)))
     return lower, _is_solved(matrix, jitter, targets, cho_solve((lower, True), targets))
 
 
