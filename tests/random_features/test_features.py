@@ -54,6 +54,26 @@ def test_error_falls_as_the_root_of_the_number_of_features(name, kernel):
     assert abs(fitted_rate(counts, np.array(errors)).slope + 0.5) < 0.21
 
 
+@pytest.mark.parametrize("kernel", ["ntk", pytest.param("nngp", marks=pytest.mark.slow)])
+def test_every_direction_of_the_kernel_has_the_error_of_independent_features(kernel):
+    """Of N independent Gaussian features, the matrix between n examples is of the Wishart law: whitened, its squared error is
+    `(|P|^2 + tr(P)^2) / N` on average, with the whitened kernel P. Measured ratios are 0.9 to 1.3 for three hidden layers, and over
+    three keys err by 5%; without a sketch at the end it was 4.6 for the NTK.
+    """
+    network, x = mlp(nn.Relu(), depth=3), inputs(60, (10,), dtype=np.float64)
+    exact = np.asarray(getattr(nl.kernel(network), kernel)(x), np.float64)
+    values, vectors = np.linalg.eigh(exact)
+    whitening = vectors / np.sqrt(values + 1e-3 * values.mean())
+    expected = whitening.T @ exact @ whitening
+    found = []
+    for seed in range(3):
+        embed = features(network, 1024, kernel=kernel, input_shape=(10,), key=jax.random.key(seed))
+        z = np.asarray(embed(x.astype(np.float32)), np.float64)
+        found.append(np.linalg.norm(whitening.T @ (z @ z.T - exact) @ whitening) ** 2)
+    ratio = np.mean(found) * 1024 / (np.linalg.norm(expected) ** 2 + np.trace(expected) ** 2)
+    assert 0.6 < ratio < 1.6
+
+
 @pytest.fixture(scope="module")
 def embed():
     return features(mlp(nn.Relu(), depth=1), 64, input_shape=(10,))
