@@ -136,8 +136,8 @@ def features(
 ) -> NetworkFeatures:
     """Random features whose inner products are the NNGP or the NTK of a network (Zandieh et al. 2021; Han et al. 2022).
 
-    The error falls as `n_features^-1/2`; the bias is of the order of one over the units that each nonlinearity has. Every input is a
-    feature of its own if they are at most half of `n_features`, and is part of a random projection otherwise. Real
+    The error falls as `n_features^-1/2`; the bias is of the order of one over the units that each nonlinearity has. Every input
+    is a feature of its own if they are at most half of `n_features`, and is part of a random projection otherwise. Real
     hyper-parameters of the network must be known, not traced.
 
     At few positions every nonlinearity has as many units as there are features, and all are sketched at the end. Then in every
@@ -156,7 +156,7 @@ def features(
 
     **Returns:** a `NetworkFeatures`: call it on examples; `.n_features` of them, `.error(probe)` their measured error.
 
-    **Raises:** `TypeError` or `ValueError` for arguments out of range, among them too few features for the network at many positions;
+    **Raises:** `TypeError` or `ValueError` for arguments out of range, among them too few features at many positions;
     `NotImplementedError` for a layer without random features.
     """
     if not isinstance(network, nn.Layer):

@@ -73,9 +73,9 @@ def with_units(plan: Plan) -> Plan:
 
     A random feature that is kept as it is has an error of its own, and brings those of the layers before. If all features that
     fit are kept, each of the layers' terms has only its share of them, whatever its part of the kernel. If there are more units
-    than fit, and all are sketched at the end, every direction of the kernel has the error of independent features, and those of the
-    layers, which fall with the number of units. So it is done where units cost little, at few positions, and there are several
-    terms.
+    than fit, and all are sketched at the end, every direction of the kernel has the error of independent features, and those
+    of the layers, which fall with the number of units. So it is done where units cost little, at few positions, and there are
+    several terms.
 
     **Raises:** `ValueError` if no unit fits, with the least number of features that would do.
     """
