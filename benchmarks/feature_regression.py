@@ -13,7 +13,7 @@ FOLDER holds one NPZ file a table: `X`, `y`, and rows `train0`, `test0`, `train1
 - independent: as many random Gaussian features with exactly the kernel as their covariance, which cannot be computed without it.
   They show what good features lose by owing nothing to the data.
 
-Every method has the noise of its own least generalised cross-validation error on the training rows, up to 2,000 of them; test rows
+Every method has the noise of its own least generalised cross-validation error on up to 2,000 of the training rows; test rows
 choose nothing. The ratio is that of root mean squared errors on test rows, each to the exact kernel's in the same split. All is
 solved by Gram matrices of the training rows, as these are fewer than features, or hardly more.
 """
