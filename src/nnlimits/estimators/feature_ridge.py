@@ -66,9 +66,9 @@ PARAMETERS = """
 
     **Attributes:** `network_`; `approximation_`, "random" or "nystrom"; `features_`, the features of standardised examples;
     `coef_`, their weights, and `intercept_`; `noise_`; `effective_dimension_`, how many parameters were fitted;
-    `validation_error_`, the generalised cross-validation error, as a part of the targets' variance; `kernel_error_`, the distance of
-    the features' kernel from the exact one on up to 256 of the examples (a `KernelError`, computed when it is first asked for);
-    `n_seen_`, how many examples were learned from; `input_shape_`, `n_features_in_` and `feature_names_in_`.
+    `validation_error_`, the generalised cross-validation error, as a part of the targets' variance; `kernel_error_`, the distance
+    of the features' kernel from the exact one on up to 256 of the examples (a `KernelError`, computed when it is first asked
+    for); `n_seen_`, how many examples were learned from; `input_shape_`, `n_features_in_` and `feature_names_in_`.
 
     Features have the precision of the `X` that came first: single for float32, otherwise double. Single takes half of the time.
     Where there are not many more examples than features, `InfiniteNetRegressor` and `InfiniteNetClassifier` compute the exact
