@@ -13,7 +13,7 @@ FOLDER holds one NPZ file a table: `X`, `y`, and rows `train0`, `test0`, `train1
 - independent: as many random Gaussian features with exactly the kernel as their covariance, which cannot be computed without it.
   They show what good features lose by owing nothing to the data.
 
-Every method has the noise of its own least generalised cross-validation error on up to 2,000 of the training rows; test rows
+Every method has the noise of its own least generalised cross-validation error on up to 2,000 distinct training rows; test rows
 choose nothing. The ratio is that of root mean squared errors on test rows, each to the exact kernel's in the same split. All is
 solved by Gram matrices of the training rows, as these are fewer than features, or hardly more.
 """
@@ -87,10 +87,14 @@ def load(path: pathlib.Path, split: int) -> Problem:
     return Problem(x[train], y[train], x[test], y[test])
 
 
-def chosen_noise(gram: np.ndarray, y: np.ndarray) -> tuple[float, float]:
-    """The noise of the least generalised cross-validation error, and its effective dimension, on the first rows."""
-    values, vectors = np.linalg.eigh(gram[:TUNING_ROWS, :TUNING_ROWS])
-    y = y[:TUNING_ROWS]
+def chosen_noise(gram: np.ndarray, x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
+    """The noise of the least generalised cross-validation error, and its effective dimension, on the first distinct rows.
+
+    A row that is repeated would be predicted by its copies, however little noise there is.
+    """
+    rows = np.sort(np.unique(x, axis=0, return_index=True)[1])[:TUNING_ROWS]
+    values, vectors = np.linalg.eigh(gram[np.ix_(rows, rows)])
+    y = y[rows]
     values, rotated = values.clip(0), vectors.T @ (y - y.mean())
     noises = NOISES * np.mean(np.diagonal(gram))
 
@@ -105,7 +109,7 @@ def chosen_noise(gram: np.ndarray, y: np.ndarray) -> tuple[float, float]:
 def measured(make: Callable[[], Matrices], problem: Problem) -> Measured:
     start = time.perf_counter()
     gram, cross, features = make()
-    noise, dimension = chosen_noise(gram, problem.y)
+    noise, dimension = chosen_noise(gram, problem.x, problem.y)
     shifted = np.array(gram, order="F")
     shifted.flat[:: len(gram) + 1] += noise
     lower = cholesky_in_place(shifted)
@@ -143,7 +147,7 @@ def leverage(pool: Any, problem: Problem, count: int, key: Any) -> Matrices:
     """By the scores at the noise that the pool's own kernel has."""
     x, y = problem.x[:TUNING_ROWS], problem.y[:TUNING_ROWS]
     z = np.asarray(pool(x))
-    noise, _ = chosen_noise(z @ z.T, y)
+    noise, _ = chosen_noise(z @ z.T, x, y)
     return by_features(rf.leverage_weighted(pool, x, count, noise / len(x), key=key), problem)
 
 
