@@ -17,11 +17,11 @@ NETWORK = nn.Sequential(nn.Dense(1, b_std=0.3), nn.Relu(), nn.Dense(1))
 
 
 def regressor(**parameters) -> NTKFeatureRegressor:
-    return NTKFeatureRegressor(NETWORK, **{"n_features": FEATURES, **parameters})
+    return NTKFeatureRegressor(NETWORK, **{"n_features": FEATURES, "approximation": "random", **parameters})
 
 
 def classifier(**parameters) -> NTKFeatureClassifier:
-    return NTKFeatureClassifier(NETWORK, **{"n_features": FEATURES, **parameters})
+    return NTKFeatureClassifier(NETWORK, **{"n_features": FEATURES, "approximation": "random", **parameters})
 
 
 def exact_predictions(problem, noise: float, kernel: str) -> np.ndarray:
@@ -41,6 +41,16 @@ def test_all_examples_as_landmarks_are_exact_kernel_ridge_regression(problem, ke
     assert model.kernel_error_.frobenius < 1e-6
     copy = pickle.loads(pickle.dumps(model))
     np.testing.assert_array_equal(copy.predict(problem.x_test), model.predict(problem.x_test))
+
+
+def test_landmarks_where_there_are_some_and_the_kernel_costs_little(problem):
+    model = regressor(approximation="auto", noise=0.1).fit(problem.x, problem.y)
+    assert model.approximation_ == "nystrom"
+    np.testing.assert_allclose(model.predict(problem.x_test), exact_predictions(problem, 0.1, "ntk"), atol=1e-6)
+    few = regressor(approximation="auto").partial_fit(problem.x[:20], problem.y[:20])
+    assert few.approximation_ == "random"
+    few = regressor(approximation="auto", n_features=16).partial_fit(problem.x[:20], problem.y[:20])
+    assert (few.approximation_, few.features_.n_features) == ("nystrom", 16)
 
 
 @pytest.mark.slow
@@ -140,6 +150,7 @@ def test_images():
     labels = images.mean((1, 2, 3)) > 0
     network = nn.Sequential(nn.Conv(1, (3, 3)), nn.Relu(), nn.GlobalAvgPool(), nn.Dense(1))
     model = NTKFeatureClassifier(network, n_features=512, standardize=False).fit(images[:40], labels[:40])
+    assert model.approximation_ == "random"
     assert model.score(images[40:], labels[40:]) > 0.8
 
 
@@ -148,13 +159,12 @@ def test_images():
     [
         ({"n_features": 0}, "n_features must be a positive integer; received 0"),
         ({"kernel": "rbf"}, "kernel must be one of 'ntk', 'nngp'"),
-        ({"approximation": "exact"}, "approximation must be one of 'random', 'nystrom'"),
+        ({"approximation": "exact"}, "approximation must be one of 'auto', 'random', 'nystrom'"),
         ({"noise": 0.0}, "noise must be finite and positive"),
         ({"noise": "small"}, "noise must be"),
         ({"batch_size": 0}, 'batch_size must be a positive integer, or "auto"'),
         ({"network": "resnet"}, "network must be an expression of nnlimits.nn"),
         ({"network": "mlp", "depth": (1, 2)}, "depth must be a positive integer"),
-        ({"network": "mlp", "n_features": 3, "depth": 8}, "features"),
     ],
     ids=str,
 )
@@ -185,7 +195,7 @@ def test_refusals_of_examples(problem):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("approximation", ["random", "nystrom"])
+@pytest.mark.parametrize("approximation", ["auto", "random", "nystrom"])
 @pytest.mark.parametrize("estimator", [regressor, classifier])
 def test_check_estimator(estimator, approximation):
     with warnings.catch_warnings():

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from feature_networks import mlp
+from feature_networks import IMAGES, mlp
 
 from nnlimits import nn
 from nnlimits.random_features import features
@@ -16,12 +16,20 @@ def embed():
 
 
 def test_too_few_features_say_how_many_it_takes():
+    shape = (6, 6, 2)
     with pytest.raises(ValueError, match=r"n_features must be at least \d+ .*received 3") as error:
-        features(mlp(nn.Relu(), depth=2), 3, input_shape=(10,))
+        features(IMAGES["flat"], 3, input_shape=shape)
     least = int(str(error.value).split("at least ")[1].split()[0])
-    assert features(mlp(nn.Relu(), depth=2), least, input_shape=(10,)).n_features <= least
+    assert features(IMAGES["flat"], least, input_shape=shape).n_features <= least
     with pytest.raises(ValueError, match="at least"):
-        features(mlp(nn.Relu(), depth=2), least - 1, input_shape=(10,))
+        features(IMAGES["flat"], least - 1, input_shape=shape)
+
+
+def test_any_number_of_features_will_do_without_positions():
+    for count in (1, 3):
+        found = features(mlp(nn.Relu(), depth=2), count, input_shape=(10,))
+        assert found.n_features == count
+        assert np.isfinite(np.asarray(found(np.ones((2, 10), np.float32)))).all()
 
 
 @pytest.mark.parametrize(

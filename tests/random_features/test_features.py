@@ -7,6 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scipy.special
+import scipy.stats
 from feature_networks import DENSE, IMAGES, estimates, inputs, mlp, shape_of
 
 import nnlimits as nl
@@ -41,17 +43,78 @@ def test_mean_over_keys_is_the_exact_kernel(name, kernel):
     assert (np.abs(found.mean(0) - exact) < allowed).all()
 
 
-@pytest.mark.parametrize(("name", "kernel"), _cases({("relu", "ntk"), ("sequence", "ntk")}))
-def test_error_falls_as_the_root_of_the_number_of_features(name, kernel):
-    """Root mean squares over keys at two numbers of features: their logarithms err by 0.14, the slope over a factor of 16 by
-    0.07; allowed are three times that.
+def test_an_activation_that_jumps_has_the_derivative_of_where_it_has_one():
+    """`phi' = 1/2 + 1[u > 0.3] / 2` almost everywhere, as automatic differentiation has it in finite networks: its moments from
+    the bivariate normal distribution. Tolerances as above.
     """
-    counts = np.array([48.0, 768.0])
+    network = mlp(nn.Elementwise(lambda x: jnp.where(x > 0.3, x + 1, x / 2), kinks=(0.3,)), depth=1)
+    x = inputs(5, (10,), dtype=np.float64)
+    covariance = 1.3**2 * x @ x.T / 10 + 0.2**2
+    std = np.sqrt(np.diagonal(covariance))
+    above = scipy.special.ndtr(-0.3 / std)
+    both = np.diag(above)
+    for i, j in zip(*np.triu_indices(5, 1), strict=True):
+        pair = covariance[np.ix_([i, j], [i, j])]
+        both[i, j] = both[j, i] = scipy.stats.multivariate_normal(cov=pair).cdf([-0.3, -0.3])
+    slopes = (1 + above[:, None] + above + both) / 4
+    exact = np.asarray(nl.kernel(network).nngp(x)) + slopes * covariance
+    embed = features(network, 768, input_shape=(10,))
+    found = estimates(embed, x.astype(np.float32), [jax.random.key(seed) for seed in range(24)])
+    allowed = 5 * found.std(0) / np.sqrt(len(found)) + 0.01 * np.abs(exact).max()
+    assert (np.abs(found.mean(0) - exact) < allowed).all()
+
+
+@pytest.mark.parametrize(("name", "kernel"), _cases({("relu", "ntk"), ("sequence", "ntk")}))
+def test_error_falls_as_the_root_of_the_number_of_features(name, kernel, record_property):
+    """Root mean squares over 24 keys, at numbers of features a factor of 16 apart: by the bootstrap the slope has a standard
+    error of 0.02 to 0.05, allowed are three times that.
+    """
+    counts = np.array([48.0, 192.0, 768.0])
     errors = []
     for count in counts:
         exact, found = measured(name, kernel, int(count))
-        errors.append(np.linalg.norm(found - exact, axis=(1, 2)))
-    assert abs(fitted_rate(counts, np.array(errors)).slope + 0.5) < 0.21
+        errors.append(np.linalg.norm(found - exact, axis=(1, 2)) / np.linalg.norm(exact))
+    rate = fitted_rate(counts, np.array(errors))
+    record_property("slope", f"{rate.slope:.3f} [{rate.low:.3f}, {rate.high:.3f}], {rate.errors[-1]:.4f} at 768")
+    assert abs(rate.slope + 0.5) < 0.15
+
+
+@pytest.mark.parametrize("kernel", ["ntk", pytest.param("nngp", marks=pytest.mark.slow)])
+def test_every_direction_of_the_kernel_has_the_error_of_independent_features(kernel):
+    """Of N independent Gaussian features, the matrix between n examples is of the Wishart law: whitened, its squared error
+    is `(|P|^2 + tr(P)^2) / N` on average, with the whitened kernel P. Measured ratios are 0.9 to 1.3 for three hidden layers, and
+    over three keys err by 5%; without a sketch at the end it was 4.6 for the NTK.
+    """
+    network, x = mlp(nn.Relu(), depth=3), inputs(60, (10,), dtype=np.float64)
+    exact = np.asarray(getattr(nl.kernel(network), kernel)(x), np.float64)
+    values, vectors = np.linalg.eigh(exact)
+    whitening = vectors / np.sqrt(values + 1e-3 * values.mean())
+    expected = whitening.T @ exact @ whitening
+    found = []
+    for seed in range(3):
+        embed = features(network, 1024, kernel=kernel, input_shape=(10,), key=jax.random.key(seed))
+        z = np.asarray(embed(x.astype(np.float32)), np.float64)
+        found.append(np.linalg.norm(whitening.T @ (z @ z.T - exact) @ whitening) ** 2)
+    ratio = np.mean(found) * 1024 / (np.linalg.norm(expected) ** 2 + np.trace(expected) ** 2)
+    assert 0.6 < ratio < 1.6
+
+
+@pytest.mark.slow
+def test_what_interpolation_by_features_loses():
+    """Independent Gaussian features add `v y^T K^{-1} y / (N - n - 1)` to the mean squared error of interpolation, on average;
+    those of a network 1.1 to 1.2 times that, as measured. The mean over 40 keys and 30 test inputs errs by some 10%.
+    """
+    network, (n, count) = mlp(nn.Relu(), depth=2, b_std=0.3), (30, 256)
+    x = inputs(60, (10,), dtype=np.float64)
+    exact = np.asarray(nl.kernel(network).ntk(x), np.float64)
+    y = np.random.default_rng(1).standard_normal(n)
+    solved = np.linalg.solve(exact[:n, :n], np.column_stack([y, exact[:n, n:]]))
+    left = np.diagonal(exact)[n:] - np.einsum("ij,ij->j", exact[:n, n:], solved[:, 1:])
+    predicted, expected = exact[n:, :n] @ solved[:, 0], left * (y @ solved[:, 0]) / (count - n - 1)
+    embed = features(network, count, input_shape=(10,))
+    grams = estimates(embed, x.astype(np.float32), [jax.random.key(seed) for seed in range(40)])
+    found = np.array([gram[n:, :n] @ np.linalg.solve(gram[:n, :n], y) for gram in grams])
+    assert 0.75 < np.mean((found - predicted) ** 2) / np.mean(expected) < 1.6
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,7 @@ from nnlimits.estimators import inputs
 from nnlimits.estimators.candidates import candidates, check_takes
 from nnlimits.estimators.layout import InputStandardization, input_standardization, layout, unstandardized
 from nnlimits.estimators.reservoir import Reservoir
+from nnlimits.kernels.load import work_of_a_pair
 from nnlimits.random_features import (
     KernelError,
     NetworkFeatures,
@@ -35,7 +36,7 @@ from nnlimits.validation import check_positive
 Examples = Float[np.ndarray, "n ..."]
 Outputs = Float[np.ndarray, "n o"]
 
-APPROXIMATIONS = ("random", "nystrom")
+APPROXIMATIONS = ("auto", "random", "nystrom")
 BATCH_ENTRIES = 2**24
 """Of features in a batch, where its size is left open."""
 PROBE_ROWS = 256
@@ -54,7 +55,8 @@ PARAMETERS = """
     - `approximation`: "random", features that owe nothing to the data (Zandieh et al. 2021; Han et al. 2022), or "nystrom", the
       kernel's projection onto as many examples, drawn from the first batch (Rudi et al. 2015). Nystrom's has the smaller error of
       as many features, and none where all examples are taken; each example costs `n_features` entries of the exact kernel,
-      which is little for networks of dense layers and much for convolutions.
+      which is little for networks of dense layers and much for convolutions. "auto" is "nystrom" where an entry costs little and
+      there are examples to draw from, all of `fit`, or `n_features` in the first batch of `partial_fit`; otherwise "random".
     - `noise`: the variance of the noise on the targets, in units of the standardised targets, as of `InfiniteNetRegressor`;
       "auto" takes that of the least generalised cross-validation error.
     - `standardize`: whether each feature (each channel, if there are positions) is given mean zero and unit variance first.
@@ -63,11 +65,11 @@ PARAMETERS = """
     - `progress`: whether to show a bar of the batches; `None` for "if a person is watching".
     - `random_state`: for the features, and for the examples that are kept to measure errors by.
 
-    **Attributes:** `network_`; `features_`, the features of standardised examples; `coef_`, their weights, and
-    `intercept_`; `noise_`; `effective_dimension_`, how many parameters were fitted; `validation_error_`, the generalised
-    cross-validation error, as a part of the targets' variance; `kernel_error_`, the distance of the features' kernel from the
-    exact one on up to 256 of the examples (a `KernelError`, computed when it is first asked for); `n_seen_`, how many
-    examples were learned from; `input_shape_`, `n_features_in_` and `feature_names_in_`.
+    **Attributes:** `network_`; `approximation_`, "random" or "nystrom"; `features_`, the features of standardised examples;
+    `coef_`, their weights, and `intercept_`; `noise_`; `effective_dimension_`, how many parameters were fitted;
+    `validation_error_`, the generalised cross-validation error, as a part of the targets' variance; `kernel_error_`, the distance
+    of the features' kernel from the exact one on up to 256 of the examples (a `KernelError`, computed when it is first asked
+    for); `n_seen_`, how many examples were learned from; `input_shape_`, `n_features_in_` and `feature_names_in_`.
 
     Features have the precision of the `X` that came first: single for float32, otherwise double. Single takes half of the time.
     Where there are not many more examples than features, `InfiniteNetRegressor` and `InfiniteNetClassifier` compute the exact
@@ -98,6 +100,7 @@ class FeatureRidge(BaseEstimator):
     """The common part of `NTKFeatureRegressor` and `NTKFeatureClassifier`."""
 
     network_: nnlimits.nn.Layer
+    approximation_: str
     features_: NetworkFeatures | NystromFeatures
     n_seen_: int
     n_features_in_: int
@@ -116,7 +119,7 @@ class FeatureRidge(BaseEstimator):
         depth: Any = 3,
         activation: Any = "relu",
         kernel: Any = "ntk",
-        approximation: Any = "random",
+        approximation: Any = "auto",
         noise: Any = "auto",
         standardize: Any = True,
         batch_size: Any = "auto",
@@ -171,8 +174,8 @@ class FeatureRidge(BaseEstimator):
             self._found["error"] = kernel_error(np.asarray(exact), z @ z.T)
         return self._found["error"]
 
-    def _begin(self, x: Examples, outputs: int, dtype: Any) -> None:
-        """Choose the features, by parameters and first examples."""
+    def _begin(self, x: Examples, outputs: int, dtype: Any, landmarks: int) -> None:
+        """Choose the features, by parameters and first examples; they serve as landmarks if they are so many."""
         network = candidates(self.network, self.depth, self.activation, None, None, rank=x.ndim - 1)[0]
         check_takes(network, x)
         random = check_random_state(self.random_state)
@@ -180,14 +183,21 @@ class FeatureRidge(BaseEstimator):
         entries = layout(network, x.shape[1:])
         standard = (input_standardization if self.standardize else unstandardized)(x, entries)
         self.network_, self._standard, self._dtype = network, standard, dtype
+        self.approximation_ = self._chosen_approximation(x, landmarks)
         self.features_ = self._feature_map(x, key)
         self._statistics = RidgeStatistics(self.features_.n_features, outputs)
         self._reservoir = Reservoir(np.empty((0, *x.shape[1:]), dtype), np.empty((0, outputs)), random)
         self.n_seen_ = 0
 
+    def _chosen_approximation(self, x: Examples, landmarks: int) -> str:
+        if self.approximation != "auto":
+            return self.approximation
+        cheap = work_of_a_pair(self.network_, x.shape[1:]) == 1
+        return "nystrom" if cheap and len(x) >= landmarks else "random"
+
     def _feature_map(self, x: Examples, key: Any) -> NetworkFeatures | NystromFeatures:
         """The features of standardised examples, the first of which are `x` before."""
-        if self.approximation == "random":
+        if self.approximation_ == "random":
             return features(self.network_, self.n_features, kernel=self.kernel, input_shape=x.shape[1:], key=key)
         landmarks = x[uniform_landmarks(len(x), min(self.n_features, len(x)), key=key)]
         kernel = OneKernel(self.network_, self.kernel)

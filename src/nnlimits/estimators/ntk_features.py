@@ -1,4 +1,4 @@
-"""Infinitely wide networks for data too large for a Gram matrix, by random features of their kernels."""
+"""Infinitely wide networks for data too large for a Gram matrix, by features of their kernels."""
 
 from typing import Any
 
@@ -17,9 +17,9 @@ Array = Float[np.ndarray, "..."]
 class NTKFeatureRegressor(RegressorMixin, FeatureRidge):
     """Regression by an infinitely wide network, in time and memory that do not need the Gram matrix.
 
-    Ridge regression on random features of the network's NTK or NNGP (Zandieh et al. 2021; Han et al. 2022), which is kernel ridge
-    regression with the kernel of the features: the exact kernel, to a measured error. All that is kept of the examples is the
-    covariance of their features, so they may come in batches.
+    Ridge regression on features of the network's NTK or NNGP, random ones (Zandieh et al. 2021; Han et al. 2022) or Nystrom's,
+    which is kernel ridge regression with the kernel of the features: the exact kernel, to a measured error. All that is kept of
+    the examples is the covariance of their features, so they may come in batches.
     """
 
     _vector: bool
@@ -33,7 +33,7 @@ class NTKFeatureRegressor(RegressorMixin, FeatureRidge):
         **Raises:** `ValueError` for a parameter out of range, too few features for the network, NaN (with its place), a column
         that is not numeric (by its name), or shapes that do not match; `NotImplementedError` for a layer without random features.
         """
-        self._learn(X, y, first=True)
+        self._learn(X, y, first=True, landmarks=1)
         self._solved()
         return self
 
@@ -44,7 +44,7 @@ class NTKFeatureRegressor(RegressorMixin, FeatureRidge):
 
         **Arguments:** and **Raises:** as `fit`.
         """
-        self._learn(X, y, first=not self._is_begun())
+        self._learn(X, y, first=not self._is_begun(), landmarks=self.n_features)
         return self
 
     def predict(self, X: Any) -> Array:
@@ -55,13 +55,13 @@ class NTKFeatureRegressor(RegressorMixin, FeatureRidge):
         outputs = self._outputs(X)
         return outputs[:, 0] if self._vector else outputs
 
-    def _learn(self, X: Any, y: Any, *, first: bool) -> None:
+    def _learn(self, X: Any, y: Any, *, first: bool, landmarks: int) -> None:
         self._check_parameters()
         x = inputs.features(self, X, reset=first)
         y = inputs.targets(y, len(x))
         table = y.reshape(len(y), -1)
         if first:
-            self._begin(x, table.shape[1], precision(X))
+            self._begin(x, table.shape[1], precision(X), landmarks)
             self._vector = y.ndim == 1
         elif table.shape[1] != self._statistics.n_outputs:
             raise ValueError(f"y must have {self._statistics.n_outputs} outputs, as before; received {table.shape[1]}")
@@ -76,9 +76,10 @@ class NTKFeatureRegressor(RegressorMixin, FeatureRidge):
 class NTKFeatureClassifier(ClassifierMixin, FeatureRidge):
     """Classification by an infinitely wide network, in time and memory that do not need the Gram matrix.
 
-    Ridge regression of one-hot codes on random features of the network's NTK or NNGP (Zandieh et al. 2021; Han et al. 2022),
-    which is kernel ridge regression with the kernel of the features: the exact kernel, to a measured error. All that is kept
-    of the examples is the covariance of their features, and 1,000 of them for calibration, so they may come in batches.
+    Ridge regression of one-hot codes on features of the network's NTK or NNGP, random ones (Zandieh et al. 2021; Han et al.
+    2022) or Nystrom's, which is kernel ridge regression with the kernel of the features: the exact kernel, to a measured error.
+    All that is kept of the examples is the covariance of their features, and 1,000 of them for calibration, so they may come in
+    batches.
     Probabilities are the softmax of the outputs at a temperature fitted to leave-one-out predictions (Guo et al. 2017).
     """
 
@@ -97,7 +98,7 @@ class NTKFeatureClassifier(ClassifierMixin, FeatureRidge):
         self._check_parameters()
         x = inputs.features(self, X, reset=True)
         self.classes_, labels = inputs.classes_and_labels(y, len(x))
-        self._begin(x, len(self.classes_), precision(X))
+        self._begin(x, len(self.classes_), precision(X), 1)
         self._add(x, np.eye(len(self.classes_))[labels])
         self._solved()
         return self
@@ -122,7 +123,7 @@ class NTKFeatureClassifier(ClassifierMixin, FeatureRidge):
         labels = _numbered(y, known, len(x))
         if first:
             self.classes_ = known
-            self._begin(x, len(known), precision(X))
+            self._begin(x, len(known), precision(X), self.n_features)
         self._add(x, np.eye(len(known))[labels])
         return self
 

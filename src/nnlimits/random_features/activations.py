@@ -9,11 +9,11 @@ from jaxtyping import Array
 
 from nnlimits import nn
 from nnlimits.random_features.draws import Draw
-from nnlimits.random_features.linear_part import Values, has_gradients, homogeneous, linear_part
+from nnlimits.random_features.folding import folded_columns, folded_sketch, folded_units
+from nnlimits.random_features.linear_part import Values, has_gradients, has_jumps, homogeneous, linear_part
 from nnlimits.random_features.random_matrices import gaussian_rows, spherical_mean_ratio, spherical_rows
 from nnlimits.random_features.rules import Scope, feature_rule, require_gaussian
 from nnlimits.random_features.sketch import joined, projected
-from nnlimits.random_features.srht import srht
 from nnlimits.random_features.state import Block, Features
 
 
@@ -24,6 +24,7 @@ def _activation(layer: nn.Activation, features: Features, scope: Scope) -> Featu
     Random units `u_k = <g_k, f>` are jointly Gaussian with covariance K, so their `rest(u_k)` are features of what the linear
     part leaves of K', and `(phi'(u_k) - slope) <r_k, t>`, with random orthogonal rows `r_k` and features t of Theta, those of
     what it leaves of Theta'. Both are unbiased, given the features before. The linear part multiplies all features by a slope.
+    That is the mean of phi' unless the activation jumps: then all of phi' is left to the random units, in Theta' alone.
     """
     require_gaussian(layer, features)
     require_no_gains(layer, features)
@@ -33,10 +34,11 @@ def _activation(layer: nn.Activation, features: Features, scope: Scope) -> Featu
     rest = value - _of_units(constant) - _of_units(linear.slope) * units
     blocks = [*_linear_blocks(features, linear.slope), _constant(features, constant)]
     blocks.append(Block(rest / math.sqrt(scope.units), 1.0, 0.0))
-    if not has_gradients(layer):
+    jumps = has_jumps(layer)
+    if jumps or not has_gradients(layer):
         blocks = [block._replace(ntk=0.0) for block in blocks]
-    elif scope.ntk:
-        blocks.append(_product(slope - _of_units(linear.slope), features, scope))
+    if scope.ntk and has_gradients(layer):
+        blocks.append(_product(slope if jumps else slope - _of_units(linear.slope), features, scope))
     return dataclasses.replace(features, blocks=tuple(b for b in blocks if b.nngp or b.ntk), gaussian=False)
 
 
@@ -52,19 +54,27 @@ def require_no_gains(layer: nn.Layer, features: Features) -> None:
 def _random_units(layer: nn.Activation, features: Features, scope: Scope, constant: Values) -> tuple[Array, Values]:
     """Units of the infinite network at random, with the NNGP as their covariance, and the mean of the activation at them.
 
-    They are Gaussian, or, for homogeneous activations, drawn by leverage.
+    They are Gaussian, or, for homogeneous activations, drawn by leverage; of many features, by Hadamard transforms.
     """
     parts = features.nngp_blocks()
     columns = sum(part.shape[-1] for part in parts)
+    if min(columns, scope.units) > _MULTIPLIED:
+        units = folded_units(joined(parts), scope.units, scope.draws)
+        ratio = spherical_mean_ratio(folded_columns(columns, scope.units)) if homogeneous(layer) else 1.0
+        return units, ratio * constant
     if homogeneous(layer):
         rows = scope.draws.take(Draw(spherical_rows, (scope.units, columns)))
         return projected(parts, rows), spherical_mean_ratio(columns) * constant
     return projected(parts, scope.draws.take(Draw(gaussian_rows, (scope.units, columns)))), constant
 
 
+_MULTIPLIED = 512
+"""Up to so many features or units, random units come from a matrix, whose rows are easily drawn orthogonal."""
+
+
 def _product(slope: Array, features: Features, scope: Scope) -> Block:
     """Features of `E[slope slope'] Theta`: each random slope times a random projection of the features of Theta."""
-    projections = srht(joined(features.ntk_blocks()), scope.units, scope.draws)
+    projections = folded_sketch(joined(features.ntk_blocks()), scope.units, scope.draws)
     return Block(slope * projections, 0.0, 1.0)
 
 

@@ -15,7 +15,7 @@ from nnlimits.kernels import Kernel
 from nnlimits.nn.fields import as_integer
 from nnlimits.progress import Advance, ignore
 from nnlimits.random_features.draws import drawn
-from nnlimits.random_features.interpret import Plan, asked, compiled, widest
+from nnlimits.random_features.interpret import Plan, asked, compiled, with_units
 from nnlimits.validation import check_inputs, check_same_dtype, is_traced
 
 KERNELS = ("ntk", "nngp")
@@ -119,7 +119,8 @@ class NetworkFeatures(eqx.Module):
 
     def _rows_at_once(self, n: int, itemsize: int) -> int:
         positions = math.prod(self.plan.input_shape[:-1])
-        size = itemsize * max(self.n_features, positions * min(self.n_features, 10 * self.plan.units))
+        width = max(self.plan.units, min(self.n_features, 10 * self.plan.units))
+        size = itemsize * max(self.n_features, positions * width)
         most = 2 ** max(0, int(math.log2(_BATCH_BYTES / size)))
         return min(most, 2 ** math.ceil(math.log2(n)))
 
@@ -135,20 +136,27 @@ def features(
 ) -> NetworkFeatures:
     """Random features whose inner products are the NNGP or the NTK of a network (Zandieh et al. 2021; Han et al. 2022).
 
-    The error falls as `n_features^-1/2`. It is smallest for networks of few nonlinearities, as these share the features; the
-    bias is of the order of one over the units that each has. Every input is a feature of its own if they are at most half of
-    `n_features`, and is part of a random projection otherwise. Real hyper-parameters of the network must be known, not traced.
+    The error falls as `n_features^-1/2`; the bias is of the order of one over the units that each nonlinearity has. Every input
+    is a feature of its own if they are at most half of `n_features`, and is part of a random projection otherwise. Real
+    hyper-parameters of the network must be known, not traced.
 
-    The cost of n examples is that of `n units n_features` multiplications for each nonlinearity and position.
+    At few positions every nonlinearity has as many units as there are features, and all are sketched at the end. Then in every
+    direction of the kernel the error is nearly that of independent Gaussian features with exactly this kernel K. N such features
+    add `v(x) y^T K^{-1} y / (N - n - 1)` to the mean squared error at x of n targets y that are interpolated, where `v(x)` is
+    the variance of x that K leaves, given the n examples (by the mean of an inverse Wishart matrix): a part `n / (N - n - 1)` of
+    the error, if targets are of the kernel's law. Where this is much, take `nystrom_features`, which are exact for `n <= N`.
+
+    The cost of n examples is that of `n units n_features` multiplications for each nonlinearity and position, or of
+    `n units^{3/2}` where there are more than 512 units.
 
     **Arguments:** `network`, an expression of `nnlimits.nn`; `n_features`, the number of features not to exceed; `input_shape`,
     the shape of one example, without the batch axis; `kernel`, `"ntk"` or `"nngp"`; `key`, a JAX random key, that of seed 0 if
-    absent; `units`, how many random units each nonlinearity has: by default as many as `n_features` holds; if there are more, the
-    features are sketched at the end.
+    absent; `units`, how many random units each nonlinearity has: by default `n_features`, or at many positions as many as
+    `n_features` holds; if there are more than it holds, the features are sketched at the end.
 
     **Returns:** a `NetworkFeatures`: call it on examples; `.n_features` of them, `.error(probe)` their measured error.
 
-    **Raises:** `TypeError` or `ValueError` for arguments out of range, among them too few features for the depth;
+    **Raises:** `TypeError` or `ValueError` for arguments out of range, among them too few features at many positions;
     `NotImplementedError` for a layer without random features.
     """
     if not isinstance(network, nn.Layer):
@@ -169,7 +177,7 @@ def features(
             "nn.GlobalAvgPool() and an nn.Dense"
         )
     plan = Plan(network, shape, kernel, _parameterization(network), n_features, max(n_features // 2, 1), 1)
-    plan = widest(plan) if units is None else plan._replace(units=as_integer("units", 1, units))
+    plan = with_units(plan) if units is None else plan._replace(units=as_integer("units", 1, units))
     count, draws = asked(plan)
     return NetworkFeatures(plan, drawn(jax.random.key(0) if key is None else _as_key(key), draws), count)
 

@@ -1,5 +1,6 @@
 """The features of a network as a pure function of its inputs and of what has been drawn, and how wide its layers can be."""
 
+import math
 from functools import partial
 from typing import Any, NamedTuple
 
@@ -11,7 +12,7 @@ from nnlimits import nn
 from nnlimits.random_features.dense import contracted, input_features
 from nnlimits.random_features.draws import Draw, Draws, Reader, Recorder
 from nnlimits.random_features.rules import Scope, feature_rule
-from nnlimits.random_features.sketch import narrowed, sketched
+from nnlimits.random_features.sketch import fitted, narrowed
 from nnlimits.random_features.state import Features
 
 
@@ -39,7 +40,7 @@ def evaluate(plan: Plan, draws: Draws, x: Float[Array, "n *shape"]) -> Float[Arr
     parts = after.ntk_blocks() if ntk else after.nngp_blocks()
     if not parts:
         return jnp.zeros((x.shape[0], 1), x.dtype)
-    return sketched(parts, plan.most, draws)
+    return fitted(parts, plan.most, draws)
 
 
 def _begun(plan: Plan, scope: Scope, x: Array) -> Features:
@@ -67,17 +68,42 @@ def asked(plan: Plan) -> tuple[int, list[Draw]]:
     return shape[-1], recorder.asked
 
 
+def with_units(plan: Plan) -> Plan:
+    """The plan with the number of units that makes its error small, found from the network alone.
+
+    A random feature that is kept as it is has an error of its own, and brings those of the layers before. If all features that
+    fit are kept, each of the layers' terms has only its share of them, whatever its part of the kernel. If there are more units
+    than fit, and all are sketched at the end, every direction of the kernel has the error of independent features, and those
+    of the layers, which fall with the number of units. So it is done where units cost little, at few positions, and there are
+    several terms.
+
+    **Raises:** `ValueError` if no unit fits, with the least number of features that would do.
+    """
+    units = _OVERSAMPLING * plan.most // math.prod(plan.input_shape[:-1])
+    terms = _wanted(plan, 2) - _wanted(plan, 1)
+    if terms > 1 and terms * units >= 2 * plan.most:
+        return plan._replace(units=units)
+    return widest(plan)
+
+
+_OVERSAMPLING = 1
+"""Units for each feature: their errors are then a quarter of the sketch's."""
+
+
+def _wanted(plan: Plan, units: int) -> int:
+    """The features of a plan with so many units, if nothing is sketched at the end."""
+    return asked(plan._replace(units=units, most=_UNBOUNDED))[0]
+
+
 def widest(plan: Plan) -> Plan:
     """The plan with as many units as its number of features allows, with no sketch at the end.
 
     **Raises:** `ValueError` if it allows for none, with the least number that does.
     """
 
-    def wanted(units: int) -> int:
-        return asked(plan._replace(units=units, most=_UNBOUNDED))[0]
-
-    if wanted(1) > plan.most:
+    if _wanted(plan, 1) > plan.most:
         plan = plan._replace(inputs=1)
+    wanted = partial(_wanted, plan)
     least = wanted(1)
     if least > plan.most:
         raise ValueError(

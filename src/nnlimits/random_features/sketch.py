@@ -9,7 +9,7 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from nnlimits.random_features.draws import Draws
-from nnlimits.random_features.srht import srht
+from nnlimits.random_features.folding import folded_sketch
 from nnlimits.random_features.state import Block, Features
 from nnlimits.random_features.views import Themselves, View
 
@@ -32,10 +32,23 @@ def joined(parts: Parts) -> Float[Array, "n *positions width"]:
     return parts[0] if len(parts) == 1 else jnp.concatenate(parts, axis=-1)
 
 
-def sketched(parts: Parts, width: int, draws: Draws) -> Float[Array, "n *positions _"]:
-    """At most `width` features, whose inner products are those of all parts together, but for a random error (`srht`)."""
-    together = joined(parts)
-    return srht(together, width, draws) if together.shape[-1] > width else together
+def fitted(parts: Parts, width: int, draws: Draws) -> Float[Array, "n *positions _"]:
+    """At most `width` features, whose inner products are those of all parts together, but for a random error.
+
+    If they are too many, the narrowest parts stay as they are, as long as they take no more than half of the width: those are
+    the inputs and constants, in which most of the kernel is. All others are sketched together.
+    """
+    if sum(part.shape[-1] for part in parts) <= width:
+        return joined(parts)
+    kept, others, left = [], [], width // 2
+    for part in sorted(parts, key=lambda part: part.shape[-1]):
+        if part.shape[-1] <= left:
+            kept.append(part)
+            left -= part.shape[-1]
+        else:
+            others.append(part)
+    taken = sum(part.shape[-1] for part in kept)
+    return joined([*kept, folded_sketch(joined(others), width - taken, draws)])
 
 
 def narrowed(features: Features, width: int, draws: Draws, view: View = Themselves()) -> Features:
