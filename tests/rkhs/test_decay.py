@@ -70,7 +70,7 @@ def rough(power, coefficient):
 def test_smooth_kernels_have_no_power():
     """Also steep ones, which are not resolved on wide intervals and seem to have odd powers of the angle there.
 
-    Two of these rates, the polynomial and steep networks of error functions were once given a power, by fits that were not compared.
+    Two of these rates and the polynomial were once given a power, by fits that were not compared.
     """
     others = [lambda x1, x2: (x1 @ x2.T) ** 4 + (1 + x1 @ x2.T) ** 2 / 4, lambda x1, x2: np.arcsin(0.99 * x1 @ x2.T)]
     for kernel in (gaussian, *map(steep, (6.28348791584537, 35.0, 195.0, 2000.0)), *others):

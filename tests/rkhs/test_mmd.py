@@ -73,6 +73,14 @@ def test_seed_and_symmetry():
     assert rkhs.biased_squared_mmd(gaussian, x, x) == pytest.approx(0, abs=1e-12)
 
 
+def test_prints_in_a_line():
+    x = RNG.standard_normal((10, 2))
+    printed = repr(rkhs.mmd_test(gaussian, x, x + 1, permutations=500))
+    assert printed.startswith("MMDTest(statistic=")
+    assert printed.endswith("null=<array of shape (500,)>)")
+    assert "residuals=<array of shape (10, 2)>" in repr(rkhs.kernel_ridge(gaussian, x, x, ridge=1.0))
+
+
 def test_bad_input():
     x = RNG.standard_normal((10, 2))
     with pytest.raises(ValueError, match="two examples or more; received 10 and 1"):

@@ -11,6 +11,8 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 import nnlimits
+from nnlimits.kernels import Kernel
+from nnlimits.nn.fields import as_integer
 from nnlimits.presets import mlp
 from nnlimits.random_features.arc_cosine import arc_cosine_features
 from nnlimits.random_features.feature_map import FeatureMap, RandomFeatureMap
@@ -171,7 +173,7 @@ class NystromTransformer(FeatureTransformer):
     of a stationary kernel; `sampling`, "uniform", or "leverage" to draw landmarks by their leverage scores; `ridge`, the
     regularisation `lambda` of `(K + n lambda I)` that the scores are for; `random_state`.
 
-    A transformer is pickled with its kernel: a method such as `nnlimits.kernel(net).ntk` cannot be, a function of a module can.
+    A transformer is pickled with its kernel: `nnlimits.kernel(net).ntk` and functions of a module can be, a lambda cannot.
 
     **Attributes:** `features_`, the features as a function; `n_features_in_` and `feature_names_in_`.
     """
@@ -194,7 +196,9 @@ class NystromTransformer(FeatureTransformer):
         self.random_state = random_state
 
     def _make(self, x: Table, key: Any) -> FeatureMap:
-        kernel = self.kernel
+        kernel, count = self.kernel, min(as_integer("n_features", 1, self.n_features), len(x))
+        if isinstance(kernel, Kernel):
+            raise TypeError("kernel must be one of a network's two kernels: nnlimits.kernel(network).ntk or .nngp")
         if isinstance(kernel, str):
             if kernel not in LAWS:
                 raise ValueError(
@@ -202,7 +206,6 @@ class NystromTransformer(FeatureTransformer):
                 )
             scaled = isinstance(self.lengthscale, str) and self.lengthscale == "scale"
             kernel = Stationary(kernel, scale_of(x) if scaled else self.lengthscale)
-        count = min(self.n_features, len(x))
         check_sampling(self.sampling)
         if self.sampling == "uniform":
             rows = uniform_landmarks(len(x), count, key=key)
@@ -248,7 +251,8 @@ def check_sampling(sampling: Any) -> None:
 def _sampled(draw: Any, sampling: Any, n_features: Any, x: Table, ridge: Any, key: Any) -> FeatureMap:
     """So many features as they are drawn, or those of the largest leverage among more."""
     check_sampling(sampling)
+    count = as_integer("n_features", 1, n_features)
     if sampling == "uniform":
-        return draw(n_features, key)
+        return draw(count, key)
     first, second = jax.random.split(key)
-    return leverage_weighted(draw(POOL * n_features, first), x[:SCORED_ROWS], n_features, ridge, key=second)
+    return leverage_weighted(draw(POOL * count, first), x[:SCORED_ROWS], count, ridge, key=second)

@@ -8,6 +8,7 @@ from jaxtyping import Float
 
 from nnlimits.compute.spectrum import eigendecomposition
 from nnlimits.rkhs.evaluation import KernelFunction, check_kernel, check_points, gram_matrix
+from nnlimits.rkhs.summary import summary
 from nnlimits.validation import check_finite, check_positive
 
 
@@ -18,6 +19,9 @@ class EffectiveDimension(NamedTuple):
     """`tr K (K + n lambda)^(-1)`: the sum of the leverages."""
     leverages: Float[np.ndarray, " n"]
     """The diagonal of `K (K + n lambda)^(-1)`: how much each example sets its own prediction."""
+
+    def __repr__(self) -> str:
+        return summary(self)
 
     @property
     def maximal(self) -> float:

@@ -24,6 +24,7 @@ from scipy.optimize import brentq
 from nnlimits.rkhs.evaluation import check_examples
 from nnlimits.rkhs.learning_curve import LearningCurve
 from nnlimits.rkhs.spectrum import EmpiricalSpectrum
+from nnlimits.rkhs.summary import summary
 from nnlimits.validation import check_non_negative
 
 _LOWEST = 1e-15
@@ -37,6 +38,9 @@ class TargetPower(NamedTuple):
     """Summed over outputs."""
     unlearnable: float
     """What is beyond the eigenfunctions."""
+
+    def __repr__(self) -> str:
+        return summary(self)
 
 
 def target_power(spectrum: EmpiricalSpectrum, y: ArrayLike) -> TargetPower:

@@ -11,6 +11,7 @@ from nnlimits.compute.spectrum import eigendecomposition
 from nnlimits.predict.working_precision import as_scalar
 from nnlimits.rkhs.evaluation import Inputs, KernelFunction, check_examples, check_kernel, gram_matrix
 from nnlimits.rkhs.representer import Columns, Outputs, Representer
+from nnlimits.rkhs.summary import summary
 from nnlimits.validation import check_non_negative
 
 _SINGULAR = 1e-13
@@ -32,6 +33,9 @@ class KernelRidge(NamedTuple):
     """Generalized cross-validation: the mean squared residual over `(1 - degrees_of_freedom / n)^2` (Golub, Heath & Wahba 1979).
 
     An estimate of the test error, with its noise (Wei, Hu & Steinhardt 2022); without ridge, the limit of small ones."""
+
+    def __repr__(self) -> str:
+        return summary(self)
 
     def __call__(self, x: ArrayLike) -> Outputs:
         """Predictions at `x`; errors as of a `Representer`."""

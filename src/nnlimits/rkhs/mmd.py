@@ -18,6 +18,7 @@ from nnlimits.rkhs.evaluation import (
     gram_matrix,
     paired,
 )
+from nnlimits.rkhs.summary import summary
 
 _COLUMNS = 2**22
 """Entries of the permutations that are tried at once."""
@@ -32,6 +33,9 @@ class MMDTest(NamedTuple):
     """The probability, if both distributions are one, of a statistic as large."""
     null: Float[np.ndarray, " permutations"]
     """The statistic of each permutation; none for the linear-time test."""
+
+    def __repr__(self) -> str:
+        return summary(self)
 
 
 def squared_mmd(kernel: KernelFunction, x: ArrayLike, y: ArrayLike) -> float:

@@ -76,7 +76,7 @@ def _promise(exponent: float) -> str:
     if math.isnan(exponent):
         return "its singularity is of no kind with a known decay"
     if math.isinf(exponent):
-        return "no singularity stands out of rounding: as far as can be seen, eigenvalues fall faster than any power of the degree"
+        return "no singularity stands out of rounding: as far as is seen, eigenvalues fall faster than any power of the degree"
     return f"eigenvalues fall as k^-{exponent:.10g} at high degrees"
 
 
