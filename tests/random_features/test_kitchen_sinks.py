@@ -60,6 +60,7 @@ def test_the_certificate():
     ("options", "error", "match"),
     [
         ({"bound": 0.0}, ValueError, "bound must be finite and positive"),
+        ({"nonlinearity": ["relu"]}, ValueError, "nonlinearity must be one of"),
         ({"nonlinearity": "relu"}, ValueError, "nonlinearity must be one of 'cosines', 'steps', 'sigmoids'"),
         ({"lengthscale": -1.0}, ValueError, "lengthscale must be finite and positive"),
         ({"key": None}, TypeError, "key must be one random key"),
@@ -77,5 +78,7 @@ def test_refusals_of_targets():
     bad[3] = np.nan
     with pytest.raises(ValueError, match="y contains nan at index 3"):
         kitchen_sinks(X, bad, 10, bound=1.0, key=KEY)
+    with pytest.raises(TypeError, match="y must be a real numeric array; received dtype <U1"):
+        kitchen_sinks(X, np.array(["a"] * 300), 10, bound=1.0, key=KEY)
     with pytest.raises(ValueError, match="delta must be between 0 and 1"):
         kitchen_sinks(X, Y, 10, bound=1.0, key=KEY).certificate(delta=1.0)

@@ -88,7 +88,8 @@ class KitchenSinks(eqx.Module):
 
         Rahimi & Recht 2008, Lemmas 1 to 3 and Theorem 1.
         """
-        if not 0 < delta < 1:
+        check_positive("delta", delta)
+        if delta >= 1:
             raise ValueError(f"delta must be between 0 and 1; received {delta}")
         log, largest = math.log(1 / delta), self.bound + self.largest_target
         distance = self.bound / math.sqrt(len(self.offsets)) * (1 + math.sqrt(2 * log))
@@ -125,14 +126,17 @@ def kitchen_sinks(
     Rahimi & Recht 2008, Algorithm 1.
     """
     x = np.asarray(check_inputs("x", x), np.float64)
-    y = np.asarray(y, np.float64)
+    y = np.asarray(y)
+    if y.dtype.kind not in "iubf":
+        raise TypeError(f"y must be a real numeric array; received dtype {y.dtype}")
+    y = y.astype(np.float64)
     if y.shape != (len(x),):
         raise ValueError(f"y must have shape ({len(x)},), a target for each row of x; received {y.shape}")
     check_finite("y", y)
     n_features = as_integer("n_features", 1, n_features)
     check_positive("bound", bound)
     check_positive("lengthscale", lengthscale)
-    if nonlinearity not in NONLINEARITIES:
+    if not isinstance(nonlinearity, str) or nonlinearity not in NONLINEARITIES:
         raise ValueError(
             f"nonlinearity must be one of {', '.join(map(repr, NONLINEARITIES))}; received {nonlinearity!r}"
         )
