@@ -72,6 +72,12 @@ def test_the_function_behind_it():
     np.testing.assert_array_equal(fitted.transform(X), same(X))
 
 
+def test_the_scale_of_columns():
+    assert scale_of(X) == pytest.approx(np.sqrt(X.var(0).sum()), rel=1e-12)
+    assert scale_of(np.full((80, 3), 0.1)) == 1  # of which the mean is not 0.1 to all digits
+    assert scale_of(np.float32([[1e8, 0.0], [1e8, 2.0]])) == pytest.approx(1)
+
+
 def test_in_a_pipeline():
     y = np.sin(X[:, 0])
     model = make_pipeline(RandomFourierFeatures(256, random_state=0), Ridge(1e-3)).fit(X, y)

@@ -179,8 +179,8 @@ def test_networks_on_spheres(d, name, depth, activation, optimized):
         found = experiments.sphere_learning_curve(
             kernel, d, [0, 0.5, 0.3, 0.2], [64, 256, 1024], ridge=ridge, noise=noise, draws=4, tests=1000
         )
-        assert (np.abs(found.ratios - 1) < 0.1 + 2 * found.relative_errors).all(), found.ratios
-        assert (found.relative_errors < 0.07).all()
+        assert (np.abs(found.ratios - 1) < 0.1 + 2 * found.measured.relative_errors).all(), found.ratios
+        assert (found.measured.relative_errors < 0.07).all()
 
 
 def gaussian_features_errors(spectrum, power, sizes, draws, generator, most=6000):

@@ -80,7 +80,7 @@ def _ratios(axis: Axes, found: Any, color: str, marker: str, name: str) -> None:
     axis.errorbar(
         found.measured.sizes,
         found.ratios,
-        found.ratios * found.relative_errors,
+        found.ratios * found.measured.relative_errors,
         color=COLORS[color],
         marker=marker,
         markersize=5,

@@ -115,7 +115,8 @@ def kitchen_sinks(
     the theorem, by a quasi-Newton method with bounds. Targets are not centred.
 
     **Arguments:** `x` of shape (n, d); `y` of shape (n,); `n_features`, the number K of nonlinearities; `bound`, the
-    constant C of the class of functions: at most this multiple of the sampling density may a function weigh a nonlinearity;
+    constant C of the class of functions: at most this multiple of the sampling density may a function weigh a nonlinearity (for
+    standardised targets 10 to 100 predicted best on sets of a few hundred rows and more: validate it);
     `key`, a JAX random key; `nonlinearity`, "cosines", "steps" or "sigmoids", all bounded by 1; `lengthscale`: weights are
     normal with standard deviation `1 / lengthscale`.
 
@@ -136,7 +137,7 @@ def kitchen_sinks(
     n_features = as_integer("n_features", 1, n_features)
     check_positive("bound", bound)
     check_positive("lengthscale", lengthscale)
-    if not isinstance(nonlinearity, str) or nonlinearity not in NONLINEARITIES:
+    if nonlinearity not in NONLINEARITIES:
         raise ValueError(
             f"nonlinearity must be one of {', '.join(map(repr, NONLINEARITIES))}; received {nonlinearity!r}"
         )

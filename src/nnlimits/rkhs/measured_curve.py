@@ -42,6 +42,11 @@ class MeasuredCurve(NamedTuple):
         """Of the mean, from how subsets differ; that of the test set, which they share, is not in it."""
         return self.test.std(1, ddof=1) / np.sqrt(self.test.shape[1])
 
+    @property
+    def relative_errors(self) -> Sizes:
+        """The standard errors, relative to the means."""
+        return self.standard_error / self.mean
+
 
 def measured_learning_curve(
     kernel: KernelFunction,

@@ -33,11 +33,6 @@ class DataCurve(NamedTuple):
         """Predicted over measured."""
         return self.predicted.test / self.measured.mean
 
-    @property
-    def relative_errors(self) -> Float[np.ndarray, " sizes"]:
-        """The standard errors of the measured means, relative to them; that of the test set is not in them."""
-        return self.measured.standard_error / self.measured.mean
-
 
 def data_learning_curve(
     kernel: KernelFunction,

@@ -32,11 +32,6 @@ class SphereCurve(NamedTuple):
         """Predicted over measured."""
         return self.predicted.test / self.measured.mean
 
-    @property
-    def relative_errors(self) -> Float[np.ndarray, " sizes"]:
-        """The standard errors of the measured means, relative to them."""
-        return self.measured.standard_error / self.measured.mean
-
 
 def sphere_learning_curve(
     kernel: KernelFunction,
