@@ -19,7 +19,7 @@ def network(depth, activation=nn.Relu(), b_std=0.0):
     [
         (network(1), "ntk", 0),
         pytest.param(network(3), "ntk", 0, marks=pytest.mark.slow),
-        (network(1), "nngp", 2),
+        pytest.param(network(1), "nngp", 2, marks=pytest.mark.slow),
         pytest.param(network(3, b_std=0.3), "nngp", 2, marks=pytest.mark.slow),
         pytest.param(network(2, nn.RectifiedMonomial(2)), "ntk", 2, marks=pytest.mark.slow),
         pytest.param(network(1, nn.RectifiedMonomial(2)), "nngp", 4, marks=pytest.mark.slow),

@@ -154,6 +154,9 @@ def test_bad_input():
     with pytest.raises(ValueError, match=r"power has 5 degrees and the spectrum 3; compute it with degrees=4 or more"):
         rkhs.zonal_learning_curve(rkhs.mercer(gaussian, 3, 2), np.ones(5), [10])
     x, y = np.ones((4, 2)), np.ones(4)
+    zero = rkhs.empirical_spectrum(lambda a, b: 0 * linear(a, b), x)
+    with pytest.raises(ValueError, match="its kernel is zero on the sample"):
+        rkhs.empirical_learning_curve(zero, y, [2])
     with pytest.raises(ValueError, match=r"sizes must be from 1 to the 4 examples of the pool; received \[5\]"):
         rkhs.measured_learning_curve(linear, x, y, x, y, [5])
     with pytest.raises(ValueError, match="y has 1 outputs and y_test 2"):

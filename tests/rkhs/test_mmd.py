@@ -87,6 +87,8 @@ def test_bad_input():
         rkhs.mmd_test(gaussian, x, x[:1])
     with pytest.raises(ValueError, match="the same features"):
         rkhs.squared_mmd(gaussian, x, x[:, :1])
+    with pytest.raises(ValueError, match="seed must be an integer, at least 0; received -1"):
+        rkhs.mmd_test(gaussian, x, x, seed=-1)
     with pytest.raises(ValueError, match="permutations must be an integer, at least 1"):
         rkhs.mmd_test(gaussian, x, x, permutations=0)
     with pytest.raises(ValueError, match=r"16 or more; received 10 and 10: mmd_test takes any sizes"):

@@ -73,6 +73,10 @@ def empirical_learning_curve(
     a negative ridge.
     """
     check_non_negative("ridge", ridge)
+    if not spectrum.eigenvalues[0] > 0:
+        raise ValueError(
+            "spectrum has no positive eigenvalue: its kernel is zero on the sample, and nothing can be learnt"
+        )
     m, counts = len(spectrum.points), np.atleast_1d(np.asarray(sizes, np.float64))
     if len(spectrum.eigenvalues) < m:
         raise ValueError(

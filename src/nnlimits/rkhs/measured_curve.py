@@ -17,6 +17,7 @@ from nnlimits.rkhs.evaluation import (
     check_same_features,
     cross_gram,
     gram_matrix,
+    seeded,
 )
 from nnlimits.validation import check_non_negative
 
@@ -85,7 +86,7 @@ def measured_learning_curve(
     repeats = as_integer("draws", 2, draws)
     matrix, cross = gram_matrix(kernel, pool.points), cross_gram(kernel, test.points, pool.points)
     advance("kernels")
-    generator = np.random.default_rng(seed)
+    generator = seeded(seed)
     errors = np.empty((2, len(counts), repeats))
     for i, count in enumerate(counts):
         for j in range(repeats):

@@ -137,6 +137,9 @@ def zonal_power(function: Any, dimension: int, degrees: int = 60) -> Degrees:
     **Raises:** `ValueError` for a function whose values have another shape or are not finite.
     """
 
+    if not callable(function):
+        raise TypeError(f"function must be a function of an array of cosines; received {type(function).__name__}")
+
     def values(distance: np.ndarray, opposite: np.ndarray) -> np.ndarray:
         cosine = np.where(opposite, -1.0, 1.0) * np.cos(distance)
         found = np.asarray(function(cosine), np.float64)

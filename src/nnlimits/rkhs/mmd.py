@@ -17,6 +17,7 @@ from nnlimits.rkhs.evaluation import (
     check_same_features,
     gram_matrix,
     paired,
+    seeded,
 )
 from nnlimits.rkhs.summary import summary
 
@@ -77,7 +78,7 @@ def mmd_test(kernel: KernelFunction, x: ArrayLike, y: ArrayLike, *, permutations
     matrix = gram_matrix(kernel, points)
     diagonal, total = np.diagonal(matrix).copy(), len(points)
     statistic = float(_unbiased(matrix, diagonal, _first(n, total)[:, None], n)[0])
-    generator, null = np.random.default_rng(seed), np.empty(count)
+    generator, null = seeded(seed), np.empty(count)
     step = max(1, _COLUMNS // total)
     for start in range(0, count, step):
         width = min(step, count - start)
