@@ -13,6 +13,7 @@ from nnlimits.rkhs.experiments import DataCurve, SphereCurve
 
 _LOOKS = (("blue", "o"), ("orange", "s"), ("green", "^"), ("purple", "D"), ("sky", "v"), ("yellow", "P"))
 _CLAIM = 0.1
+_NARROW, _WIDE = 3, 1e4
 
 
 def sphere_learning_curves(curves: Mapping[str, SphereCurve], text: str) -> Figure:
@@ -106,4 +107,8 @@ def _sizes(axis: Axes, sizes: np.ndarray, label: str) -> None:
     axis.xaxis.set_major_locator(FixedLocator(list(sizes)))
     axis.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     axis.xaxis.set_minor_locator(NullLocator())
-    plain_logarithmic(axis.yaxis)
+    low, high = axis.get_ylim()
+    if high < _NARROW * low:  # a logarithmic axis would have one tick, or none
+        axis.set_yscale("linear")
+    elif high < _WIDE * low:
+        plain_logarithmic(axis.yaxis)

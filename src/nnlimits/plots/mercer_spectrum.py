@@ -66,7 +66,9 @@ def _draw_decay(axis: Axes, found: SphereSpectra) -> None:
                 linewidth=1.2,
                 label=f"{name}: of its singularity, $k^{{-{promise:.10g}}}$",
             )
-    lowest = min(float(s.errors[1:].min()) for s in found.spectra.values())
+    seen = [value for s in found.spectra.values() for value in s.eigenvalues[1:] if value > 0]
+    lowest = min((float(s.errors[1:].min()) for s in found.spectra.values()), default=0.0)
+    lowest = max(lowest, min(seen, default=0.0) / 1e6)  # bounds of the degrees that are not seen go far down
     axis.set(xscale="log", yscale="log", xlabel="degree k", ylabel="eigenvalue \u03bc")
     axis.set_ylim(bottom=lowest / 3)
     last = max(len(spectrum.eigenvalues) for spectrum in found.spectra.values()) - 1
