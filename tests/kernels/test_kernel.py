@@ -1,6 +1,7 @@
 """The public face of a kernel: symmetric, positive semi-definite, invariant; its dtype, its value semantics, its errors."""
 
 import math
+import pickle
 
 import jax
 import jax.numpy as jnp
@@ -198,6 +199,14 @@ def test_dtype_follows_the_inputs(make):
         inside = kernel(jnp.asarray(x))
     for found, expected in zip(as_numpy(wide), as_numpy(inside), strict=True):
         np.testing.assert_array_equal(found, expected)
+
+
+def test_one_kernel_can_be_pickled():
+    """What is fitted with a kernel holds one of its methods."""
+    ntk = nl.kernel(NETWORKS["relu"]).ntk
+    again = pickle.loads(pickle.dumps(ntk))
+    assert again == ntk
+    assert again != nl.kernel(NETWORKS["relu"]).nngp
 
 
 def test_a_kernel_is_a_value():

@@ -1,6 +1,7 @@
 """Figures of spectra and learning curves, from kernels that need no network."""
 
 import numpy as np
+import pytest
 
 from nnlimits import rkhs
 from nnlimits.plots.learning_curves import data_learning_curves, sphere_learning_curves
@@ -46,3 +47,17 @@ def test_learning_curves_show_measured_and_predicted():
     figure = data_learning_curves({"one": data}, "data")
     assert "predicting zero" in legends(figure)
     np.testing.assert_allclose(figure.axes[0].get_lines()[1].get_ydata(), data.plug_in.test)
+
+
+@pytest.mark.parametrize("scale", [1e-9, 0.4, 0.98])
+def test_learning_curves_have_numbers_on_their_axis(scale):
+    """Errors that fall by many orders of magnitude, by two, and hardly at all."""
+    curve = experiments.sphere_learning_curve(smooth, 3, [0, 1], [8, 16], draws=2, tests=50, degrees=12)
+    errors = np.array([1.0, scale])
+    measured = rkhs.MeasuredCurve(curve.measured.sizes, np.stack([errors, errors], 1), np.zeros((2, 2)))
+    figure = sphere_learning_curves({"one": curve._replace(measured=measured)}, "falls")
+    figure.draw_without_rendering()
+    axis = figure.axes[0]
+    low, high = axis.get_ylim()
+    labelled = [t for t, text in zip(axis.get_yticks(), axis.get_yticklabels(), strict=True) if text.get_text()]
+    assert sum(low <= tick <= high for tick in labelled) >= 2

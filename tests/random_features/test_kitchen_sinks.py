@@ -49,11 +49,25 @@ def test_the_certificate():
     log, largest = np.log(10.0), 3.0 + abs(Y).max()
     assert certificate.distance == pytest.approx(0.3 * (1 + np.sqrt(2 * log)))
     assert certificate.approximation == pytest.approx(2 * largest * certificate.distance)
+    estimation = (8 * 3 * largest + (Y**2).max() + largest**2 * np.sqrt(log / 2)) / np.sqrt(300)
+    assert certificate.estimation == pytest.approx(estimation)
+    assert certificate.excess_risk == pytest.approx(2 * estimation + certificate.approximation)
     quadrupled = kitchen_sinks(X, Y, 400, bound=3.0, key=KEY).certificate(delta=0.1)
     assert quadrupled.distance == pytest.approx(certificate.distance / 2)
-    test = random.normal(size=(4000, 2))
-    risk, least = np.mean((found(test) - np.sin(test[:, 0])) ** 2), 0.0
-    assert risk - least <= certificate.excess_risk
+    assert quadrupled.estimation == pytest.approx(certificate.estimation)
+
+
+def test_the_estimation_bound_holds_where_it_says_something():
+    """Constant targets and a small class, 20,000 examples: the risk and the examples' error differ by less than the bound.
+
+    The bound is below the risk itself here, which is about (1 - 0.1)^2.
+    """
+    draw = np.random.default_rng(1)
+    x, y = draw.normal(size=(20_000, 2)), np.ones(20_000)
+    found = kitchen_sinks(x, y, 20, bound=0.1, key=KEY)
+    bound = found.certificate(delta=0.1).estimation
+    risk = np.mean((found(draw.normal(size=(20_000, 2))) - 1) ** 2)
+    assert abs(risk - np.mean((found(x) - y) ** 2)) < bound < 0.1 * risk
 
 
 @pytest.mark.parametrize(
@@ -77,5 +91,7 @@ def test_refusals_of_targets():
     bad[3] = np.nan
     with pytest.raises(ValueError, match="y contains nan at index 3"):
         kitchen_sinks(X, bad, 10, bound=1.0, key=KEY)
+    with pytest.raises(TypeError, match="y must be a real numeric array; received dtype <U1"):
+        kitchen_sinks(X, np.array(["a"] * 300), 10, bound=1.0, key=KEY)
     with pytest.raises(ValueError, match="delta must be between 0 and 1"):
         kitchen_sinks(X, Y, 10, bound=1.0, key=KEY).certificate(delta=1.0)

@@ -11,6 +11,8 @@ from sklearn.linear_model import Ridge
 from sklearn.pipeline import make_pipeline
 from sklearn.utils.estimator_checks import check_estimator
 
+import nnlimits as nl
+from nnlimits import nn
 from nnlimits.random_features import (
     ArcCosineRandomFeatures,
     NetworkRandomFeatures,
@@ -70,6 +72,12 @@ def test_the_function_behind_it():
     np.testing.assert_array_equal(fitted.transform(X), same(X))
 
 
+def test_the_scale_of_columns():
+    assert scale_of(X) == pytest.approx(np.sqrt(X.var(0).sum()), rel=1e-12)
+    assert scale_of(np.full((80, 3), 0.1)) == 1  # of which the mean is not 0.1 to all digits
+    assert scale_of(np.float32([[1e8, 0.0], [1e8, 2.0]])) == pytest.approx(1)
+
+
 def test_in_a_pipeline():
     y = np.sin(X[:, 0])
     model = make_pipeline(RandomFourierFeatures(256, random_state=0), Ridge(1e-3)).fit(X, y)
@@ -82,7 +90,31 @@ def test_networks():
     assert fitted.kernel_error(X[:20]).frobenius < 0.5
 
 
+def test_pickled_with_the_kernel_of_a_network():
+    kernel = nl.kernel(nn.Sequential(nn.Dense(8), nn.Relu(), nn.Dense(1))).ntk
+    fitted = NystromTransformer(8, kernel=kernel, random_state=0).fit(X)
+    again = pickle.loads(pickle.dumps(fitted))
+    np.testing.assert_array_equal(again.transform(X), fitted.transform(X))
+    assert again.kernel == kernel
+
+
+@pytest.mark.parametrize("family", [RandomFourierFeatures, ArcCosineRandomFeatures, NystromTransformer])
+@pytest.mark.parametrize("sampling", ["uniform", "leverage"])
+def test_numbers_of_features_that_are_none(family, sampling):
+    """The number that was given is named, not a multiple of it that leverage scores choose among."""
+    for wrong, error, message in (
+        (-3, ValueError, "n_features must be an integer, at least .; received -3"),
+        (2.5, TypeError, "n_features must be an integer; received 2.5"),
+        (None, TypeError, "n_features must be an integer; received None"),
+        ("8", TypeError, "n_features must be an integer; received '8'"),
+    ):
+        with pytest.raises(error, match=message):
+            family(wrong, sampling=sampling).fit(X)
+
+
 def test_refusals():
+    with pytest.raises(TypeError, match=r"kernel must be one of a network's two kernels: .*\.ntk or \.nngp"):
+        NystromTransformer(8, kernel=nl.kernel(nn.Dense(1))).fit(X)
     with pytest.raises(ValueError, match="sampling must be one of 'uniform', 'leverage'; received 'grid'"):
         RandomFourierFeatures(sampling="grid").fit(X)
     with pytest.raises(ValueError, match="kernel must be a function, or one of 'gaussian'"):

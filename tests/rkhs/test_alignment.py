@@ -47,6 +47,19 @@ def test_unbiased_is_zero_for_independent_features():
     assert np.mean(plain) > 0.2
 
 
+def test_unbiased_products_by_the_definition():
+    """Song et al. 2012, equation 4, in each of the three products."""
+
+    def product(a, b):
+        n, a, b = len(a), a - np.diag(np.diagonal(a)), b - np.diag(np.diagonal(b))
+        whole = a.sum() * b.sum() / ((n - 1) * (n - 2))
+        return (np.trace(a @ b) + whole - 2 / (n - 2) * (a @ b).sum()) / (n * (n - 3))
+
+    a, b = linear(X, X), gaussian(X, X)
+    expected = product(a, b) / np.sqrt(product(a, a) * product(b, b))
+    assert rkhs.unbiased_centred_alignment(a, b) == pytest.approx(expected, rel=1e-10)
+
+
 def test_bad_input():
     gram = linear(X, X)
     with pytest.raises(ValueError, match=r"first must be the Gram matrix of a sample.*received \(15, 3\)"):

@@ -49,5 +49,7 @@ def test_high_degrees():
 def test_bad_input():
     with pytest.raises(ValueError, match="dimension must be an integer, at least 2; received 1"):
         rkhs.multiplicities(1, 3)
+    with pytest.raises(ValueError, match="the number of harmonics of degree 161 is beyond float64; give at most 160"):
+        rkhs.multiplicities(5000, 300)
     with pytest.raises(ValueError, match="degrees must be an integer, at least 0"):
         rkhs.multiplicities(3, -1)

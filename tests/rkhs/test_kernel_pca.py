@@ -38,3 +38,9 @@ def test_bad_input():
         rkhs.kernel_pca(linear, X, 4)
     with pytest.raises(ValueError, match="varies in 0 directions"):
         rkhs.kernel_pca(linear, X[:1], 1)
+    with pytest.raises(ValueError, match=r"negative eigenvalue.*not positive semi-definite"):
+        rkhs.kernel_pca(lambda a, b: -gaussian(a, b), X, 1)
+    offset = rkhs.kernel_pca(
+        lambda a, b: 1e9 + linear(a, b), X, 2
+    )  # rounding of 1e-7 is no sign of an indefinite kernel
+    np.testing.assert_allclose(offset.variances, rkhs.kernel_pca(linear, X, 2).variances, rtol=1e-5)

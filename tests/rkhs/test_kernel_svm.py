@@ -57,5 +57,9 @@ def test_bad_input():
         rkhs.kernel_svm(gaussian, X, TWO, penalty=0)
     with pytest.raises(ValueError, match="NaN or infinity at index 0"):
         rkhs.kernel_svm(gaussian, X, np.full(60, np.nan))
+    with pytest.raises(ValueError, match=r"squared norm -.*not positive semi-definite"):
+        rkhs.kernel_svm(lambda a, b: -gaussian(a, b), X, TWO)
+    with pytest.raises(TypeError, match="labels must be of one kind"):
+        rkhs.kernel_svm(gaussian, X, np.array(["a", None] * 30, object))
     with pytest.raises(ValueError, match="give less than"):
         rkhs.kernel_svr(gaussian, X, np.sin(X[:, 0]), epsilon=5.0)

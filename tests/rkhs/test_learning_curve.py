@@ -154,6 +154,9 @@ def test_bad_input():
     with pytest.raises(ValueError, match=r"power has 5 degrees and the spectrum 3; compute it with degrees=4 or more"):
         rkhs.zonal_learning_curve(rkhs.mercer(gaussian, 3, 2), np.ones(5), [10])
     x, y = np.ones((4, 2)), np.ones(4)
+    zero = rkhs.empirical_spectrum(lambda a, b: 0 * linear(a, b), x)
+    with pytest.raises(ValueError, match="its kernel is zero on the sample"):
+        rkhs.empirical_learning_curve(zero, y, [2])
     with pytest.raises(ValueError, match=r"sizes must be from 1 to the 4 examples of the pool; received \[5\]"):
         rkhs.measured_learning_curve(linear, x, y, x, y, [5])
     with pytest.raises(ValueError, match="y has 1 outputs and y_test 2"):
@@ -179,8 +182,52 @@ def test_networks_on_spheres(d, name, depth, activation, optimized):
         found = experiments.sphere_learning_curve(
             kernel, d, [0, 0.5, 0.3, 0.2], [64, 256, 1024], ridge=ridge, noise=noise, draws=4, tests=1000
         )
-        assert (np.abs(found.ratios - 1) < 0.1 + 2 * found.relative_errors).all(), found.ratios
-        assert (found.relative_errors < 0.07).all()
+        assert (np.abs(found.ratios - 1) < 0.1 + 2 * found.measured.relative_errors).all(), found.ratios
+        assert (found.measured.relative_errors < 0.07).all()
+
+
+def gaussian_features_errors(spectrum, power, sizes, draws, generator, most=6000):
+    """Test errors (draws, sizes) of ridgeless regression on independent Gaussian features with the eigenvalues of a spectrum.
+
+    Eigenvalues beyond so many features act by their sum, as a ridge.
+    """
+    numbers = spectrum.multiplicities.astype(int)
+    degrees = np.flatnonzero(np.cumsum(numbers) <= most)
+    values = np.repeat(spectrum.eigenvalues[degrees], numbers[degrees])
+    tail, errors = spectrum.diagonal - values.sum(), np.empty((draws, len(sizes)))
+    for i in range(draws):
+        parts = [generator.standard_normal(numbers[k]) for k in degrees]
+        strength = np.pad(power, (0, len(parts)))
+        target = np.concatenate(
+            [np.sqrt(strength[k]) * v / np.linalg.norm(v) for k, v in zip(degrees, parts, strict=True)]
+        )
+        features = generator.standard_normal((max(sizes), len(values)))
+        matrix, y = (features * values) @ features.T + tail * np.eye(max(sizes)), features @ target
+        for j, n in enumerate(sizes):
+            weights = np.linalg.solve(matrix[:n, :n], y[:n])
+            errors[i, j] = ((target - values * (features[:n].T @ weights)) ** 2).sum()
+    return errors
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "activation"), [("nngp", nn.Relu()), ("ntk", nn.Erf())])
+def test_what_the_theory_leaves_out_in_few_dimensions(name, activation, optimized):
+    """In 5 dimensions, without noise and ridge, errors on a sphere are well above the prediction: its harmonics are not Gaussian.
+
+    With independent Gaussian features of the same eigenvalues the prediction is within 10 % and two standard errors, which were
+    at most 5 % (30 draws). On the sphere it was measured at 512 examples as 0.55 (ReLU) and 0.74 (erf) of the error, with a
+    standard error of 0.06: so that below 0.9 is sure.
+    """
+    power, sizes = np.array([0, 0.5, 0.3, 0.2]), np.array([64, 256, 512])
+    kernel = getattr(nl.kernel(presets.mlp(2, activation=activation)), name)
+    spectrum = rkhs.mercer(kernel, 5, 40)
+    predicted = rkhs.zonal_learning_curve(spectrum, power, sizes).test
+    errors = gaussian_features_errors(spectrum, power, sizes, 30, np.random.default_rng(0))
+    uncertainty = errors.std(0, ddof=1) / 30**0.5 / errors.mean(0)
+    assert (np.abs(predicted / errors.mean(0) - 1) < 0.1 + 2 * uncertainty).all()
+    assert (uncertainty < 0.06).all()
+    on_the_sphere = experiments.sphere_learning_curve(kernel, 5, power, sizes, draws=12, tests=1000)
+    assert on_the_sphere.ratios[-1] < 0.9
 
 
 @pytest.mark.slow

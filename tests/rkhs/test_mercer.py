@@ -173,6 +173,8 @@ def test_refusals():
         rkhs.mercer(lambda a, b: 5 - linear(a, b), 3, radius=1.0)
     with pytest.raises(ValueError, match="dimension must be an integer, at least 2; received 1"):
         rkhs.mercer(gaussian, 1)
+    with pytest.raises(ValueError, match=r"degrees must be at most 20,000.*received 20001"):
+        rkhs.mercer(gaussian, 3, 20_001)
     with pytest.raises(ValueError, match="radius must be finite and positive; received 0"):
         rkhs.mercer(gaussian, 3, radius=0)
     with pytest.raises(TypeError, match=r"\.ntk or \.nngp"):

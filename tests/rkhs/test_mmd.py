@@ -73,12 +73,22 @@ def test_seed_and_symmetry():
     assert rkhs.biased_squared_mmd(gaussian, x, x) == pytest.approx(0, abs=1e-12)
 
 
+def test_prints_in_a_line():
+    x = RNG.standard_normal((10, 2))
+    printed = repr(rkhs.mmd_test(gaussian, x, x + 1, permutations=500))
+    assert printed.startswith("MMDTest(statistic=")
+    assert printed.endswith("null=<array of shape (500,)>)")
+    assert "residuals=<array of shape (10, 2)>" in repr(rkhs.kernel_ridge(gaussian, x, x, ridge=1.0))
+
+
 def test_bad_input():
     x = RNG.standard_normal((10, 2))
     with pytest.raises(ValueError, match="two examples or more; received 10 and 1"):
         rkhs.mmd_test(gaussian, x, x[:1])
     with pytest.raises(ValueError, match="the same features"):
         rkhs.squared_mmd(gaussian, x, x[:, :1])
+    with pytest.raises(ValueError, match="seed must be an integer, at least 0; received -1"):
+        rkhs.mmd_test(gaussian, x, x, seed=-1)
     with pytest.raises(ValueError, match="permutations must be an integer, at least 1"):
         rkhs.mmd_test(gaussian, x, x, permutations=0)
     with pytest.raises(ValueError, match=r"16 or more; received 10 and 10: mmd_test takes any sizes"):

@@ -52,5 +52,11 @@ def test_bad_input():
         rkhs.source_condition(values, values, noise=1e-3)
     with pytest.raises(ValueError, match=r"received \(50,\) and \(3,\)"):
         rkhs.source_condition(values, values[:3])
+    with pytest.raises(ValueError, match="eigenvalues 10 to 50 are all equal, and have no exponent"):
+        rkhs.source_condition(np.ones(50), values)
+    with pytest.raises(ValueError, match="first must be an integer, at least 1; received 0"):
+        rkhs.source_condition(values, values, first=0)
+    with pytest.raises(ValueError, match="noise must be finite and non-negative"):
+        rkhs.source_condition(values, values, noise=-1e-9)
     with pytest.raises(ValueError, match="confidence must be between 0 and 1"):
         rkhs.source_condition(values, values, confidence=2)

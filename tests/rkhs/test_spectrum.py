@@ -81,6 +81,12 @@ def test_bad_input():
         rkhs.leading_spectrum(gaussian, X, 151)
     with pytest.raises(ValueError, match="landmarks is 200, but there are 150 examples"):
         rkhs.nystrom_spectrum(gaussian, X, 200)
+    with pytest.raises(ValueError, match=r"negative eigenvalue.*not positive semi-definite"):
+        rkhs.empirical_spectrum(lambda a, b: -gaussian(a, b), X)
+    with pytest.raises(ValueError, match="largest eigenvalue of the Gram matrix is 0; kernel must be positive"):
+        rkhs.leading_spectrum(lambda a, b: 0 * gaussian(a, b), X, 3)
+    with pytest.raises(ValueError, match="seed must be an integer, at least 0; received -1"):
+        rkhs.nystrom_spectrum(gaussian, X, 3, seed=-1)
     with pytest.raises(ValueError, match="tolerance must be finite and positive"):
         rkhs.leading_spectrum(gaussian, X, 3, tolerance=0)
     with pytest.raises(ValueError, match="count is 20, but there are 5"):

@@ -1,5 +1,6 @@
 """The public face of the kernel interpreter: `kernel(network)`."""
 
+import copyreg
 from collections.abc import Sequence
 from functools import partial
 from typing import Any, NamedTuple
@@ -171,3 +172,12 @@ def kernel(network: nn.Layer) -> Kernel:
     kernel limit, as `"mup"` and `"mean_field"`.
     """
     return Kernel(network)
+
+
+def _reduced(method: Any) -> tuple[Any, tuple[Any, str]]:
+    return getattr, (method.__self__, method.__func__.__name__)
+
+
+# As Python pickles its own bound methods. Equinox's copy what is told of the function, of which the annotations do not pickle; so
+# that neither could `kernel(net).ntk`, nor what is fitted with it.
+copyreg.pickle(type(Kernel(nn.Identity()).ntk), _reduced)

@@ -13,6 +13,7 @@ from nnlimits.rkhs.experiments import DataCurve, SphereCurve
 
 _LOOKS = (("blue", "o"), ("orange", "s"), ("green", "^"), ("purple", "D"), ("sky", "v"), ("yellow", "P"))
 _CLAIM = 0.1
+_NARROW, _WIDE = 3, 1e4
 
 
 def sphere_learning_curves(curves: Mapping[str, SphereCurve], text: str) -> Figure:
@@ -25,23 +26,13 @@ def sphere_learning_curves(curves: Mapping[str, SphereCurve], text: str) -> Figu
         sizes = found.measured.sizes
         errors.plot(sizes, found.predicted.test, "-", color=COLORS[color])
         _measured(errors, found, color, marker, name)
-        ratios.errorbar(
-            sizes,
-            found.ratios,
-            found.ratios * found.relative_errors,
-            color=COLORS[color],
-            marker=marker,
-            markersize=5,
-            linewidth=1.1,
-            capsize=2,
-            label=name,
-        )
+        _ratios(ratios, found, color, marker, name)
     first = next(iter(curves.values()))
     if first.noise > 0:
         errors.axhline(first.noise, color=COLORS["faint"], linestyle=":", linewidth=1.2, label="noise")
     _sizes(errors, first.measured.sizes, "mean squared test error")
     title(errors, text)
-    legend(errors, loc="best", title="curves: predicted; marks: measured")
+    legend(errors, loc="best", title="marks: measured; lines: predicted")
     _ratio_axis(ratios, first.measured.sizes)
     return figure
 
@@ -54,7 +45,7 @@ def data_learning_curves(curves: Mapping[str, DataCurve], text: str) -> Figure:
         errors.plot(sizes, found.predicted.test, "-", color=COLORS[color])
         errors.plot(sizes, found.plug_in.test, "--", color=COLORS[color], linewidth=1.1)
         _measured(errors, found, color, marker, name)
-        ratios.plot(sizes, found.ratios, marker=marker, color=COLORS[color], markersize=5, linewidth=1.1, label=name)
+        _ratios(ratios, found, color, marker, name)
         plug_in = found.plug_in.test / found.measured.mean
         ratios.plot(
             sizes, plug_in, "--", marker=marker, fillstyle="none", color=COLORS[color], markersize=5, linewidth=1.1
@@ -66,7 +57,7 @@ def data_learning_curves(curves: Mapping[str, DataCurve], text: str) -> Figure:
     legend(
         errors,
         loc="lower left",
-        title="marks: measured\ncurves: predicted from the sample\nbroken: sample as distribution",
+        title="marks: measured\nlines: predicted from the sample\ndashed: sample taken for the distribution",
     )
     _ratio_axis(ratios, first.measured.sizes)
     return figure
@@ -86,8 +77,22 @@ def _measured(axis: Axes, found: Any, color: str, marker: str, name: str) -> Non
     )
 
 
+def _ratios(axis: Axes, found: Any, color: str, marker: str, name: str) -> None:
+    axis.errorbar(
+        found.measured.sizes,
+        found.ratios,
+        found.ratios * found.measured.relative_errors,
+        color=COLORS[color],
+        marker=marker,
+        markersize=5,
+        linewidth=1.1,
+        capsize=2,
+        label=name,
+    )
+
+
 def _ratio_axis(axis: Axes, sizes: np.ndarray) -> None:
-    axis.axhspan(1 - _CLAIM, 1 + _CLAIM, color=COLORS["faint"], alpha=0.15, linewidth=0, label="10 %")
+    axis.axhspan(1 - _CLAIM, 1 + _CLAIM, color=COLORS["faint"], alpha=0.15, linewidth=0, label="within 10 %")
     axis.axhline(1, color=COLORS["theory"], linewidth=1)
     _sizes(axis, sizes, "predicted over measured")
     axis.set_yscale("linear")
@@ -102,4 +107,8 @@ def _sizes(axis: Axes, sizes: np.ndarray, label: str) -> None:
     axis.xaxis.set_major_locator(FixedLocator(list(sizes)))
     axis.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     axis.xaxis.set_minor_locator(NullLocator())
-    plain_logarithmic(axis.yaxis)
+    low, high = axis.get_ylim()
+    if high < _NARROW * low:  # a logarithmic axis would have one tick, or none
+        axis.set_yscale("linear")
+    elif high < _WIDE * low:
+        plain_logarithmic(axis.yaxis)

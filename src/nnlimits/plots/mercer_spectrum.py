@@ -5,9 +5,9 @@ import math
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FixedLocator, MaxNLocator, NullFormatter
 
-from nnlimits.plots.style import COLORS, legend, new_figure, title
+from nnlimits.plots.style import COLORS, legend, new_figure, plain_logarithmic, title
 from nnlimits.rkhs.experiments import SphereSpectra
 
 _LOOKS = {"NTK": ("blue", "o"), "NNGP": ("orange", "s")}
@@ -29,8 +29,11 @@ def mercer_spectrum(found: SphereSpectra) -> Figure:
         share.plot(degrees[kept], shares[kept], marker, color=COLORS[color], markersize=5, label=label)
     share.set(yscale="log", xlabel="degree k", ylabel="share of the trace, N(d, k) \u03bc / k(x, x)")
     share.xaxis.set_major_locator(MaxNLocator(integer=True))
+    share.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+    if share.get_ylim()[0] > 1e-2:  # else powers of ten alone
+        plain_logarithmic(share.yaxis)
     title(share, "How much of the kernel each degree holds")
-    legend(share, loc="upper right")
+    legend(share, loc="best")
     return figure
 
 
@@ -48,7 +51,7 @@ def _draw_decay(axis: Axes, found: SphereSpectra) -> None:
             ":",
             color=COLORS[color],
             linewidth=1.1,
-            label=f"{name}: bound of rounding",
+            label=f"{name}: bound of its error",
         )
         promise, decay = found.exponent(name), found.decays[name]
         if decay is not None and math.isfinite(promise):
@@ -61,11 +64,17 @@ def _draw_decay(axis: Axes, found: SphereSpectra) -> None:
                 "-",
                 color=COLORS[color],
                 linewidth=1.2,
-                label=f"{name}: of its singularity, $k^{{-{promise:g}}}$",
+                label=f"{name}: of its singularity, $k^{{-{promise:.10g}}}$",
             )
-    lowest = min(float(s.errors[1:].min()) for s in found.spectra.values())
+    seen = [value for s in found.spectra.values() for value in s.eigenvalues[1:] if value > 0]
+    lowest = min((float(s.errors[1:].min()) for s in found.spectra.values()), default=0.0)
+    lowest = max(lowest, min(seen, default=0.0) / 1e6)  # bounds of the degrees that are not seen go far down
     axis.set(xscale="log", yscale="log", xlabel="degree k", ylabel="eigenvalue \u03bc")
     axis.set_ylim(bottom=lowest / 3)
+    last = max(len(spectrum.eigenvalues) for spectrum in found.spectra.values()) - 1
+    if last < 10:
+        axis.xaxis.set_major_locator(FixedLocator(list(range(1, last + 1))))
+    axis.xaxis.set_minor_formatter(NullFormatter())
     axis.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     legend(axis, loc="best")
 

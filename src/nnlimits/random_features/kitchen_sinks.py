@@ -88,7 +88,8 @@ class KitchenSinks(eqx.Module):
 
         Rahimi & Recht 2008, Lemmas 1 to 3 and Theorem 1.
         """
-        if not 0 < delta < 1:
+        check_positive("delta", delta)
+        if delta >= 1:
             raise ValueError(f"delta must be between 0 and 1; received {delta}")
         log, largest = math.log(1 / delta), self.bound + self.largest_target
         distance = self.bound / math.sqrt(len(self.offsets)) * (1 + math.sqrt(2 * log))
@@ -114,7 +115,8 @@ def kitchen_sinks(
     the theorem, by a quasi-Newton method with bounds. Targets are not centred.
 
     **Arguments:** `x` of shape (n, d); `y` of shape (n,); `n_features`, the number K of nonlinearities; `bound`, the
-    constant C of the class of functions: at most this multiple of the sampling density may a function weigh a nonlinearity;
+    constant C of the class of functions: at most this multiple of the sampling density may a function weigh a nonlinearity (for
+    standardised targets 10 to 100 predicted best on sets of a few hundred rows and more: validate it);
     `key`, a JAX random key; `nonlinearity`, "cosines", "steps" or "sigmoids", all bounded by 1; `lengthscale`: weights are
     normal with standard deviation `1 / lengthscale`.
 
@@ -125,7 +127,10 @@ def kitchen_sinks(
     Rahimi & Recht 2008, Algorithm 1.
     """
     x = np.asarray(check_inputs("x", x), np.float64)
-    y = np.asarray(y, np.float64)
+    y = np.asarray(y)
+    if y.dtype.kind not in "iubf":
+        raise TypeError(f"y must be a real numeric array; received dtype {y.dtype}")
+    y = y.astype(np.float64)
     if y.shape != (len(x),):
         raise ValueError(f"y must have shape ({len(x)},), a target for each row of x; received {y.shape}")
     check_finite("y", y)

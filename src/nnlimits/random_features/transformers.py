@@ -11,6 +11,8 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 import nnlimits
+from nnlimits.kernels import Kernel
+from nnlimits.nn.fields import as_integer
 from nnlimits.presets import mlp
 from nnlimits.random_features.arc_cosine import arc_cosine_features
 from nnlimits.random_features.feature_map import FeatureMap, RandomFeatureMap
@@ -88,7 +90,31 @@ class FeatureTransformer(ClassNamePrefixFeaturesOutMixin, TransformerMixin, Base
         return tags
 
 
-class RandomFourierFeatures(FeatureTransformer):
+class DrawnFeatures(FeatureTransformer):
+    """The common part of features from independent draws: as they come, or chosen among more by their leverage scores."""
+
+    def __init__(self, n_features: Any, *, orthogonal: Any, sampling: Any, ridge: Any, random_state: Any) -> None:
+        self.n_features = n_features
+        self.orthogonal = orthogonal
+        self.sampling = sampling
+        self.ridge = ridge
+        self.random_state = random_state
+
+    @abc.abstractmethod
+    def _draw(self, x: Table, count: int, key: Any) -> RandomFeatureMap:
+        """So many features for inputs like `x`."""
+
+    def _make(self, x: Table, key: Any) -> FeatureMap:
+        check_sampling(self.sampling)
+        count = as_integer("n_features", 1, self.n_features)
+        if self.sampling == "uniform":
+            return self._draw(x, count, key)
+        first, second = jax.random.split(key)
+        pool = self._draw(x, POOL * count, first)
+        return leverage_weighted(pool, x[:SCORED_ROWS], count, self.ridge, key=second)
+
+
+class RandomFourierFeatures(DrawnFeatures):
     """`fourier_features` as a transformer: a stationary kernel by cosines and sines of random frequencies.
 
     **Parameters:** `n_features`, an even number; `lengthscale`, a number, one for each column, or "scale": the root of the sum of
@@ -111,26 +137,18 @@ class RandomFourierFeatures(FeatureTransformer):
         ridge: Any = 1e-4,
         random_state: Any = None,
     ) -> None:
-        self.n_features = n_features
+        super().__init__(n_features, orthogonal=orthogonal, sampling=sampling, ridge=ridge, random_state=random_state)
         self.lengthscale = lengthscale
         self.law = law
-        self.orthogonal = orthogonal
-        self.sampling = sampling
-        self.ridge = ridge
-        self.random_state = random_state
 
-    def _make(self, x: Table, key: Any) -> FeatureMap:
-        length = scale_of(x) if isinstance(self.lengthscale, str) and self.lengthscale == "scale" else self.lengthscale
-
-        def draw(count: int, key: Any) -> RandomFeatureMap:
-            return fourier_features(
-                x.shape[1], count, lengthscale=length, key=key, law=self.law, orthogonal=self.orthogonal
-            )
-
-        return _sampled(draw, self.sampling, self.n_features, x, self.ridge, key)
+    def _draw(self, x: Table, count: int, key: Any) -> RandomFeatureMap:
+        length = _length(self.lengthscale, x)
+        return fourier_features(
+            x.shape[1], count, lengthscale=length, key=key, law=self.law, orthogonal=self.orthogonal
+        )
 
 
-class ArcCosineRandomFeatures(FeatureTransformer):
+class ArcCosineRandomFeatures(DrawnFeatures):
     """`arc_cosine_features` as a transformer: the kernel of a layer of random neurons.
 
     **Parameters:** `n_features`; `order`, 0 (steps), 1 (ReLU) or 2; `orthogonal`, `sampling`, `ridge` and `random_state` as of
@@ -149,18 +167,11 @@ class ArcCosineRandomFeatures(FeatureTransformer):
         ridge: Any = 1e-4,
         random_state: Any = None,
     ) -> None:
-        self.n_features = n_features
+        super().__init__(n_features, orthogonal=orthogonal, sampling=sampling, ridge=ridge, random_state=random_state)
         self.order = order
-        self.orthogonal = orthogonal
-        self.sampling = sampling
-        self.ridge = ridge
-        self.random_state = random_state
 
-    def _make(self, x: Table, key: Any) -> FeatureMap:
-        def draw(count: int, key: Any) -> RandomFeatureMap:
-            return arc_cosine_features(x.shape[1], count, order=self.order, key=key, orthogonal=self.orthogonal)
-
-        return _sampled(draw, self.sampling, self.n_features, x, self.ridge, key)
+    def _draw(self, x: Table, count: int, key: Any) -> RandomFeatureMap:
+        return arc_cosine_features(x.shape[1], count, order=self.order, key=key, orthogonal=self.orthogonal)
 
 
 class NystromTransformer(FeatureTransformer):
@@ -171,7 +182,7 @@ class NystromTransformer(FeatureTransformer):
     of a stationary kernel; `sampling`, "uniform", or "leverage" to draw landmarks by their leverage scores; `ridge`, the
     regularisation `lambda` of `(K + n lambda I)` that the scores are for; `random_state`.
 
-    A transformer is pickled with its kernel: a method such as `nnlimits.kernel(net).ntk` cannot be, a function of a module can.
+    A transformer is pickled with its kernel: `nnlimits.kernel(net).ntk` and functions of a module can be, a lambda cannot.
 
     **Attributes:** `features_`, the features as a function; `n_features_in_` and `feature_names_in_`.
     """
@@ -194,15 +205,15 @@ class NystromTransformer(FeatureTransformer):
         self.random_state = random_state
 
     def _make(self, x: Table, key: Any) -> FeatureMap:
-        kernel = self.kernel
+        kernel, count = self.kernel, min(as_integer("n_features", 1, self.n_features), len(x))
+        if isinstance(kernel, Kernel):
+            raise TypeError("kernel must be one of a network's two kernels: nnlimits.kernel(network).ntk or .nngp")
         if isinstance(kernel, str):
             if kernel not in LAWS:
                 raise ValueError(
                     f"kernel must be a function, or one of {', '.join(map(repr, LAWS))}; received {kernel!r}"
                 )
-            scaled = isinstance(self.lengthscale, str) and self.lengthscale == "scale"
-            kernel = Stationary(kernel, scale_of(x) if scaled else self.lengthscale)
-        count = min(self.n_features, len(x))
+            kernel = Stationary(kernel, _length(self.lengthscale, x))
         check_sampling(self.sampling)
         if self.sampling == "uniform":
             rows = uniform_landmarks(len(x), count, key=key)
@@ -236,7 +247,8 @@ class NetworkRandomFeatures(FeatureTransformer):
 
 def scale_of(x: Table) -> float:
     """The root of the sum of the columns' variances; 1 for constant columns."""
-    return float(np.sqrt(x.var(0).sum())) or 1.0
+    varying = np.ptp(x, axis=0) > 0  # the variance of a constant is that of its mean's rounding
+    return float(np.sqrt(x[:, varying].var(0, dtype=np.float64).sum())) or 1.0
 
 
 def check_sampling(sampling: Any) -> None:
@@ -245,10 +257,5 @@ def check_sampling(sampling: Any) -> None:
         raise ValueError(f"sampling must be one of {', '.join(map(repr, SAMPLINGS))}; received {sampling!r}")
 
 
-def _sampled(draw: Any, sampling: Any, n_features: Any, x: Table, ridge: Any, key: Any) -> FeatureMap:
-    """So many features as they are drawn, or those of the largest leverage among more."""
-    check_sampling(sampling)
-    if sampling == "uniform":
-        return draw(n_features, key)
-    first, second = jax.random.split(key)
-    return leverage_weighted(draw(POOL * n_features, first), x[:SCORED_ROWS], n_features, ridge, key=second)
+def _length(lengthscale: Any, x: Table) -> Any:
+    return scale_of(x) if isinstance(lengthscale, str) and lengthscale == "scale" else lengthscale

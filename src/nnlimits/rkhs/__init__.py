@@ -5,7 +5,7 @@ is computed in float64 on the host, and returned in NumPy arrays.
 """
 
 from nnlimits.rkhs.alignment import centred_alignment, target_alignment, unbiased_centred_alignment
-from nnlimits.rkhs.decay import Decay, Singularity, power_coefficients, spectral_decay
+from nnlimits.rkhs.decay import Decay, power_coefficients, spectral_decay
 from nnlimits.rkhs.effective_dimension import (
     EffectiveDimension,
     effective_dimension,
@@ -21,6 +21,7 @@ from nnlimits.rkhs.measured_curve import MeasuredCurve, measured_learning_curve
 from nnlimits.rkhs.mercer import MercerSpectrum, mercer, zonal_power
 from nnlimits.rkhs.mmd import MMDTest, biased_squared_mmd, linear_mmd_test, mmd_test, squared_mmd
 from nnlimits.rkhs.representer import Representer, minimum_norm_interpolant, representer
+from nnlimits.rkhs.singularity import Singularity
 from nnlimits.rkhs.source_condition import FittedExponent, SourceCondition, source_condition
 from nnlimits.rkhs.spectrum import EmpiricalSpectrum, empirical_spectrum, leading_spectrum, nystrom_spectrum
 

@@ -6,8 +6,14 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Float
 
-from nnlimits.compute.spectrum import eigendecomposition
-from nnlimits.rkhs.evaluation import KernelFunction, check_kernel, check_points, gram_matrix
+from nnlimits.rkhs.evaluation import (
+    KernelFunction,
+    check_kernel,
+    check_points,
+    gram_matrix,
+    semidefinite_eigendecomposition,
+)
+from nnlimits.rkhs.summary import summary
 from nnlimits.validation import check_finite, check_positive
 
 
@@ -18,6 +24,9 @@ class EffectiveDimension(NamedTuple):
     """`tr K (K + n lambda)^(-1)`: the sum of the leverages."""
     leverages: Float[np.ndarray, " n"]
     """The diagonal of `K (K + n lambda)^(-1)`: how much each example sets its own prediction."""
+
+    def __repr__(self) -> str:
+        return summary(self)
 
     @property
     def maximal(self) -> float:
@@ -38,7 +47,7 @@ def effective_dimension(kernel: KernelFunction, x: ArrayLike, regularization: in
     check_kernel(kernel)
     check_positive("regularization", regularization)
     points = check_points("x", x)
-    values, vectors = eigendecomposition(gram_matrix(kernel, points))
+    values, vectors = semidefinite_eigendecomposition(gram_matrix(kernel, points))
     values = np.maximum(values, 0)
     shares = values / (values + len(points) * regularization)
     return EffectiveDimension(float(shares.sum()), np.square(vectors) @ shares)

@@ -24,6 +24,7 @@ from scipy.optimize import brentq
 from nnlimits.rkhs.evaluation import check_examples
 from nnlimits.rkhs.learning_curve import LearningCurve
 from nnlimits.rkhs.spectrum import EmpiricalSpectrum
+from nnlimits.rkhs.summary import summary
 from nnlimits.validation import check_non_negative
 
 _LOWEST = 1e-15
@@ -37,6 +38,9 @@ class TargetPower(NamedTuple):
     """Summed over outputs."""
     unlearnable: float
     """What is beyond the eigenfunctions."""
+
+    def __repr__(self) -> str:
+        return summary(self)
 
 
 def target_power(spectrum: EmpiricalSpectrum, y: ArrayLike) -> TargetPower:
@@ -69,6 +73,10 @@ def empirical_learning_curve(
     a negative ridge.
     """
     check_non_negative("ridge", ridge)
+    if not spectrum.eigenvalues[0] > 0:
+        raise ValueError(
+            "spectrum has no positive eigenvalue: its kernel is zero on the sample, and nothing can be learnt"
+        )
     m, counts = len(spectrum.points), np.atleast_1d(np.asarray(sizes, np.float64))
     if len(spectrum.eigenvalues) < m:
         raise ValueError(

@@ -7,8 +7,10 @@ import jax
 import numpy as np
 from jaxtyping import Float
 
+from nnlimits.compute.spectrum import eigendecomposition
 from nnlimits.kernels import Kernel
 from nnlimits.nn import Layer
+from nnlimits.nn.fields import as_integer
 from nnlimits.predict.training_set import training_set
 from nnlimits.predict.working_precision import evaluate, row_blocks
 from nnlimits.validation import check_inputs, is_traced
@@ -114,6 +116,29 @@ def gram_matrix(kernel: KernelFunction, x: Inputs) -> Matrix:
             f"kernel is not symmetric: k(x[{i}], x[{j}]) is {matrix[i, j]:.6g} and k(x[{j}], x[{i}]) is {matrix[j, i]:.6g}"
         )
     return (matrix + matrix.T) / 2
+
+
+def semidefinite_eigendecomposition(
+    matrix: Matrix, before: float | None = None
+) -> tuple[Float[np.ndarray, " n"], Matrix]:
+    """Ascending eigenvalues and eigenvectors of a Gram matrix; those below zero by rounding are as they come.
+
+    Rounding is that of a matrix of the norm `before`, as before it was centred; its own if absent.
+
+    **Raises:** `ValueError` for a matrix with an eigenvalue that is negative beyond rounding.
+    """
+    values, vectors = eigendecomposition(matrix)
+    if values[0] < -_ASYMMETRY * (abs(values[-1]) if before is None else before):
+        raise ValueError(
+            f"the Gram matrix has the negative eigenvalue {values[0]:.3g} (largest {values[-1]:.3g}); kernel is not positive "
+            "semi-definite"
+        )
+    return values, vectors
+
+
+def seeded(seed: Any) -> np.random.Generator:
+    """NumPy's generator. **Raises:** `TypeError` or `ValueError` for what is no integer, or a negative one."""
+    return np.random.default_rng(as_integer("seed", 0, seed))
 
 
 def kernel_rows(kernel: KernelFunction, x: Inputs, others: Inputs) -> Iterator[tuple[slice, Matrix]]:

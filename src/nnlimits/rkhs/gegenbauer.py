@@ -7,6 +7,8 @@ are one at `t = 1`; `sqrt(N(d, k)) P_k` are orthonormal, with `N(d, k)` the dime
 """
 
 import math
+import sys
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -25,11 +27,20 @@ def check_dimension(dimension: Any) -> int:
 def multiplicities(dimension: int, degrees: int) -> Float[np.ndarray, " k"]:
     """`N(d, k)` for k = 0, ..., `degrees`: how many spherical harmonics of degree k the sphere S^(d-1) has.
 
-    Exact integers, rounded to float64 at the end. **Raises:** `ValueError` for a dimension below 2 or negative degrees.
+    Exact integers, rounded to float64 at the end. **Raises:** `ValueError` for a dimension below 2, negative degrees, or a number
+    beyond float64, as of degree 300 in 5,000 dimensions.
     """
     d, last = check_dimension(dimension), as_integer("degrees", 0, degrees)
-    numbers = [math.comb(k + d - 1, d - 1) - (math.comb(k + d - 3, d - 1) if k > 1 else 0) for k in range(last + 1)]
-    return np.array([float(number) for number in numbers])
+    numbers: list[float] = []
+    for k in range(last + 1):
+        number = math.comb(k + d - 1, d - 1) - (math.comb(k + d - 3, d - 1) if k > 1 else 0)
+        if number > sys.float_info.max:
+            raise ValueError(
+                f"degrees is {last}, but in {d:,} dimensions the number of harmonics of degree {k} is beyond float64; give at "
+                f"most {k - 1}"
+            )
+        numbers.append(float(number))
+    return np.array(numbers)
 
 
 def log_density(dimension: int, angle: Angles) -> Angles:
@@ -46,14 +57,18 @@ def orthonormal_polynomials(dimension: int, degrees: int, cosine: Angles) -> Flo
     `t p_k = b_(k+1) p_(k+1) + b_k p_(k-1)` with `b_k^2 = k (k + d - 3) / ((2 k + d - 2) (2 k + d - 4))`, which is stable
     on [-1, 1].
     """
+    return np.stack(list(each_orthonormal_polynomial(dimension, degrees, cosine)))
+
+
+def each_orthonormal_polynomial(dimension: int, degrees: int, cosine: Angles) -> Iterator[Angles]:
+    """The rows of `orthonormal_polynomials`, one after the other: in memory for two of them."""
     d, last = check_dimension(dimension), as_integer("degrees", 0, degrees)
-    values = np.empty((last + 1, len(cosine)))
-    values[0] = 1.0
-    if last:
-        values[1] = math.sqrt(d) * cosine
-    for k in range(1, last):
-        values[k + 1] = (cosine * values[k] - _off_diagonal(d, k) * values[k - 1]) / _off_diagonal(d, k + 1)
-    return values
+    before, current = np.zeros_like(cosine), np.ones_like(cosine)
+    yield current
+    for k in range(last):
+        lower = _off_diagonal(d, k) * before if k else 0.0
+        before, current = current, (cosine * current - lower) / _off_diagonal(d, k + 1)
+        yield current
 
 
 def _off_diagonal(d: int, k: int) -> float:

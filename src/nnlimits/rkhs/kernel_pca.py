@@ -5,7 +5,6 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Float
 
-from nnlimits.compute.spectrum import eigendecomposition
 from nnlimits.nn.fields import as_integer
 from nnlimits.rkhs.evaluation import (
     Inputs,
@@ -15,6 +14,7 @@ from nnlimits.rkhs.evaluation import (
     check_same_features,
     gram_matrix,
     kernel_rows,
+    semidefinite_eigendecomposition,
 )
 
 _SINGULAR = 1e-12
@@ -65,7 +65,7 @@ def kernel_pca(kernel: KernelFunction, x: ArrayLike, components: int = 2) -> Ker
     matrix = gram_matrix(kernel, points)
     means = matrix.mean(0)
     centred = matrix - means - means[:, None] + means.mean()
-    values, vectors = eigendecomposition(centred)
+    values, vectors = semidefinite_eigendecomposition(centred, float(np.linalg.norm(matrix)))
     values, vectors = values[::-1], vectors[:, ::-1]
     there = int((values > _SINGULAR * max(values[0], np.finfo(float).tiny)).sum()) if n > 1 else 0
     if wanted > there:

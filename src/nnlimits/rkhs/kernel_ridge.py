@@ -7,10 +7,17 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Float
 
-from nnlimits.compute.spectrum import eigendecomposition
 from nnlimits.predict.working_precision import as_scalar
-from nnlimits.rkhs.evaluation import Inputs, KernelFunction, check_examples, check_kernel, gram_matrix
+from nnlimits.rkhs.evaluation import (
+    Inputs,
+    KernelFunction,
+    check_examples,
+    check_kernel,
+    gram_matrix,
+    semidefinite_eigendecomposition,
+)
 from nnlimits.rkhs.representer import Columns, Outputs, Representer
+from nnlimits.rkhs.summary import summary
 from nnlimits.validation import check_non_negative
 
 _SINGULAR = 1e-13
@@ -32,6 +39,9 @@ class KernelRidge(NamedTuple):
     """Generalized cross-validation: the mean squared residual over `(1 - degrees_of_freedom / n)^2` (Golub, Heath & Wahba 1979).
 
     An estimate of the test error, with its noise (Wei, Hu & Steinhardt 2022); without ridge, the limit of small ones."""
+
+    def __repr__(self) -> str:
+        return summary(self)
 
     def __call__(self, x: ArrayLike) -> Outputs:
         """Predictions at `x`; errors as of a `Representer`."""
@@ -56,7 +66,7 @@ class RidgePath(eqx.Module):
     @property
     def smallest_ridge(self) -> float:
         """The least ridge that leaves digits: zero unless the Gram matrix is singular to rounding."""
-        floor = _SINGULAR * max(float(self.eigenvalues[-1]), 0.0)
+        floor = max(_SINGULAR * float(self.eigenvalues[-1]), float(np.finfo(np.float64).tiny))
         return 0.0 if self.eigenvalues[0] > floor else 2 * floor
 
     def at(self, ridge: Any) -> KernelRidge:
@@ -114,16 +124,12 @@ def ridge_path(kernel: KernelFunction, x: ArrayLike, y: ArrayLike) -> RidgePath:
 
     **Arguments:** `kernel`; `x`, (n, ...); `y`, (n,) or (n, outputs).
 
-    **Raises:** `TypeError` for what is no kernel; `ValueError` for bad data, or a kernel that is not symmetric.
+    **Raises:** `TypeError` for what is no kernel; `ValueError` for bad data, or a kernel that is not symmetric or not
+    positive semi-definite.
     """
     check_kernel(kernel)
     points, targets, vector = check_examples(x, y)
-    values, vectors = eigendecomposition(gram_matrix(kernel, points))
-    if values[0] < -1e-6 * abs(values[-1]):
-        raise ValueError(
-            f"the Gram matrix has the negative eigenvalue {values[0]:.3g} (largest {values[-1]:.3g}); kernel is not positive "
-            "semi-definite"
-        )
+    values, vectors = semidefinite_eigendecomposition(gram_matrix(kernel, points))
     return RidgePath(kernel, points, targets, values, vectors, vector)
 
 

@@ -119,6 +119,8 @@ def _duality_gap(matrix: np.ndarray, sign: np.ndarray, weights: np.ndarray, inte
     """The primal less the dual objective, over the primal one: zero at the solution, positive elsewhere."""
     values = matrix @ weights
     half = float(weights @ values) / 2
+    if half < 0:
+        raise ValueError(f"the solution has the squared norm {2 * half:.3g}; kernel is not positive semi-definite on x")
     primal = half + penalty * float(np.maximum(0, 1 - sign * (values + intercept)).sum())
     dual = float(np.abs(weights).sum()) - half
     return (primal - dual) / max(primal, np.finfo(float).tiny)
@@ -130,7 +132,10 @@ def _classes(labels: Any, n: int) -> tuple[Shaped[np.ndarray, " c"], Shaped[np.n
         raise ValueError(f"labels must have one entry for each of the {n} examples; received shape {array.shape}")
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise ValueError(f"labels contains NaN or infinity at index {int(np.argmin(np.isfinite(array)))}")
-    known, codes = np.unique(array, return_inverse=True)
+    try:
+        known, codes = np.unique(array, return_inverse=True)
+    except TypeError:
+        raise TypeError("labels must be of one kind, such as all numbers or all strings, without None") from None
     if len(known) < 2:
         raise ValueError(f"labels must have two classes or more; received {known.tolist()} only")
     return known, codes

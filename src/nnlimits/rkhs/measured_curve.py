@@ -17,6 +17,7 @@ from nnlimits.rkhs.evaluation import (
     check_same_features,
     cross_gram,
     gram_matrix,
+    seeded,
 )
 from nnlimits.validation import check_non_negative
 
@@ -41,6 +42,11 @@ class MeasuredCurve(NamedTuple):
     def standard_error(self) -> Sizes:
         """Of the mean, from how subsets differ; that of the test set, which they share, is not in it."""
         return self.test.std(1, ddof=1) / np.sqrt(self.test.shape[1])
+
+    @property
+    def relative_errors(self) -> Sizes:
+        """The standard errors, relative to the means."""
+        return self.standard_error / self.mean
 
 
 def measured_learning_curve(
@@ -80,7 +86,7 @@ def measured_learning_curve(
     repeats = as_integer("draws", 2, draws)
     matrix, cross = gram_matrix(kernel, pool.points), cross_gram(kernel, test.points, pool.points)
     advance("kernels")
-    generator = np.random.default_rng(seed)
+    generator = seeded(seed)
     errors = np.empty((2, len(counts), repeats))
     for i, count in enumerate(counts):
         for j in range(repeats):

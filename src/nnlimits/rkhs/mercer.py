@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float
 
 from nnlimits.nn.fields import as_integer
 from nnlimits.rkhs.evaluation import KernelFunction
-from nnlimits.rkhs.gegenbauer import multiplicities, orthonormal_polynomials
+from nnlimits.rkhs.gegenbauer import each_orthonormal_polynomial, multiplicities, orthonormal_polynomials
 from nnlimits.rkhs.quadrature import angular_rule
 from nnlimits.rkhs.zonal import zonal
 from nnlimits.validation import check_positive
@@ -17,6 +17,8 @@ Degrees = Float[np.ndarray, " k"]
 
 _NODES = (24, 20)
 """Of the panels of two rules, which agree to the rounding of the kernel where both are exact."""
+
+LARGEST_DEGREE = 20_000
 
 _UNIT = float(np.finfo(np.float64).eps)
 
@@ -102,7 +104,7 @@ def mercer(
     **Arguments:**
 
     - `kernel`: `nnlimits.kernel(network).ntk` or `.nngp`, or any function `k(x1, x2)` that rotations do not change.
-    - `dimension`: d, at least 2. `degrees`: the highest degree k.
+    - `dimension`: d, at least 2. `degrees`: the highest degree k, at most 20,000.
     - `radius`: of the sphere; `sqrt(d)` if absent.
 
     **Returns:** a `MercerSpectrum`.
@@ -113,10 +115,10 @@ def mercer(
 
     Bach 2017; Bietti & Mairal 2019, proposition 5.
     """
-    last = as_integer("degrees", 0, degrees)
+    last = _as_degrees(degrees)
     function = zonal(kernel, dimension, radius)
-    coefficients, other = _projections(function, function.dimension, last)
     numbers = multiplicities(function.dimension, last)
+    coefficients, other = _projections(function, function.dimension, last)
     diagonal = function.diagonal
     floor = 4 * max(float(np.abs(coefficients - other).max()), _UNIT * abs(diagonal))
     values, errors = coefficients / np.sqrt(numbers), floor / np.sqrt(numbers)
@@ -135,6 +137,9 @@ def zonal_power(function: Any, dimension: int, degrees: int = 60) -> Degrees:
     **Raises:** `ValueError` for a function whose values have another shape or are not finite.
     """
 
+    if not callable(function):
+        raise TypeError(f"function must be a function of an array of cosines; received {type(function).__name__}")
+
     def values(distance: np.ndarray, opposite: np.ndarray) -> np.ndarray:
         cosine = np.where(opposite, -1.0, 1.0) * np.cos(distance)
         found = np.asarray(function(cosine), np.float64)
@@ -144,7 +149,7 @@ def zonal_power(function: Any, dimension: int, degrees: int = 60) -> Degrees:
             )
         return found
 
-    return _projections(values, dimension, as_integer("degrees", 0, degrees))[0] ** 2
+    return _projections(values, dimension, _as_degrees(degrees))[0] ** 2
 
 
 def _projections(function: Any, dimension: int, degrees: int) -> tuple[Degrees, Degrees]:
@@ -154,10 +159,22 @@ def _projections(function: Any, dimension: int, degrees: int) -> tuple[Degrees, 
     opposite = np.concatenate([rule.opposite for rule in rules])
     parts = np.split(function(distance, opposite), [len(rules[0].distance)])
     first, second = (
-        orthonormal_polynomials(dimension, degrees, rule.cosine) @ (rule.weights * part)
-        for rule, part in zip(rules, parts, strict=True)
+        _products(dimension, degrees, rule.cosine, rule.weights * part) for rule, part in zip(rules, parts, strict=True)
     )
     return first, second
+
+
+def _products(dimension: int, degrees: int, cosine: np.ndarray, values: np.ndarray) -> Degrees:
+    return np.array([row @ values for row in each_orthonormal_polynomial(dimension, degrees, cosine)])
+
+
+def _as_degrees(degrees: Any) -> int:
+    last = as_integer("degrees", 0, degrees)
+    if last > LARGEST_DEGREE:
+        raise ValueError(
+            f"degrees must be at most {LARGEST_DEGREE:,}, since the work grows as their square; received {last}"
+        )
+    return last
 
 
 def _check_positive_definite(values: Degrees, errors: Degrees) -> None:

@@ -17,7 +17,9 @@ from nnlimits.rkhs.evaluation import (
     check_same_features,
     gram_matrix,
     paired,
+    seeded,
 )
+from nnlimits.rkhs.summary import summary
 
 _COLUMNS = 2**22
 """Entries of the permutations that are tried at once."""
@@ -32,6 +34,9 @@ class MMDTest(NamedTuple):
     """The probability, if both distributions are one, of a statistic as large."""
     null: Float[np.ndarray, " permutations"]
     """The statistic of each permutation; none for the linear-time test."""
+
+    def __repr__(self) -> str:
+        return summary(self)
 
 
 def squared_mmd(kernel: KernelFunction, x: ArrayLike, y: ArrayLike) -> float:
@@ -73,7 +78,7 @@ def mmd_test(kernel: KernelFunction, x: ArrayLike, y: ArrayLike, *, permutations
     matrix = gram_matrix(kernel, points)
     diagonal, total = np.diagonal(matrix).copy(), len(points)
     statistic = float(_unbiased(matrix, diagonal, _first(n, total)[:, None], n)[0])
-    generator, null = np.random.default_rng(seed), np.empty(count)
+    generator, null = seeded(seed), np.empty(count)
     step = max(1, _COLUMNS // total)
     for start in range(0, count, step):
         width = min(step, count - start)

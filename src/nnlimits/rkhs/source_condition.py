@@ -5,7 +5,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from nnlimits.validation import check_finite
+from nnlimits.nn.fields import as_integer
+from nnlimits.validation import check_finite, check_non_negative
 
 
 class FittedExponent(NamedTuple):
@@ -71,8 +72,10 @@ def source_condition(
 
     """
     values, squares = _checked(eigenvalues, coefficients)
-    end = len(values) if last is None else last
-    if not (first >= 1 and first + 3 <= end <= len(values)):
+    for name, value in (("remaining", remaining), ("noise", noise)):
+        check_non_negative(name, value)
+    first, end = as_integer("first", 1, first), len(values) if last is None else as_integer("last", 1, last)
+    if not (first + 3 <= end <= len(values)):
         raise ValueError(
             f"first and last must be at least 4 apart, between 1 and the {len(values)} eigenvalues; received {first} and {end}"
         )
@@ -82,6 +85,8 @@ def source_condition(
     indices = np.unique(np.round(np.geomspace(first, end, count)).astype(int))
     left = remaining + np.cumsum((squares - noise)[::-1])[::-1]  # after i - 1 eigenfunctions
     at = indices - 1
+    if values[at[-1]] == values[at[0]]:
+        raise ValueError(f"eigenvalues {first} to {end} are all equal, and have no exponent; give a wider range")
     if not (left[at] > 0).all():
         raise ValueError(
             f"nothing of the target is left beyond noise after {int(indices[(left[at] > 0).argmin()])} eigenfunctions; give "

@@ -20,6 +20,8 @@ from nnlimits.rkhs.evaluation import (
     gram_matrix,
     kernel_diagonal,
     kernel_rows,
+    seeded,
+    semidefinite_eigendecomposition,
 )
 from nnlimits.validation import check_positive
 
@@ -100,7 +102,7 @@ def empirical_spectrum(kernel: KernelFunction, x: ArrayLike) -> EmpiricalSpectru
     points = check_points("x", x)
     n = len(points)
     matrix = gram_matrix(kernel, points)
-    values, vectors = eigendecomposition(matrix)
+    values, vectors = semidefinite_eigendecomposition(matrix)
     rounding = float(np.finfo(np.float64).eps) * max(abs(values[0]), abs(values[-1]))
     return EmpiricalSpectrum(
         kernel,
@@ -142,7 +144,7 @@ def leading_spectrum(
     if wanted > n:
         raise ValueError(f"count is {wanted}, but a sample of {n} has {n} eigenvalues")
     width = min(n, wanted + _OVERSAMPLING)
-    block = np.linalg.qr(np.random.default_rng(seed).standard_normal((n, width)))[0]
+    block = np.linalg.qr(seeded(seed).standard_normal((n, width)))[0]
     basis, images = np.empty((n, 0)), np.empty((n, 0))
     while True:
         basis = np.concatenate([basis, block], axis=1)
@@ -152,6 +154,11 @@ def leading_spectrum(
         values, rotations = values[::-1][:wanted], rotations[:, ::-1][:, :wanted]
         vectors = basis @ rotations
         residuals = np.linalg.norm(images @ rotations - vectors * values, axis=0)
+        if values[0] <= 0:
+            raise ValueError(
+                f"the largest eigenvalue of the Gram matrix is {values[0] / n:.3g}; kernel must be positive semi-definite, "
+                "and not zero on all of x"
+            )
         advance(f"residual {residuals.max() / values[0]:.1e}")
         block = _orthogonal(images[:, -block.shape[1] :], basis)
         if (residuals <= tolerance * values[0]).all() or not block.shape[1]:
@@ -178,8 +185,8 @@ def nystrom_spectrum(kernel: KernelFunction, x: ArrayLike, landmarks: int, *, se
     n = len(points)
     if wanted > n:
         raise ValueError(f"landmarks is {wanted}, but there are {n} examples")
-    chosen = points[np.random.default_rng(seed).choice(n, wanted, replace=False)]
-    values, vectors = eigendecomposition(gram_matrix(kernel, chosen))
+    chosen = points[seeded(seed).choice(n, wanted, replace=False)]
+    values, vectors = semidefinite_eigendecomposition(gram_matrix(kernel, chosen))
     kept = values > 1e-12 * values[-1]
     whitening = vectors[:, kept] / np.sqrt(values[kept])
     features = np.empty((n, int(kept.sum())))

@@ -1,6 +1,8 @@
 """A kernel on a sphere as a function of the angle between its two inputs, and the proof that it is one."""
 
+import dataclasses
 import math
+from collections.abc import Iterator
 from typing import Any
 
 import equinox as eqx
@@ -9,8 +11,6 @@ from jaxtyping import Bool, Float
 
 from nnlimits import nn
 from nnlimits.kernels import Kernel
-from nnlimits.kernels.blocks import flatten
-from nnlimits.kernels.grids import members
 from nnlimits.kernels.needs import needs
 from nnlimits.rkhs.evaluation import KernelFunction, check_kernel, cross_gram
 from nnlimits.rkhs.gegenbauer import check_dimension
@@ -127,10 +127,14 @@ def _check_fully_connected(network: nn.Layer, dimension: int) -> None:
     network.output_shape((dimension,))
 
 
-def _written_out(layer: nn.Layer) -> list[nn.Layer]:
+def _written_out(layer: nn.Layer) -> Iterator[nn.Layer]:
     """A layer, and all that are inside it."""
-    inside = members(layer) if isinstance(layer, nn.Layer) else ()
-    return [layer, *(found for part in flatten(inside) for found in _written_out(part))]
+    yield layer
+    for field in dataclasses.fields(layer):
+        parts = getattr(layer, field.name)
+        for part in parts if isinstance(parts, tuple) else (parts,):
+            if isinstance(part, nn.Layer):
+                yield from _written_out(part)
 
 
 def _check_rotations(found: Zonal) -> None:

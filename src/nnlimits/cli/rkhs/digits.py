@@ -1,5 +1,6 @@
 """`nnlimits rkhs digits`."""
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -8,11 +9,13 @@ import typer
 from nnlimits.cli import options
 from nnlimits.cli.errors import reported
 from nnlimits.cli.experiments import Folder, Seed, print_saved, whole_numbers
-from nnlimits.cli.images import TRAINING, labelled_images
+from nnlimits.cli.images import TRAINING, labelled_images, with_channels
 from nnlimits.cli.rkhs.learning_curve import Ridge, Sizes, print_curve
 
 if TYPE_CHECKING:
     import numpy as np
+
+    from nnlimits import nn
 
 FIRST, TRUSTED = 10, 10
 """Exponents are fitted from this eigenfunction on, to this part of the sample: beyond, empirical eigenvalues fall too fast."""
@@ -54,7 +57,7 @@ def digits(
     if counts[-1] >= sample:
         raise ValueError(f"--sizes must be below --sample, {sample}; received {sizes!r}")
     net = networks.resolve(network, options.given(depth=depth, activation=activation, w_std=w_std, b_std=b_std))
-    x, y = _examples(file, sample + tests, seed)
+    x, y = _examples(file, net, sample + tests, seed)
     kernel, curves = nl.kernel(net), {}
     out, stages = console.output(), console.Stages()
     with stages.stage("learning curves", 2 * (len(counts) + 2)) as advance:
@@ -96,8 +99,8 @@ def _print_exponents(out: Any, name: str, found: Any, y: Any) -> None:
     )
 
 
-def _examples(file: Path, count: int, seed: int) -> tuple["np.ndarray", Any]:
-    """So many random images as standardised rows, and their classes as ones less their mean."""
+def _examples(file: Path, net: "nn.Layer", count: int, seed: int) -> tuple["np.ndarray", Any]:
+    """So many random images, standardised, in a shape that the network takes, and their classes as ones less their mean."""
     import numpy as np
 
     from nnlimits.rkhs.experiments import standardised_rows
@@ -105,8 +108,32 @@ def _examples(file: Path, count: int, seed: int) -> tuple["np.ndarray", Any]:
     images, labels = labelled_images(file, TRAINING)
     if len(images) < count:
         raise ValueError(f"{file} has {len(images)} images; --sample and --tests together must be at most that")
+    if labels.dtype.kind == "f" and not (labels == np.round(labels)).all():
+        raise ValueError(f"{file} must have images with their classes; its labels are numbers such as {labels[0]:.6g}")
     rows = np.random.default_rng(seed).permutation(len(images))[:count]
     known, codes = np.unique(labels[rows], return_inverse=True)
     if len(known) < 2:
         raise ValueError(f"{file} must have images of two classes or more; those drawn are all {known.tolist()}")
-    return standardised_rows(images[rows]), np.eye(len(known))[codes] - 1 / len(known)
+    drawn = np.asarray(images[rows], np.float64).reshape(count, -1)
+    spread = np.ptp(drawn, axis=1)
+    if not (np.isfinite(spread) & (spread > 0)).all():
+        worst = rows[int(np.argmin(np.isfinite(spread) & (spread > 0)))]
+        raise ValueError(f"image {worst} of {file} has NaN, or entries that are all alike, and cannot be standardised")
+    return standardised_rows(drawn).reshape(count, *_shape(net, images)), np.eye(len(known))[codes] - 1 / len(known)
+
+
+def _shape(net: "nn.Layer", images: "np.ndarray") -> tuple[int, ...]:
+    """Of an image: its entries in a row, or with positions and channels for a network that needs them.
+
+    **Raises:** `ValueError` for a network that takes neither.
+    """
+    flat = (math.prod(images.shape[1:]),)
+    try:
+        net.output_shape(flat)
+    except ValueError:
+        if images.ndim == 2:
+            raise
+        shape = with_channels(images[:1]).shape[1:]
+        net.output_shape(shape)
+        return shape
+    return flat

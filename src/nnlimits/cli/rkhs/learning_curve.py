@@ -33,6 +33,9 @@ def learning_curve(
 ) -> None:
     """Learning curves of a network's kernels on a sphere: predicted from their spectra, and measured.
 
+    Within some 10 % in 10 dimensions and more. In few dimensions, without noise and ridge, errors are a multiple
+    of the prediction, as spherical harmonics are not Gaussian there.
+
     For example: nnlimits rkhs learning-curve mlp --dimension 20 --power 0,1 --ridge 0.5
     """
     import nnlimits as nl
@@ -61,7 +64,7 @@ def learning_curve(
             )
     for name, found in curves.items():
         print_curve(out, name, found, f"{draws} samples")
-    text = f"Uniform inputs on a sphere in {dimension} dimensions, ridge {ridge:g}"
+    text = f"Uniform inputs on a sphere in {dimension:,} dimensions, ridge {ridge:g}, noise {noise:g}"
     print_saved(out, [save(sphere_learning_curves(curves, text), folder / "learning_curve.png")])
 
 
@@ -70,7 +73,7 @@ def print_curve(out: Any, name: str, found: Any, of: str) -> None:
     from nnlimits.cli.tables import Column, numbers
 
     names = ("predicted", "measured", "standard error", "predicted / measured", "training, predicted", "measured")
-    columns = [Column(n, form) for n, form in zip(names, (".4f", ".4f", ".4f", ".3f", ".4f", ".4f"), strict=True)]
+    columns = [Column(n, form) for n, form in zip(names, ("#.4g", "#.4g", "#.2g", "#.3g", "#.4g", "#.4g"), strict=True)]
     measured, predicted = found.measured, found.predicted
     rows = [
         (f"{int(n):,}", [predicted.test[i], measured.mean[i], measured.standard_error[i], found.ratios[i]])

@@ -47,28 +47,37 @@ def mercer(
 
 
 def _print_eigenvalues(out: Any, found: Any) -> None:
+    import numpy as np
+
     from nnlimits.cli.tables import Column, numbers
 
-    columns, parts = [Column("harmonics", ",.0f")], []
+    columns, parts = [Column("harmonics", ",.0f" if _most(found) < 1e15 else ".4g")], []
     for name, spectrum in found.spectra.items():
         columns += [Column(f"{name}: eigenvalue", ".6g"), Column("share of trace", ".4f")]
-        parts.append((spectrum.eigenvalues, spectrum.eigenvalues * spectrum.multiplicities / spectrum.diagonal))
+        seen = np.where(spectrum.resolved, spectrum.eigenvalues, math.nan)
+        parts.append((seen, seen * spectrum.multiplicities / spectrum.diagonal))
     first = next(iter(found.spectra.values()))
     rows = [
         (str(k), [first.multiplicities[k], *(part[k] for pair in parts for part in pair)])
         for k in range(min(LISTED, len(first.eigenvalues)))
     ]
-    text = f"Eigenvalues on the sphere of radius {first.radius:.4g} in {first.dimension} dimensions"
+    unseen = "; -: none above rounding" if any(math.isnan(number) for _, listed in rows for number in listed) else ""
+    text = f"Eigenvalues on the sphere of radius {first.radius:.4g} in {first.dimension:,} dimensions{unseen}"
     out.print()
     out.print(numbers(text, "degree", columns, rows))
+
+
+def _most(found: Any) -> float:
+    """The most harmonics that a listed degree has."""
+    return max(spectrum.multiplicities[:LISTED].max() for spectrum in found.spectra.values())
 
 
 def _promise(exponent: float) -> str:
     if math.isnan(exponent):
         return "its singularity is of no kind with a known decay"
     if math.isinf(exponent):
-        return "smooth: eigenvalues fall faster than any power of the degree"
-    return f"eigenvalues fall as k^-{exponent:g} at high degrees"
+        return "no singularity stands out of rounding: as far as is seen, eigenvalues fall faster than any power of the degree"
+    return f"eigenvalues fall as k^-{exponent:.10g} at high degrees"
 
 
 def _tail(spectrum: Any) -> str:

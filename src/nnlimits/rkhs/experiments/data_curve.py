@@ -12,6 +12,7 @@ from nnlimits.rkhs.evaluation import KernelFunction
 from nnlimits.rkhs.learning_curve import LearningCurve, learning_curve
 from nnlimits.rkhs.measured_curve import MeasuredCurve, measured_learning_curve
 from nnlimits.rkhs.spectrum import EmpiricalSpectrum, empirical_spectrum
+from nnlimits.validation import check_finite
 
 
 class DataCurve(NamedTuple):
@@ -73,9 +74,10 @@ def data_learning_curve(
 def standardised_rows(x: Any) -> Float[np.ndarray, "n d"]:
     """Examples as rows of mean zero and unit mean square each, on the sphere of radius sqrt(d).
 
-    **Raises:** `ValueError` for an example whose entries are all alike, which has no direction.
+    **Raises:** `ValueError` for NaN, or an example whose entries are all alike, which has no direction.
     """
     rows = np.asarray(x, np.float64).reshape(len(x), -1)
+    check_finite("x", rows)
     rows = rows - rows.mean(1, keepdims=True)
     scale = np.sqrt((rows**2).mean(1, keepdims=True))
     if not (scale > 0).all():

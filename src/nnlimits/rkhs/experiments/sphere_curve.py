@@ -8,7 +8,7 @@ from jaxtyping import Float
 
 from nnlimits.nn.fields import as_integer
 from nnlimits.progress import Advance, ignore
-from nnlimits.rkhs.evaluation import KernelFunction
+from nnlimits.rkhs.evaluation import KernelFunction, seeded
 from nnlimits.rkhs.experiments.random_harmonics import random_harmonics
 from nnlimits.rkhs.learning_curve import LearningCurve, zonal_learning_curve
 from nnlimits.rkhs.measured_curve import MeasuredCurve, measured_learning_curve
@@ -31,11 +31,6 @@ class SphereCurve(NamedTuple):
     def ratios(self) -> Float[np.ndarray, " sizes"]:
         """Predicted over measured."""
         return self.predicted.test / self.measured.mean
-
-    @property
-    def relative_errors(self) -> Float[np.ndarray, " sizes"]:
-        """The standard errors of the measured means, relative to them."""
-        return self.measured.standard_error / self.measured.mean
 
 
 def sphere_learning_curve(
@@ -65,7 +60,7 @@ def sphere_learning_curve(
     spectrum = mercer(kernel, dimension, degrees)
     predicted = zonal_learning_curve(spectrum, power, counts, noise=noise, ridge=ridge)
     advance("spectrum")
-    generator, found = np.random.default_rng(seed), []
+    generator, found = seeded(seed), []
     for i in range(repeats):
         target = random_harmonics(dimension, power, generator)
         x, test = (_uniform(generator, n, spectrum) for n in (int(counts.max()), number))
