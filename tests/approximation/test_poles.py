@@ -22,7 +22,7 @@ def test_poles_are_named(text):
     """The place, where there is only one; a point of the pole's surface otherwise."""
     place, division = POLES[text]
     f = expression(text)
-    with pytest.raises(ValueError, match="not bounded|must be finite") as caught:
+    with pytest.raises(ValueError, match=r"not bounded|must be finite") as caught:
         Target(f, Box.cube(f.dimension, -1.0, 1.0))
     message = str(caught.value)
     if place is not None and "not bounded" in message:
