@@ -46,8 +46,8 @@ def check_bounded(function: Callable[[Any], Any], domain: Box) -> None:
         reason = ", a division by zero" if _divides_by_zero(function, domain, place) else ""
         at = (np.round(place, 10) + 0.0).tolist()
         raise ValueError(
-            f"f is not bounded near {at}{reason}: about {far:.3g} at a distance of {_SHARES[0]:g} and {near:.3g} at "
-            f"{_SHARES[1]:g}, relative to the box; it must be finite on the whole domain: take one without that point"
+            f"f is not bounded near {at}{reason}: about {far:.3g} at {_SHARES[0]:g} of the way from there to other points, and "
+            f"{near:.3g} at {_SHARES[1]:g}; it must be finite on the whole domain: take a domain without that point"
         )
 
 

@@ -2,6 +2,7 @@
 
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float
 
 from nnlimits.approximation.targets import NamedTarget
 
@@ -27,7 +28,7 @@ def unit_mixture(dimension: int, degree: int, units: int = 32) -> NamedTarget:
     points = rng.uniform(-1, 1, (units, dimension))
     thresholds = np.minimum((directions * points).sum(axis=1), _LARGEST_THRESHOLD)
 
-    def mixture(x: jnp.ndarray) -> jnp.ndarray:
+    def mixture(x: Float[Array | np.ndarray, "n d"]) -> Float[Array, " n"]:
         ridge = x @ directions.T - thresholds
         values = jnp.where(ridge > 0, 1.0, 0.0) if degree == 0 else jnp.maximum(ridge, 0) / (1 - thresholds)
         return jnp.mean(values, axis=1)
