@@ -31,7 +31,7 @@ def test_rates_have_a_panel_for_each_dimension_and_algorithm():
     errors = np.array(sizes, float)[:, None] ** -0.5 * [1.0, 1.1]
     rate = fitted_rate(np.array(sizes, float), errors)
     found = [
-        GreedyRate(target, dimension, algorithm, degree, sizes, errors, 2 * errors[:, 0], rate)
+        GreedyRate(target, dimension, algorithm, degree, sizes, errors, errors, 2 * errors[:, 0], 0.8, 4.0, rate)
         for target in ("gaussian", "sine")
         for dimension in (1, 2)
         for algorithm, degree in (("orthogonal", 1), ("relaxed", 0))

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from nnlimits.approximation.domain import Box, as_box
+from nnlimits.approximation.poles import check_bounded
 from nnlimits.validation import check_positive
 
 _PROBES = 4096
@@ -30,8 +31,9 @@ class Target:
     **Arguments:** `function`, from points (n, d) to values (n,) or (n, outputs), of NumPy or JAX; `domain`, a `Box` or what
     `as_box` takes; `lipschitz`, a constant L with `|f(x) - f(y)| <= L |x - y|` on the domain, or None if none is claimed.
 
-    **Raises:** `TypeError` for what is no function; `ValueError` for values of another shape or not finite, with the point, and
-    for a claimed constant that a pair of points contradicts, with the pair.
+    **Raises:** `TypeError` for what is no function; `ValueError` for values of another shape or not finite, with the point; for
+    a claimed constant that a pair of points contradicts, with the pair; where none is claimed, for a function of JAX with a
+    pole, with its place.
     """
 
     function: Callable[..., Any]
@@ -47,6 +49,8 @@ class Target:
         if self.lipschitz is not None:
             check_positive("lipschitz", self.lipschitz)
             self._check_lipschitz(points, values)
+        else:
+            check_bounded(self.function, self.domain)
 
     @property
     def outputs(self) -> int:

@@ -20,6 +20,28 @@ def test_one_dimension_against_closed_forms(name):
     assert RATIOS[name][0] < found.value / exact < RATIOS[name][1]
 
 
+@pytest.mark.parametrize("dimension", [2, 3])
+def test_closed_forms_against_series(dimension):
+    """exp(-|x|^2) is small where the window of six half sides falls, so that the two continuations differ by a few percent."""
+    named = named_target("gaussian", dimension)
+    closed = barron_constant(named)
+    assert closed.is_closed_form
+    assert closed.value == pytest.approx(2 * dimension / np.sqrt(np.pi), rel=1e-12)
+    found = barron_constant(named.function, named.domain)
+    assert not found.is_closed_form
+    assert found.value == pytest.approx(closed.value, rel=0.03)
+
+
+def test_neither_place_nor_a_constant_matters():
+    """The constant of tanh(4 x) on a box that is moved with the function, and with another constant added, is the same."""
+    named = named_target("ridge", 1)
+    found = barron_constant(named)
+    assert not found.is_closed_form
+    moved = barron_constant(lambda x: 7 + np.tanh(4 * (x[:, 0] - 5)), (4, 6))
+    assert moved.value == pytest.approx(found.value, rel=1e-6)
+    assert found.value >= np.tanh(4)  # half of how much it varies
+
+
 def test_half_sides_weigh_the_frequencies():
     """exp(-|x|^2 / 4) on a box twice as large is exp(-|z|^2): the same constant, as of the second moment."""
     small, large = named_target("gaussian", 2), Box.cube(2, -2.0, 2.0)
@@ -42,6 +64,10 @@ def test_infinite_constants_are_refused_with_their_growth(name, dimension, growt
 
 
 def test_bad_input():
+    with pytest.raises(ValueError, match="gaussian was made for 2 inputs, and domain has 1 dimensions"):
+        barron_constant(named_target("gaussian", 2), (0, 1))
+    with pytest.raises(ValueError, match="order must be an integer, at least 1; received 0"):
+        barron_constant(lambda x: x[:, 0], (0, 1), order=0)
     with np.errstate(invalid="ignore"), pytest.raises(ValueError, match="f is not finite beyond the domain"):
         barron_constant(lambda x: np.sqrt(1 - x[:, 0] ** 2), (-1, 1))
     with pytest.raises(ValueError, match="up to 6 dimensions; received 7"):

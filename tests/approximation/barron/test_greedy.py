@@ -33,6 +33,7 @@ def test_rates_hold_for_sums_of_units(activation, algorithm):
     path = greedy(dictionary, z, y, SIZES, variation=1.0, algorithm=algorithm)
     counts = np.arange(1, 33)
     assert (path.residuals[1:] <= 1 / (2 * np.sqrt(counts))).all()
+    assert (path.residuals[1:] <= 1 / np.sqrt(1 / path.residuals[0] ** 2 + 4 * counts)).all()
     assert (np.diff(path.residuals) <= 0).all()
     assert path.sufficient.all()
     _, basis = dictionary.polynomial_basis(z)

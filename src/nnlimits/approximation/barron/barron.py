@@ -41,6 +41,7 @@ def barron(
     moment C of order k + 1 and beside polynomials of degree k, which cost units as well, it is `C / ((k + 1)! sqrt(N))`; of
     given variation V, `V / (2 sqrt(N))`. The greedy algorithms reach these rates (`greedy.greedy`). The orthogonal one is faster
     where the dictionary is smooth, of order `N^(-1/2 - (2k + 1) / (2d))` (Siegel & Xu 2022), with a constant that is not known.
+    All are rates of many units; `experiments.GreedyRate` says how many, and measures them.
 
     These bounds hold for the root mean square over the points that are fitted, if the claim is true and each step found a unit as
     good as the theorem needs; the share of steps that did is among the constants. That the norm over the whole box is below the

@@ -92,7 +92,10 @@ def _target(f: Any, domain: Any, lipschitz: float | None) -> Target:
         return Target(f.function, box, f.lipschitz if lipschitz is None else lipschitz)
     target = as_target(f, domain, lipschitz)
     if target.lipschitz is None:
-        found = smoothness(target)
+        try:
+            found = smoothness(target)
+        except ValueError:  # it jumps, which the norm of L^2 allows
+            return target
         if found.rigorous and 0 < found.lipschitz < math.inf:
             return dataclasses.replace(target, lipschitz=found.lipschitz)
     return target

@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from nnlimits.approximation.domain import Box
+from nnlimits.approximation.domain import Box, as_box
 from nnlimits.approximation.target import Target, as_target
+from nnlimits.approximation.targets import NamedTarget
 from nnlimits.nn.fields import as_integer
 
 _MOST_POINTS = 2**20
@@ -24,6 +25,9 @@ _ACCURATE = 0.05
 _SHRINKS = 0.7
 """A sequence converges if its increments shrink by this at least as the grid is refined twice."""
 
+_SETTLED = 1e-3
+"""A last increment, relative to the sum, that is the error itself."""
+
 
 @dataclasses.dataclass(frozen=True)
 class BarronConstant:
@@ -36,27 +40,44 @@ class BarronConstant:
     order: int
     """The power of the frequency."""
     grids: tuple[int, ...]
-    """Points along an axis, of the grids of the extension that was taken."""
+    """Points along an axis, of the grids of the extension that was taken; none for a closed form."""
     estimates: tuple[float, ...]
     """The estimate on each."""
 
+    @property
+    def is_closed_form(self) -> bool:
+        """Whether the value is that of a known Fourier transform."""
+        return not self.grids
+
 
 def barron_constant(f: Any, domain: Any = None, *, order: int = 1) -> BarronConstant:
-    """The Barron constant of a function on a box, estimated from its values (Barron 1993, equation 4).
+    """The Barron constant of a function on a box: in closed form, or estimated from its values (Barron 1993, equation 4).
 
-    The function, less a constant (its median), is taken beyond the box times a smooth window, so that its periodic
-    continuation has a Fourier series `sum_k c_k exp(i omega_k . x)` that is the function on the box. Any such continuation
-    gives an upper bound `sum_k |omega_k|_B^order |c_k|` of the least constant; the smallest of several periods is returned.
-    Coefficients come from fast Fourier transforms on three grids, each refined by 1.4 or so.
+    Of a `NamedTarget` with a known spectrum it is the moment of that. Otherwise the function, less a constant (its median), is
+    taken beyond the box times a smooth window, so that its periodic continuation has a Fourier series
+    `sum_k c_k exp(i omega_k . x)` that is the function on the box. Any such continuation gives an upper bound
+    `sum_k |omega_k|_B^order |c_k|` of the least constant; the smallest of several periods is returned. Coefficients come from
+    fast Fourier transforms on three grids, each refined by 1.4 or so.
 
-    **Arguments:** `f` and `domain`, of up to 6 dimensions, as of `Target`; f must also be finite on the box enlarged sixfold,
-    or less, by a half at least; `order`, the power of the frequency: 1 for units of degree 0, k + 1 for degree k.
+    Both are upper bounds, of different continuations: of `exp(-|x|^2)` they differ by some percent, of sines, which the window
+    cuts off, by more, the more dimensions there are. Give `constant=` where a closed form is known.
+
+    **Arguments:** `f` and `domain`, of up to 6 dimensions, as of `Target`, or a `NamedTarget`, on its cube if `domain` is left
+    out; f must also be finite on the box enlarged sixfold, or less, by a half at least; `order`, the power of the frequency: 1
+    for units of degree 0, k + 1 for degree k.
 
     **Raises:** `ValueError` where the sum does not converge as the grid is refined, with its values, as it does not for
-    functions with jumps, and for kinks; where f is not finite beyond the box; above six dimensions.
+    functions with jumps, and for kinks; where f is not finite beyond the box; above six dimensions; for a `NamedTarget` with
+    a box of another dimension.
     """
-    target = as_target(f, domain)
     order = as_integer("order", 1, order)
+    if isinstance(f, NamedTarget):
+        box = f.domain if domain is None else as_box(domain)
+        _check_dimension(f, box)
+        if f.spectrum is not None:
+            return BarronConstant(f.spectrum.moment(box.sides / 2, order), 0.0, order, (), ())
+        f, domain = f.function, box
+    target = as_target(f, domain)
     if target.domain.dimension not in _FINEST:
         raise ValueError(
             f"a Barron constant is estimated in up to 6 dimensions; received {target.domain.dimension}; give it"
@@ -73,6 +94,13 @@ def barron_constant(f: Any, domain: Any = None, *, order: int = 1) -> BarronCons
     if not best.error <= _ACCURATE * best.value:
         raise ValueError(_divergence(min(found, key=lambda one: one.estimates[-1])))
     return best
+
+
+def _check_dimension(named: NamedTarget, box: Box) -> None:
+    if box.dimension != named.dimension:
+        raise ValueError(
+            f"{named.name} was made for {named.dimension} inputs, and domain has {box.dimension} dimensions"
+        )
 
 
 def _divergence(found: BarronConstant) -> str:
@@ -95,14 +123,12 @@ def _estimated(target: Target, order: int, period: float) -> BarronConstant | No
         return None
     first, last = abs(sums[1] - sums[0]), abs(sums[2] - sums[1])
     ratio = last / first if first > 0 else 0.0
-    tiny = 1e-3 * sums[2]
-    error = (
-        max(last, 1e-12 * sums[2])
-        if last <= tiny
-        else last * ratio / (1 - ratio) + last
-        if ratio < _SHRINKS
-        else math.inf
-    )
+    if last <= _SETTLED * sums[2]:
+        error = max(last, 1e-12 * sums[2])
+    elif ratio < _SHRINKS:  # as the rest of a geometric series
+        error = last * ratio / (1 - ratio) + last
+    else:
+        error = math.inf
     return BarronConstant(sums[2], error, order, grids, sums)
 
 

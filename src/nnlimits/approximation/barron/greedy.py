@@ -55,7 +55,10 @@ def greedy(
     1/2. If the function is within `distance` of the closed convex hull of the units times plus or minus `variation` V, up to a
     polynomial, and each step attains what the best unit would, then after N steps
 
-        residual <= distance + V / (2 sqrt(N)).
+        residual <= distance + 1 / sqrt(1 / s_0^2 + 4 N / V^2) <= distance + V / (2 sqrt(N)),
+
+    s_0 the first residual less the distance. A function that is small beside its variation has a small s_0: the bound, and with
+    it what is reached, falls at the rate 1/2 only from about `V^2 / (4 s_0^2)` units on.
 
     Orthogonal: DeVore & Temlyakov (1996), Theorem 3.7; its units are those whose inner product with the residual is largest, and
     all coefficients are fitted anew. Relaxed: Barron (1993), Theorem 5, with `f_N = (1 - lambda) f_{N-1} +- lambda V u`, in which

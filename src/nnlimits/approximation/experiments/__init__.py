@@ -4,6 +4,7 @@ from nnlimits.approximation.experiments.greedy_rates import GreedyRate, greedy_r
 from nnlimits.approximation.experiments.relu_networks import ReluExperiment, ReluRate, ReluRow, relu_networks
 from nnlimits.approximation.experiments.theorem_table import CASES, Case, Row, theorem_table
 from nnlimits.approximation.experiments.trained_sawtooth import TrainedSawtooth, trained_sawtooth
+from nnlimits.approximation.experiments.unit_mixture import unit_mixture
 
 __all__ = [
     "CASES",
@@ -19,4 +20,5 @@ __all__ = [
     "relu_networks",
     "theorem_table",
     "trained_sawtooth",
+    "unit_mixture",
 ]

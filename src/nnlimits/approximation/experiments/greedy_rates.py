@@ -1,5 +1,6 @@
 """How fast greedy networks approach functions as units are added, in several dimensions."""
 
+import math
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -11,21 +12,32 @@ from nnlimits.approximation.barron.claims import known
 from nnlimits.approximation.barron.greedy import Algorithm, GreedyPath, greedy
 from nnlimits.approximation.barron.plan import fitting_points, steep_enough, theorem_bound
 from nnlimits.approximation.barron.ridge_units import RidgeUnits, evaluated, to_cube
+from nnlimits.approximation.experiments.unit_mixture import unit_mixture
 from nnlimits.approximation.measured_error import HELD_OUT_SEED
 from nnlimits.approximation.target import Target
-from nnlimits.approximation.targets import named_target
+from nnlimits.approximation.targets import NamedTarget, named_target
 from nnlimits.progress import Advance, ignore
 from nnlimits.rates import FittedRate, fitted_rate
 
-SIZES = (8, 16, 32, 64, 128)
-TARGETS = ("gaussian", "distance", "sine", "barron")
+SIZES = (8, 11, 16, 23, 32, 45, 64)
+TARGETS = ("mixture", "gaussian", "distance", "sine", "barron")
 DIMENSIONS = (1, 2, 4, 6)
 
 _HELD_OUT = 2**14
 
 
 class GreedyRate(NamedTuple):
-    """L^2 distances of greedy networks of several sizes from one function."""
+    """L^2 distances of greedy networks of several sizes from one function.
+
+    Rates are of many units. With s_0 the norm of the function beside polynomials, each step of either algorithm makes `1/s^2`
+    larger by `4 / V^2`, so that after N steps
+
+        s_N <= 1 / sqrt(1 / s_0^2 + 4 N / V^2),
+
+    which falls as `V / (2 sqrt(N))` from `onset = V^2 / (4 s_0^2)` units on, and hardly before. In six dimensions the onset of
+    functions that are small beside their variation is in the thousands: their measured slopes are shallower than the promised
+    one, and steeper than that of the bound over the same sizes, `bound_slope`.
+    """
 
     target: str
     dimension: int
@@ -36,39 +48,63 @@ class GreedyRate(NamedTuple):
     """Numbers of units, beside those for polynomials."""
     errors: Float[np.ndarray, "sizes seeds"]
     """On the held-out set."""
+    fitted: Float[np.ndarray, "sizes seeds"]
+    """On the points that the network is fitted to; far smaller ones would tell of too few points."""
     bounds: Float[np.ndarray, " sizes"]
-    """The theorem's."""
+    """The theorem's, `V / (2 sqrt(N))`."""
+    start: float
+    """s_0."""
+    variation: float
+    """V."""
     rate: FittedRate
 
     @property
     def promised(self) -> float:
-        """The slope of the theorem: -1/2 for relaxed, -1/2 - (2k + 1)/(2d) for orthogonal greedy (Siegel & Xu 2022)."""
+        """The slope of the theorem for many units: -1/2 for relaxed, -1/2 - (2k + 1)/(2d) for orthogonal greedy (Siegel & Xu
+        2022, Theorem 2)."""
         if self.algorithm == "relaxed":
             return -0.5
         return -0.5 - (2 * self.degree + 1) / (2 * self.dimension)
 
+    @property
+    def onset(self) -> float:
+        """The number of units from which the bound falls at its rate."""
+        return self.variation**2 / (4 * self.start**2)
+
+    @property
+    def bounds_from_start(self) -> Float[np.ndarray, " sizes"]:
+        """The bound that takes the norm of the function into account, at each size."""
+        return np.array([1 / math.sqrt(1 / self.start**2 + 4 * size / self.variation**2) for size in self.sizes])
+
+    @property
+    def bound_slope(self) -> float:
+        """The slope of `bounds_from_start` over the sizes."""
+        return float(np.polyfit(np.log(self.sizes), np.log(self.bounds_from_start), 1)[0])
+
 
 def greedy_rate(
-    target: str,
+    target: str | NamedTarget,
     dimension: int,
     activation: nn.Activation = nn.Relu(),
     algorithm: Algorithm = "orthogonal",
     *,
     sizes: Sequence[int] = SIZES,
-    seeds: int = 2,
+    seeds: int = 3,
     advance: Advance = ignore,
 ) -> GreedyRate:
     """Errors of one function by the number of units, all sizes from one run a seed, which draws other units.
 
-    **Arguments:** `target`, a name of which a Fourier moment or variation is known for the activation; `dimension`; `activation`;
-    `algorithm`; `sizes`, ascending; `seeds`, how many; `advance`, told of every unit.
+    **Arguments:** `target`, a name of which a Fourier moment or variation is known for the activation, `"mixture"` for
+    `unit_mixture`, or a `NamedTarget`; `dimension`; `activation`; `algorithm`; `sizes`, ascending; `seeds`, how many; `advance`,
+    told of every unit.
     """
-    named = named_target(target, dimension)
-    claims = known(named, None, RidgeUnits(activation), None, None, None)
-    dictionary, distance = steep_enough(RidgeUnits(activation), claims, sizes[-1])
+    dictionary = RidgeUnits(activation)
+    named = _named(target, dimension, dictionary.degree)
+    claims = known(named, None, dictionary, None, None, None)
+    dictionary, distance = steep_enough(dictionary, claims, sizes[-1])
     z, y = fitting_points(claims, sizes[-1])
     held_out = claims.target.domain.dense(_HELD_OUT, HELD_OUT_SEED)
-    errors = np.empty((len(sizes), seeds))
+    errors, fitted, start = np.empty((len(sizes), seeds)), np.empty((len(sizes), seeds)), 0.0
     for seed in range(seeds):
         path = greedy(
             dictionary,
@@ -82,9 +118,29 @@ def greedy_rate(
             advance=advance,
         )
         errors[:, seed] = _errors(dictionary, path, claims.target, held_out, len(sizes))
+        fitted[:, seed] = path.residuals[np.minimum(sizes, len(path.residuals) - 1)]
+        start = float(path.residuals[0])
     bounds = np.array([theorem_bound(claims, dictionary, size) for size in sizes])
     rate = fitted_rate(np.asarray(sizes, float), errors)
-    return GreedyRate(target, dimension, algorithm, dictionary.degree, tuple(sizes), errors, bounds, rate)
+    return GreedyRate(
+        named.name,
+        dimension,
+        algorithm,
+        dictionary.degree,
+        tuple(sizes),
+        errors,
+        fitted,
+        bounds,
+        start,
+        claims.variation,
+        rate,
+    )
+
+
+def _named(target: str | NamedTarget, dimension: int, degree: int) -> NamedTarget:
+    if isinstance(target, NamedTarget):
+        return target
+    return unit_mixture(dimension, degree) if target == "mixture" else named_target(target, dimension)
 
 
 def _errors(
@@ -106,18 +162,23 @@ def greedy_rates(
     dimensions: Sequence[int] = DIMENSIONS,
     *,
     sizes: Sequence[int] = SIZES,
-    seeds: int = 2,
+    seeds: int = 3,
     advance: Advance = ignore,
 ) -> tuple[GreedyRate, ...]:
     """The orthogonal algorithm with ReLU and the relaxed one with steps, on each function in each dimension.
 
     **Arguments:** as of `greedy_rate`; `advance`, told of every run.
     """
+    pairs: list[tuple[nn.Activation, Algorithm]] = [(nn.Relu(), "orthogonal"), (nn.Step(), "relaxed")]
+    runs = [
+        (target, dimension, activation, algorithm)
+        for dimension in dimensions
+        for target in targets
+        for activation, algorithm in pairs
+        if (target, dimension, algorithm) != ("distance", 1, "orthogonal")  # which is two units
+    ]
     found = []
-    for dimension in dimensions:
-        for target in targets:
-            advance(f"{target} in {dimension}")
-            if (target, dimension) != ("distance", 1):  # which is two units
-                found.append(greedy_rate(target, dimension, nn.Relu(), "orthogonal", sizes=sizes, seeds=seeds))
-            found.append(greedy_rate(target, dimension, nn.Step(), "relaxed", sizes=sizes, seeds=seeds))
+    for number, (target, dimension, activation, algorithm) in enumerate(runs, 1):
+        advance(f"{number} of {len(runs)}: {target} in {dimension} dimensions, {algorithm}")
+        found.append(greedy_rate(target, dimension, activation, algorithm, sizes=sizes, seeds=seeds))
     return tuple(found)
