@@ -53,7 +53,11 @@ class Difference(abc.ABC):
         padded = [np.concatenate([ends, np.repeat(ends[-1:], size - n, axis=0)]) for ends in (lower, upper)]
         with unbounded_where_undefined():
             result = self._bounds(*padded)
-        return Bounds(*(each[:n] for each in result))
+        # what is no number bounds nothing
+        safe = result._replace(
+            above=np.where(np.isnan(result.above), np.inf, result.above), below=np.nan_to_num(result.below)
+        )
+        return Bounds(*(each[:n] for each in safe))
 
     @abc.abstractmethod
     def _bounds(self, lower: np.ndarray, upper: np.ndarray) -> Bounds: ...
@@ -118,7 +122,8 @@ class Lipschitz(Difference):
 
 
 def difference(approximation: Approximation) -> Difference:
-    """The difference of an approximation, by interval arithmetic for f if it is a function of JAX, else by its constant.
+    """The difference of an approximation, by interval arithmetic for f if it is a function of JAX that this bounds, else by its
+    constant.
 
     **Raises:** `ValueError` if it is neither; `NotImplementedError` for a network with a primitive without a rule.
     """
@@ -135,8 +140,9 @@ def difference(approximation: Approximation) -> Difference:
     enclose(network, target.domain.centre[None], target.domain.centre[None])
     try:
         found = Whole(apart, dimension)
-        found.bounds(np.asarray(target.domain.lower)[None], np.asarray(target.domain.upper)[None])
-        return found
+        bounds = found.bounds(np.asarray(target.domain.lower)[None], np.asarray(target.domain.upper)[None])
+        if target.lipschitz is None or np.isfinite(bounds.above).all():
+            return found
     except (TypeError, NotImplementedError, ValueError, ArithmeticError) as error:
         if target.lipschitz is None:
             raise ValueError(

@@ -177,7 +177,8 @@ class _Search:
 
     def _look(self, low: np.ndarray, high: np.ndarray, bounds: Bounds) -> None:
         # what rounding leaves is small, unlike what a jump at a centre leaves
-        self.rounding = min(max(self.rounding, 8 * float(bounds.rounding.max())), self._scale * _SMALL)
+        left = bounds.rounding[np.isfinite(bounds.rounding)].max(initial=0.0)
+        self.rounding = min(max(self.rounding, 8 * float(left)), self._scale * _SMALL)
         best = int(np.argmax(bounds.below))
         if bounds.below[best] > self.lower:
             self.lower = float(bounds.below[best])
