@@ -173,7 +173,8 @@ claims_to_be_constant.defjvp(lambda primals, tangents: (claims_to_be_constant(*p
         (lambda x: jnp.minimum(jnp.abs(x[:, 0] - 0.25) ** -0.5, 7.0), 1, 7.0),
         (lambda x: jnp.clip(jnp.divide(1, x[:, 0] - 0.3), -1, 1), 1, 1.0),
         (lambda x: jnp.linalg.norm(x - 0.25, axis=1), 2, 1.5 - 0.75 * 2**0.5),
-        (lambda x: jax.nn.logsumexp(5 * x, axis=1), 2, 4.0 + np.log(2)),
+        (lambda x: jax.nn.logsumexp(5 * x, axis=1), 2, 3.5 + np.log(2)),
+        (lambda x: jnp.sort(x, axis=1)[:, 0], 2, 0.5),
     ],
 )  # fmt: skip
 def test_functions_that_are_hard_to_enclose(function, dimension, true) -> None:

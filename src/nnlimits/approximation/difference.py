@@ -70,6 +70,8 @@ class Whole(Difference):
         self._difference = difference
         self._continuous = is_continuous(difference, dimension)
         form = "the mean value form" if self._continuous else "natural enclosures, as there may be jumps"
+        if self._continuous and not _has_derivatives(difference, dimension):
+            self._continuous, form = False, "natural enclosures, as derivatives have none"
         self.method = f"f and network by interval arithmetic; {form}"
 
     def _bounds(self, lower: np.ndarray, upper: np.ndarray) -> Bounds:
@@ -149,6 +151,17 @@ def difference(approximation: Approximation) -> Difference:
                 f"nothing is known of f between points: {error}. Write f with jax.numpy, or claim a Lipschitz constant"
             ) from error
     return Lipschitz(target, target.lipschitz, network, dimension)
+
+
+def _has_derivatives(function: Callable[[Any], Any], dimension: int) -> bool:
+    """Whether all operations of the derivatives have rules, unlike those of a sort."""
+    origin = np.zeros((1, dimension))
+    try:
+        with unbounded_where_undefined():
+            enclose_derivatives(function, origin, origin + 1)
+    except NotImplementedError:
+        return False
+    return True
 
 
 def _centre(lower: np.ndarray, upper: np.ndarray) -> np.ndarray:

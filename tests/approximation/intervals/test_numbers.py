@@ -32,6 +32,7 @@ ONE = {
     "choices by numbers": (lambda x: jax.vmap(lambda y: lax.switch((2 * y).astype(int), [jnp.sin, jnp.cos, jnp.exp], y))(x), 2.0),
 }  # fmt: skip
 SEVERAL = {
+    "axes exchanged by a reshape": lambda x: lax.reshape(x, (3, x.shape[0]), (1, 0))[1],
     "products": lambda x: jnp.prod(x, 1),
     "running products": lambda x: jnp.cumprod(x, 1).sum(1) + lax.cumprod(x, 1, reverse=True)[:, 1],
     "running extremes": lambda x: lax.cummax(x, 1)[:, 1] - lax.cummin(x, 1, reverse=True)[:, 1],

@@ -176,7 +176,7 @@ def _choice_is_continuous(value: _Value) -> bool:
         return True
     shape = compared.equation.outvars[0].aval.shape
     at = _exact(fixed, {}, _DEEPEST)
-    if at is None or (shape != value.equation.outvars[0].aval.shape and np.prod(shape) > 1):
+    if at is None or (compared is not predicate and np.prod(shape) > 1):
         return False
     places = [np.broadcast_to(at, shape)]
     if varying.name == "abs":  # |w| = c at two places

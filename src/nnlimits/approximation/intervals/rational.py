@@ -23,6 +23,7 @@ _OPERATIONS: dict[str, Callable[..., Any]] = {
 }  # fmt: skip
 
 _MOVES = "broadcast_in_dim", "reshape", "squeeze"
+"""Of one number, or that change nothing."""
 
 
 def fractions(values: Any) -> np.ndarray | None:
@@ -41,6 +42,8 @@ def apply(equation: Any, *operands: np.ndarray) -> np.ndarray | None:
     shape = equation.outvars[0].aval.shape
     try:
         if name in _MOVES and all(operand.size == 1 or operand.shape == shape for operand in operands):
+            if operands[0].size > 1 and name == "reshape" and params["dimensions"] is not None:
+                return None
             return np.broadcast_to(operands[0].ravel() if operands[0].size == 1 else operands[0], shape)
         if name == "select_n":
             return np.where(operands[0].astype(bool), *reversed(operands[1:])) if len(operands) == 3 else None

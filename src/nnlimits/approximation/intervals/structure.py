@@ -17,14 +17,15 @@ def unchanged(_: Any, *operands: Interval) -> list[Interval]:
 
 @register("reshape")
 def reshape(equation: Any, a: Interval, *_: Interval) -> Interval:
-    """Entries in the same order in another shape."""
-    return a.moved(lambda values: np.reshape(values, equation.outvars[0].aval.shape))
+    """Entries in the same order in another shape; the order may be that of axes exchanged before."""
+    shape, axes = equation.outvars[0].aval.shape, equation.params["dimensions"]
+    return a.moved(lambda values: np.reshape(values if axes is None else np.transpose(values, axes), shape))
 
 
 @register("squeeze", "expand_dims")
 def squeeze(equation: Any, a: Interval) -> Interval:
-    """Without axes of length one."""
-    return reshape(equation, a)
+    """Without axes of length one, or with more of them."""
+    return a.moved(lambda values: np.reshape(values, equation.outvars[0].aval.shape))
 
 
 @register("transpose")
