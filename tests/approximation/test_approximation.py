@@ -3,12 +3,15 @@
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from nnlimits import nn
-from nnlimits.approximation import Box, Certificate, Target, from_weights, measured_error
-from nnlimits.approximation.approximation import approximation
+from nnlimits.approximation import Box, Certificate, Target, adversarial_error, from_weights, measured_error, verify
+from nnlimits.approximation.approximation import Approximation, approximation
+from nnlimits.approximation.compiled import compiled
+from nnlimits.approximation.rounding import rounding_bound
 
 RNG = np.random.default_rng(0)
 LAYERS = [(RNG.standard_normal((2, 5)), RNG.standard_normal(5)), (RNG.standard_normal((5, 3)), RNG.standard_normal(3))]
@@ -32,7 +35,11 @@ def test_a_network_from_matrices_has_the_shapes_of_an_initialized_one() -> None:
 
 @pytest.mark.parametrize(
     ("layers", "message"),
-    [([], "layers is empty"), ([LAYERS[0], LAYERS[0]], r"layer 1 must have weights \(5, width\)")],
+    [
+        ([], "layers is empty"),
+        ([LAYERS[0], LAYERS[0]], r"layer 1 must have weights \(5, width\)"),
+        ([(np.array([[np.nan]]), np.zeros(1))], "weights of layer 0 contains nan"),
+    ],
 )
 def test_matrices_that_do_not_follow(layers, message) -> None:
     with pytest.raises(ValueError, match=message):
@@ -81,10 +88,53 @@ def test_holds_compares_in_the_norm_of_the_certificate() -> None:
     assert np.allclose(identity(1.0)(np.array([[0.25]])), 0.25)
 
 
-def test_another_precision_is_measured_anew() -> None:
-    single = identity(1.0).astype(np.float32)
+def test_another_precision_is_measured_anew_and_its_rounding_is_certified() -> None:
+    exact = identity(1.0)
+    single = exact.astype(np.float32)
     assert {leaf.dtype for leaf in jax.tree.leaves(single.params)} == {np.dtype(np.float32)}
     assert abs(single.error.sup - 1) < 1e-6
+    assert single.holds
+    # one product and one sum of numbers up to one, and the rounding of the point
+    assert 6e-8 < single.certificate.bound - 1 < 1e-6
+    assert exact.astype(np.float64).certificate == exact.certificate
+    assert single.astype(np.float64).certificate == single.certificate
+    for dtype in (int, "number", complex):
+        with pytest.raises(TypeError, match="dtype must be one of real numbers"):
+            exact.astype(dtype)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float16, jnp.bfloat16])
+def test_rounding_is_bounded(dtype) -> None:
+    """For random networks of two hidden layers, against what is computed in double precision."""
+    rng = np.random.default_rng(3)
+    layers = [(rng.standard_normal(shape), rng.standard_normal(shape[1])) for shape in ((2, 9), (9, 7), (7, 2))]
+    for activation in (nn.Tanh(), nn.Relu(), nn.Gelu()):
+        network, params = from_weights(layers, activation)
+        box = Box((-1.0, 0.0), (1.0, 100.0))
+        bound = rounding_bound(network, params, box, dtype)
+        x = box.dense(500)
+        low = jax.tree.map(lambda leaf: np.asarray(leaf, dtype), params)
+        apart = np.abs(
+            np.asarray(compiled(network, low, x.astype(dtype)), float) - np.asarray(compiled(network, params, x))
+        ).max()
+        assert apart <= bound
+        assert apart > bound / 5000  # worst cases add up where random ones cancel
+
+
+def test_rounding_without_a_bound_is_not_rigorous() -> None:
+    target = Target(lambda x: 0 * x[:, 0], Box.cube(1))
+    proved = Certificate("T", 10.0, "sup", rigorous=True)
+    for network, params in (
+        from_weights([(np.ones((1, 1)), np.zeros(1))] * 2, nn.Step()),
+        (nn.Sequential(nn.Residual(nn.Dense(1)), parameterization="standard"), None),
+        from_weights([(1e6 * np.ones((1, 1)), np.zeros(1))] * 2, nn.Relu()),  # more than half precision holds
+    ):
+        params = jax.tree.map(np.asarray, network.init(jax.random.key(0), (1,))) if params is None else params
+        found = Approximation(network, params, target, measured_error(target, lambda x: 0 * x, points=16), proved)
+        rounded = found._rounded(np.dtype(np.float16))
+        assert rounded.bound == 10
+        assert not rounded.rigorous
+        assert "rounding to float16" in rounded.assumptions[-1]
 
 
 def test_a_certificate_says_what_it_took() -> None:
@@ -95,3 +145,15 @@ def test_a_certificate_says_what_it_took() -> None:
     with pytest.raises(TypeError):
         certificate.constants["L"] = 3.0  # type: ignore[index]
     assert "proved" in str(Certificate("T", 1.0, "sup", rigorous=True))
+
+
+def test_arguments_of_other_types() -> None:
+    with pytest.raises(TypeError):
+        measured_error(lambda x: x, lambda x: x)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="points must be an integer, at least 1"):
+        measured_error(Target(lambda x: x[:, 0], Box.cube(1)), lambda x: x, points=0)
+    with pytest.raises(TypeError):
+        from_weights(LAYERS, jnp.tanh)  # type: ignore[arg-type]
+    for search in (verify, adversarial_error):
+        with pytest.raises(TypeError):
+            search(3)

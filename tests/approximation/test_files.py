@@ -1,6 +1,9 @@
 """Networks on disk."""
 
+from typing import NamedTuple
+
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -40,6 +43,42 @@ def test_refused(tmp_path):
     np.savez(tmp_path / "other.npz", header=np.asarray("{}"))
     with pytest.raises(ValueError, match="not a network of the format"):
         load_network(tmp_path / "other.npz")
+
+
+class Pair(NamedTuple):
+    """Parameters of a type of one's own."""
+
+    weight: np.ndarray
+
+
+@pytest.mark.parametrize(
+    ("params", "about", "message"),
+    [
+        ({"weight": object()}, {}, "received object of type object"),
+        (Pair(np.zeros(1)), {}, "received Pair"),
+        ({"weight": jnp.zeros(1, jnp.bfloat16)}, {}, "bfloat16"),
+        ({1: np.zeros(1)}, {}, r"names of parameters must be texts; received \[1\]"),
+        ((), {"domain": np.zeros(2)}, "about must hold what JSON can"),
+    ],
+)
+def test_what_could_not_be_read_back_is_not_written(tmp_path, params, about, message):
+    with pytest.raises(ValueError, match=message):
+        save_network(tmp_path / "net", nn.Relu(), params, about)
+    assert not any(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        '{"format": "nnlimits network 1"}',
+        '{"format": "nnlimits network 1", "network": "nn.Relu()", "params": "array3", "about": {}}',
+        '{"format": "nnlimits network 1", "network": "nn.Dense()", "params": null, "about": {}}',
+    ],
+)
+def test_damaged_files(tmp_path, header):
+    np.savez(tmp_path / "net.npz", header=np.asarray(header))
+    with pytest.raises(ValueError, match="is damaged"):
+        load_network(tmp_path / "net.npz")
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Functions and what is claimed of them."""
 
+import math
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -45,6 +47,10 @@ def test_a_steep_spot_is_found_by_close_pairs() -> None:
         (lambda x: np.zeros((len(x), 2, 2)), "returned shape"),
         (lambda x: np.where(x[:, 0] > 0.5, np.nan, 0.0), "must be finite on the whole domain"),
         (lambda x: np.where(x[:, 0] == 1, np.inf, 0.0), r"f is \[inf\] at \[1.0\]"),
+        (
+            lambda x: x[:, 0] / np.linalg.norm(x),
+            "f must take each point by itself: .* alone; reduce over the last axis",
+        ),
     ],
 )
 def test_bad_functions(function, message) -> None:
@@ -52,9 +58,18 @@ def test_bad_functions(function, message) -> None:
         Target(function, INTERVAL)
 
 
-def test_no_function() -> None:
-    with pytest.raises(TypeError):
-        Target(3.0, INTERVAL)  # type: ignore[arg-type]
+@pytest.mark.parametrize(
+    ("function", "message"),
+    [
+        (3.0, None),
+        (lambda x: math.sin(x[0]), r"points of shape \(n, 1\), all at once, .* raised: only"),
+        (lambda x: np.exp(1j * x[:, 0]), "f must return real numbers; it returned complex128. Take the real part"),
+        (lambda x: None, "f must return real numbers; it returned object"),
+    ],
+)
+def test_what_is_no_function_of_points(function, message) -> None:
+    with pytest.raises(TypeError, match=message):
+        Target(function, INTERVAL)
 
 
 @pytest.mark.parametrize("lipschitz", [-1.0, 0.0, np.nan, np.inf])

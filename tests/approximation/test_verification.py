@@ -1,5 +1,6 @@
 """Proved bounds of the sup norm, and the search for violations."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -144,9 +145,54 @@ class TestErrors:
 
     @pytest.mark.parametrize("arguments", [{"gap": 0.0}, {"budget": 0}, {"bound": -1.0}])
     def test_arguments(self, arguments) -> None:
-        with pytest.raises(ValueError, match="must be finite and positive"):
+        with pytest.raises(ValueError, match=r"must be finite and positive|budget must be an integer, at least 1"):
             verify(CASES["Lipschitz"], **arguments)
 
     def test_no_starts(self) -> None:
-        with pytest.raises(ValueError, match="starts must be at least 1"):
+        with pytest.raises(ValueError, match="starts must be an integer, at least 1"):
             adversarial_error(CASES["Lipschitz"], starts=0)
+
+
+@jax.custom_jvp
+def claims_to_be_constant(x):
+    return jnp.sin(50 * x)
+
+
+claims_to_be_constant.defjvp(lambda primals, tangents: (claims_to_be_constant(*primals), 0 * tangents[0]))
+
+
+@pytest.mark.parametrize(
+    ("function", "dimension", "true"),
+    [
+        # what a derivative rule of one's own says is not believed
+        (lambda x: claims_to_be_constant(x[:, 0]), 1, None),
+        # a jump along the diagonal, between two results of one operation
+        (lambda x: jnp.where(jnp.not_equal(*jnp.split(x, 2, axis=1)), 1.0, 0.0), 2, 1.5),
+        # what overflows, and poles
+        (lambda x: jnp.minimum(jnp.exp(2000 * (x[:, 0] - 0.2)), 3.0), 1, 3.0),
+        (lambda x: jnp.minimum(jnp.abs(x[:, 0] - 0.25) ** -0.5, 7.0), 1, 7.0),
+        (lambda x: jnp.clip(jnp.divide(1, x[:, 0] - 0.3), -1, 1), 1, 1.0),
+        (lambda x: jnp.linalg.norm(x - 0.25, axis=1), 2, 1.5 - 0.75 * 2**0.5),
+        (lambda x: jax.nn.logsumexp(5 * x, axis=1), 2, 3.5 + np.log(2)),
+        (lambda x: jnp.sort(x, axis=1)[:, 0], 2, 0.5),
+    ],
+)  # fmt: skip
+def test_functions_that_are_hard_to_enclose(function, dimension, true) -> None:
+    layers = [(np.ones((dimension, 1)), np.array([-0.5])), (np.ones((1, 1)), np.zeros(1))]
+    case = of(function, layers, nn.Relu(), Box.cube(dimension))
+    x = case.target.domain.grid(1001 if dimension == 1 else 101)
+    sampled = np.abs(case.target(x)[:, 0] - np.maximum(x.sum(1) - 0.5, 0)).max()
+    verified = verify(case)
+    assert verified.outcome == "gap reached"
+    assert verified.upper >= sampled * (1 - 1e-12)
+    assert verified.upper <= 1.1001 * (sampled * 1.001 if true is None else true)
+
+
+def test_a_constant_helps_where_intervals_do_not() -> None:
+    # the interval of log(x) near zero is unbounded, and that of x log(x) as well
+    def entropy(x):
+        positive = x[:, 0] > 0
+        return jnp.where(positive, x[:, 0] * jnp.log(jnp.where(positive, x[:, 0], 1)), 0.0)
+
+    assert verify(tent(entropy), budget=50).upper == np.inf
+    assert verify(tent(entropy, lipschitz=15.0), budget=2000).outcome == "gap reached"

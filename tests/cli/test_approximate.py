@@ -12,7 +12,7 @@ def test_expression_with_figure_and_network(run, tmp_path):
     output = " ".join(run("approximate", *arguments, *options).output.split())
     assert "C_f = 5" in output
     assert "the Barron constant of f on the box is at most 5" in output
-    stem = "x0_2_sin_x1_2_orthogonal_greedy"
+    stem = "x0_2_sin_x1_2_2d_orthogonal_greedy"
     assert (tmp_path / "made" / f"{stem}.png").stat().st_size > 10_000
     network, params, about = load_network(tmp_path / "made" / f"{stem}.npz")
     assert network.apply(params, params[0]["weight"].T).shape == (4, 1)
@@ -23,7 +23,7 @@ def test_named_function_of_many_inputs(run, tmp_path):
     arguments = "step", "--dimension", "2", "--theorem", "barron", "--units", "4", "--activation", "nn.Step()"
     output = " ".join(run("approximate", *arguments).output.split())
     assert "Barron (1993), Theorem 1, by the relaxed greedy algorithm: at most 0.25 in L^2, proved" in output
-    assert (tmp_path / "step_barron.png").stat().st_size > 10_000
+    assert (tmp_path / "step_2d_barron.png").stat().st_size > 10_000
 
 
 def test_list(run):

@@ -8,7 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from nnlimits.approximation.approximation import Approximation
+from nnlimits.approximation.approximation import Approximation, check_approximation
+from nnlimits.nn.fields import as_integer
 from nnlimits.progress import Advance, ignore
 
 _BATCH = 8192
@@ -41,10 +42,10 @@ def adversarial_error(
     **Arguments:** `approximation`; `starts`, points from which a local search sets out; `points`, of the dense set, at least;
     `seed`, of both; `advance`, told of the stages.
 
-    **Raises:** `ValueError` for fewer than one start.
+    **Raises:** `ValueError` for fewer than one start or point; `TypeError` for what is no `Approximation`.
     """
-    if starts < 1:
-        raise ValueError(f"starts must be at least 1; received {starts}")
+    check_approximation(approximation)
+    starts, points = as_integer("starts", 1, starts), as_integer("points", 1, points)
     evaluate = _Evaluator(approximation)
     domain = approximation.target.domain
     dense = domain.dense(points, seed)

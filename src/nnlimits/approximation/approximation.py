@@ -4,6 +4,7 @@ import dataclasses
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PyTree
 
@@ -11,6 +12,7 @@ from nnlimits import nn
 from nnlimits.approximation.certificate import Certificate
 from nnlimits.approximation.compiled import compiled
 from nnlimits.approximation.measured_error import MeasuredError, measured_error
+from nnlimits.approximation.rounding import has_jumps, rounding_bound
 from nnlimits.approximation.target import Target
 
 
@@ -37,6 +39,7 @@ class Approximation:
 
     def __call__(self, x: Float[Array | np.ndarray, "n d"]) -> Float[Array, "n outputs"]:
         """The network's outputs, in the common precision of parameters and points."""
+        x = x if isinstance(x, jax.Array) else np.asarray(x)
         return compiled(self.network, self.params, x)
 
     @property
@@ -53,9 +56,40 @@ class Approximation:
         return bool(self.measured <= self.certificate.bound)
 
     def astype(self, dtype: Any) -> "Approximation":
-        """The same with parameters of another precision, and the error measured anew."""
+        """The same with parameters of another precision, and the error measured anew.
+
+        To the bound is added what rounding to a lower precision may change. Where that has no bound, as of networks of other
+        words than `Dense` and activations, or next to the jump of an activation, the certificate is no longer rigorous.
+
+        **Raises:** `TypeError` for what is no type of real numbers.
+        """
+        try:
+            dtype = np.dtype(dtype)
+        except TypeError:
+            raise TypeError(f"dtype must be one of real numbers, such as numpy.float32; received {dtype!r}") from None
+        if not jnp.issubdtype(dtype, jnp.floating):
+            raise TypeError(f"dtype must be one of real numbers, such as numpy.float32; received {dtype}")
         params = jax.tree.map(lambda leaf: np.asarray(leaf, dtype), self.params)
-        return approximation(self.network, params, self.target, self.certificate)
+        return approximation(self.network, params, self.target, self._rounded(dtype))
+
+    def _rounded(self, dtype: np.dtype) -> Certificate:
+        before, name = self.certificate, f"rounding to {dtype.name}"
+        if all(jnp.finfo(dtype).eps <= jnp.finfo(leaf.dtype).eps for leaf in jax.tree.leaves(self.params)):
+            return before
+        bound = rounding_bound(self.network, self.params, self.target.domain, dtype)
+        if not np.isfinite(bound) or has_jumps(self.network):
+            assumptions = *before.assumptions, f"{name} changes little, which is not in the bound"
+            return dataclasses.replace(before, rigorous=False, assumptions=assumptions)
+        constants = {**before.constants, name: bound}
+        return dataclasses.replace(before, bound=before.bound + bound, constants=constants)
+
+
+def check_approximation(value: Any) -> None:
+    """Refuse, with `TypeError`, what is no `Approximation`."""
+    if not isinstance(value, Approximation):
+        raise TypeError(
+            f"approximation must be what a theorem such as shallow returns; received {type(value).__name__}"
+        )
 
 
 def approximation(

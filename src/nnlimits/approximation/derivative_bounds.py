@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Float
 
 from nnlimits.approximation.domain import Box, as_box
-from nnlimits.approximation.intervals import enclose, is_continuous, unbounded_where_undefined
+from nnlimits.approximation.intervals import enclose, is_continuous, plain, unbounded_where_undefined
 from nnlimits.nn.fields import as_integer
 
 _BATCH = 64
@@ -23,25 +23,25 @@ def derivative_bounds(
     """For each axis, a bound of `|d^n f / dx_i^n|` on a box that is proved.
 
     The derivatives, by nested forward differentiation, are enclosed on boxes, and those with the largest bounds halved, until the
-    bound exceeds a derivative that is attained by less than 5 percent, or the budget is spent. The derivatives of order n - 1
-    must be continuous as programs; then, at kinks of theirs, the enclosure holds both sides.
+    bound exceeds a derivative that is attained by less than 5 percent, or the budget is spent. f and its derivatives up to order
+    n - 1 must be continuous as programs; then, at kinks of the last, the enclosure holds both sides.
 
     **Arguments:** `f`, of JAX, from points (n, d) to values (n,) or (n, outputs); `domain`, as for `Target`; `order`, n, at least
     1; `budget`, how many boxes may be looked at for each axis.
 
     **Returns:** the bounds, to be given to `yarotsky` as `derivative_bound`.
 
-    **Raises:** `ValueError` for a derivative of order n - 1 that may jump, or one of order n without bound; `TypeError` for what
-    is no function of JAX; `NotImplementedError` for a primitive without a rule for intervals.
+    **Raises:** `ValueError` for an f or a derivative of order below n that may jump, or one of order n without bound; `TypeError`
+    for what is no function of JAX; `NotImplementedError` for a primitive without a rule for intervals.
     """
     box, order = as_box(domain), as_integer("order", 1, order)
     return np.array([_bound(f, box, order, axis, as_integer("budget", 1, budget)) for axis in range(box.dimension)])
 
 
 def derivative(f: Callable[[Any], Any], axis: int, order: int) -> Callable[[Any], Any]:
-    """The function `d^n f / dx_i^n` of points (n, d)."""
+    """The function `d^n f / dx_i^n` of points (n, d), by the derivatives of the operations of f alone."""
     if order == 0:
-        return f
+        return plain(f)
     before = derivative(f, axis, order - 1)
 
     def differentiated(x: Any) -> Any:
@@ -51,11 +51,14 @@ def derivative(f: Callable[[Any], Any], axis: int, order: int) -> Callable[[Any]
 
 
 def _bound(f: Callable[[Any], Any], box: Box, order: int, axis: int, budget: int) -> float:
-    if not is_continuous(derivative(f, axis, order - 1), box.dimension):
-        raise ValueError(
-            f"the derivative of order {order - 1} along axis {axis} may jump, so that of order {order} need not be bounded; give "
-            "a lower order, or claim a derivative_bound"
-        )
+    # of a step all derivatives are continuous as programs, but not the step itself
+    for lower in range(order):
+        if not is_continuous(derivative(f, axis, lower), box.dimension):
+            what = f"the derivative of order {lower} along axis {axis}" if lower else "f"
+            raise ValueError(
+                f"{what} may jump, so that a derivative of order {order} proves nothing; give a lower order, or claim a "
+                "derivative_bound"
+            )
     function = derivative(f, axis, order)
     low, high = np.asarray(box.lower)[None], np.asarray(box.upper)[None]
     above, attained = _magnitudes(function, low, high)

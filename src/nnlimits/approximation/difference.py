@@ -53,7 +53,11 @@ class Difference(abc.ABC):
         padded = [np.concatenate([ends, np.repeat(ends[-1:], size - n, axis=0)]) for ends in (lower, upper)]
         with unbounded_where_undefined():
             result = self._bounds(*padded)
-        return Bounds(*(each[:n] for each in result))
+        # what is no number bounds nothing
+        safe = result._replace(
+            above=np.where(np.isnan(result.above), np.inf, result.above), below=np.nan_to_num(result.below)
+        )
+        return Bounds(*(each[:n] for each in safe))
 
     @abc.abstractmethod
     def _bounds(self, lower: np.ndarray, upper: np.ndarray) -> Bounds: ...
@@ -66,6 +70,8 @@ class Whole(Difference):
         self._difference = difference
         self._continuous = is_continuous(difference, dimension)
         form = "the mean value form" if self._continuous else "natural enclosures, as there may be jumps"
+        if self._continuous and not _has_derivatives(difference, dimension):
+            self._continuous, form = False, "natural enclosures, as derivatives have none"
         self.method = f"f and network by interval arithmetic; {form}"
 
     def _bounds(self, lower: np.ndarray, upper: np.ndarray) -> Bounds:
@@ -118,7 +124,8 @@ class Lipschitz(Difference):
 
 
 def difference(approximation: Approximation) -> Difference:
-    """The difference of an approximation, by interval arithmetic for f if it is a function of JAX, else by its constant.
+    """The difference of an approximation, by interval arithmetic for f if it is a function of JAX that this bounds, else by its
+    constant.
 
     **Raises:** `ValueError` if it is neither; `NotImplementedError` for a network with a primitive without a rule.
     """
@@ -135,14 +142,26 @@ def difference(approximation: Approximation) -> Difference:
     enclose(network, target.domain.centre[None], target.domain.centre[None])
     try:
         found = Whole(apart, dimension)
-        found.bounds(np.asarray(target.domain.lower)[None], np.asarray(target.domain.upper)[None])
-        return found
+        bounds = found.bounds(np.asarray(target.domain.lower)[None], np.asarray(target.domain.upper)[None])
+        if target.lipschitz is None or np.isfinite(bounds.above).all():
+            return found
     except (TypeError, NotImplementedError, ValueError, ArithmeticError) as error:
         if target.lipschitz is None:
             raise ValueError(
                 f"nothing is known of f between points: {error}. Write f with jax.numpy, or claim a Lipschitz constant"
             ) from error
     return Lipschitz(target, target.lipschitz, network, dimension)
+
+
+def _has_derivatives(function: Callable[[Any], Any], dimension: int) -> bool:
+    """Whether all operations of the derivatives have rules, unlike those of a sort."""
+    origin = np.zeros((1, dimension))
+    try:
+        with unbounded_where_undefined():
+            enclose_derivatives(function, origin, origin + 1)
+    except NotImplementedError:
+        return False
+    return True
 
 
 def _centre(lower: np.ndarray, upper: np.ndarray) -> np.ndarray:

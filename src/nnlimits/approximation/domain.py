@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy.stats import qmc
 
+from nnlimits.nn.fields import as_integer
 from nnlimits.validation import check_finite
 
 _LARGEST_CORNERS = 12
@@ -27,7 +28,12 @@ class Box:
 
     def __post_init__(self) -> None:
         for name in ("lower", "upper"):
-            ends = np.asarray(getattr(self, name), np.float64)
+            try:
+                ends = np.asarray(getattr(self, name), np.float64)
+            except (TypeError, ValueError):
+                raise TypeError(
+                    f"{name} must hold numbers, such as (0.0, 0.0); received {getattr(self, name)!r}"
+                ) from None
             if ends.ndim != 1 or ends.size == 0:
                 raise ValueError(
                     f"{name} must hold one number for each dimension, such as (0.0, 0.0); received {ends.shape}"
@@ -42,12 +48,16 @@ class Box:
                     f"lower must be below upper; along dimension {axis} the box goes from {low} to {high}, "
                     "and holds no open set on which to approximate anything"
                 )
+            if np.isinf(high - low):
+                raise ValueError(
+                    f"along dimension {axis} the box from {low} to {high} is longer than the largest number of double precision; "
+                    "take other units"
+                )
 
     @classmethod
     def cube(cls, dimension: int, lower: float = 0.0, upper: float = 1.0) -> "Box":
         """The cube of a dimension with the same bounds along each axis."""
-        if dimension < 1:
-            raise ValueError(f"dimension must be at least 1; received {dimension}")
+        dimension = as_integer("dimension", 1, dimension)
         return cls((lower,) * dimension, (upper,) * dimension)
 
     @property

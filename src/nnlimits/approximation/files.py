@@ -21,10 +21,12 @@ def save_network(path: str | Path, network: nn.Layer, params: PyTree, about: dic
     **Arguments:** `path`, to which `.npz` is added if missing; `network`, of words that `load_network` rebuilds; `params`,
     tuples, lists and dictionaries of arrays; `about`, what else JSON can hold.
 
-    **Raises:** `ValueError` for a network that could not be read back, such as one with a function of your own; `OSError` if the
-    file cannot be written.
+    **Raises:** `ValueError` for a network or parameters that could not be read back, such as one with a function of your own;
+    `OSError` if the file cannot be written.
     """
     path = Path(path)
+    if not path.name:
+        raise ValueError(f"path must name a file; received {str(path)!r}")
     path = path if path.suffix == ".npz" else path.with_name(path.name + ".npz")
     text = repr(network)
     try:
@@ -35,11 +37,17 @@ def save_network(path: str | Path, network: nn.Layer, params: PyTree, about: dic
         raise ValueError(f"the network cannot be saved: its text does not rebuild it: {text}")
     arrays: dict[str, np.ndarray] = {}
     header = {"format": FORMAT, "network": text, "params": _structure(params, arrays), "about": about or {}}
+    try:
+        written = json.dumps(header)
+    except (TypeError, ValueError) as error:
+        raise ValueError(
+            f"about must hold what JSON can: numbers, texts, lists and dictionaries of them ({error})"
+        ) from None
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         with partial.open("wb") as file:
-            np.savez_compressed(file, header=np.asarray(json.dumps(header)), **arrays)  # pyright: ignore[reportArgumentType]
+            np.savez_compressed(file, header=np.asarray(written), **arrays)  # pyright: ignore[reportArgumentType]
         os.replace(partial, path)
     finally:
         partial.unlink(missing_ok=True)
@@ -62,7 +70,10 @@ def load_network(path: str | Path) -> tuple[nn.Layer, PyTree, dict[str, Any]]:
         raise ValueError(f"{path} is not a network saved by nnlimits ({type(error).__name__}: {error})") from None
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         raise ValueError(f"{path} is not a network of the format {FORMAT!r}")
-    return network_of(header["network"]), _rebuilt(header["params"], arrays), header["about"]
+    try:
+        return network_of(header["network"]), _rebuilt(header["params"], arrays), header["about"]
+    except (LookupError, TypeError, AttributeError) as error:
+        raise ValueError(f"{path} is damaged ({type(error).__name__}: {error})") from None
 
 
 def network_of(text: str) -> nn.Layer:
@@ -103,12 +114,20 @@ def _structure(params: Any, arrays: dict[str, np.ndarray]) -> Any:
     """What JSON can hold of a tree whose leaves go to `arrays`."""
     if params is None:
         return None
-    if isinstance(params, tuple | list):
+    if type(params) in (tuple, list):
         return {type(params).__name__: [_structure(part, arrays) for part in params]}
     if isinstance(params, dict):
-        return {"dict": {str(name): _structure(part, arrays) for name, part in params.items()}}
+        if not all(isinstance(name, str) for name in params):
+            raise ValueError(f"names of parameters must be texts; received {list(params)}")
+        return {"dict": {name: _structure(part, arrays) for name, part in params.items()}}
+    array = np.asarray(params)
+    if array.dtype.kind not in "biufc" or isinstance(params, tuple | list):
+        raise ValueError(
+            f"params must be tuples, lists and dictionaries of arrays of NumPy's numbers; received {type(params).__name__} "
+            f"of type {array.dtype.name}"
+        )
     name = f"array{len(arrays)}"
-    arrays[name] = np.asarray(params)
+    arrays[name] = array
     return name
 
 

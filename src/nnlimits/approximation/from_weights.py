@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float, PyTree
 
 from nnlimits import nn
+from nnlimits.validation import check_finite
 
 
 def from_weights(
@@ -20,15 +21,20 @@ def from_weights(
     **Arguments:** `layers`, the pairs (W, b), W of shape (fan_in, fan_out); `activation`, between them, not behind the last;
     `dtype`, of the parameters.
 
-    **Raises:** `ValueError` for no layers, or shapes that do not follow each other.
+    **Raises:** `ValueError` for no layers, shapes that do not follow each other, or numbers that are not finite; `TypeError` for
+    what is no activation.
     """
     if not layers:
         raise ValueError("layers is empty: a network needs at least one pair of weights and biases")
+    if not isinstance(activation, nn.Activation):
+        raise TypeError(f"activation must be a nonlinearity such as nn.Tanh(); received {activation!r}")
     words: list[nn.Layer] = []
     params: list[PyTree] = []
-    width = np.shape(layers[0][0])[0]
+    width = np.shape(layers[0][0])[0] if np.ndim(layers[0][0]) else 0
     for position, (weight, bias) in enumerate(layers):
         weight, bias = np.asarray(weight, dtype), np.asarray(bias, dtype)
+        check_finite(f"weights of layer {position}", weight)
+        check_finite(f"biases of layer {position}", bias)
         if weight.ndim != 2 or weight.shape[0] != width or bias.shape != weight.shape[1:]:
             raise ValueError(
                 f"layer {position} must have weights ({width}, width) and as many biases; "

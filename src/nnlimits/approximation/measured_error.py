@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from nnlimits.approximation.target import Target
+from nnlimits.nn.fields import as_integer
 
 HELD_OUT_SEED = 20_240
 """The seed of the held-out set; constructions draw their points with others."""
@@ -44,7 +45,9 @@ def measured_error(
 
     **Raises:** `ValueError` if the network's outputs are of another shape, or not finite.
     """
-    held_out = target.domain.dense(points, seed)
+    if not isinstance(target, Target):
+        raise TypeError(f"target must be a Target, such as Target(f, (0, 1)); received {type(target).__name__}")
+    held_out = target.domain.dense(as_integer("points", 1, points), seed)
     differences, squares = [], 0.0
     for start in range(0, len(held_out), _BATCH):
         batch = held_out[start : start + _BATCH]

@@ -18,6 +18,9 @@ _PROBES = 4096
 _STEPS = 1e-3, 1e-6
 """Relative distances of the pairs that test a Lipschitz constant locally."""
 
+_ALIKE = 1e-4
+"""Relative difference of values at one point that rounding in single precision explains."""
+
 _SLACK = 1e-9
 """Relative excess of a quotient that rounding explains."""
 
@@ -31,9 +34,9 @@ class Target:
     **Arguments:** `function`, from points (n, d) to values (n,) or (n, outputs), of NumPy or JAX; `domain`, a `Box` or what
     `as_box` takes; `lipschitz`, a constant L with `|f(x) - f(y)| <= L |x - y|` on the domain, or None if none is claimed.
 
-    **Raises:** `TypeError` for what is no function; `ValueError` for values of another shape or not finite, with the point; for
-    a claimed constant that a pair of points contradicts, with the pair; where none is claimed, for a function of JAX with a
-    pole, with its place.
+    **Raises:** `TypeError` for what is no function of points, or not of real values; `ValueError` for values of another shape or
+    not finite, with the point, for values that depend on the other points, and for a claimed constant that a pair of points
+    contradicts, with the pair; where none is claimed, for a function of JAX with a pole, with its place.
     """
 
     function: Callable[..., Any]
@@ -46,6 +49,7 @@ class Target:
         object.__setattr__(self, "domain", as_box(self.domain))
         points = self.domain.dense(_PROBES, seed=1)
         values = self(points)
+        self._check_single(points[:1], values)
         if self.lipschitz is not None:
             check_positive("lipschitz", self.lipschitz)
             self._check_lipschitz(points, values)
@@ -61,7 +65,7 @@ class Target:
         """The values at points, in double precision."""
         points = np.asarray(points, np.float64)
         with jax.enable_x64(True):
-            values = np.asarray(self.function(points), np.float64)
+            values = self._numbers(points)
         if values.shape == (len(points),):
             values = values[:, None]
         if values.ndim != 2 or len(values) != len(points) or values.shape[1] == 0:
@@ -76,6 +80,19 @@ class Target:
                 f"f is {values[place].tolist()} at {points[place].tolist()}; it must be finite on the whole domain"
             )
         return values
+
+    def _numbers(self, points: Float[np.ndarray, "n d"]) -> np.ndarray:
+        try:
+            values = np.asarray(self.function(points))
+        except TypeError as error:
+            raise TypeError(
+                f"f must take points of shape (n, {self.domain.dimension}), all at once, to values of shape (n,) or "
+                f"(n, outputs), as functions of NumPy and JAX do; called so it raised: {error}"
+            ) from error
+        if values.dtype.kind not in "biufV" or values.dtype.names:
+            advice = ". Take the real part, or two outputs" if np.iscomplexobj(values) else ""
+            raise TypeError(f"f must return real numbers; it returned {values.dtype.name}{advice}")
+        return values.astype(np.float64)
 
     def steepest(
         self, points: Float[np.ndarray, "n d"], values: Float[np.ndarray, "n outputs"], seed: int = 0
@@ -102,6 +119,15 @@ class Target:
             if quotient[place] > best:
                 best, pair = float(quotient[place]), np.stack([points[place], near[place]])
         return best, pair
+
+    def _check_single(self, point: Float[np.ndarray, "1 d"], values: Float[np.ndarray, "n outputs"]) -> None:
+        """Refuse a function whose value at a point depends on the others that it is given."""
+        alone = self(point)[0]
+        if (np.abs(alone - values[0]) > _ALIKE * np.abs(values).max()).any():
+            raise ValueError(
+                f"f must take each point by itself: at {point[0].tolist()} it is {values[0].tolist()} among {len(values)} "
+                f"points, and {alone.tolist()} alone; reduce over the last axis only, as in x.sum(axis=1)"
+            )
 
     def _check_lipschitz(self, points: Float[np.ndarray, "n d"], values: Float[np.ndarray, "n outputs"]) -> None:
         assert self.lipschitz is not None

@@ -1,7 +1,6 @@
 """The theorems by name: what each takes, and one way to apply any of them."""
 
 import dataclasses
-import math
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any
@@ -12,9 +11,6 @@ from nnlimits.approximation.domain import Box, as_box
 from nnlimits.approximation.target import Target
 from nnlimits.approximation.targets import NamedTarget
 from nnlimits.progress import Advance, ignore
-
-_ORDERS = range(1, 7)
-"""Of local polynomials."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -112,22 +108,11 @@ def _orthogonal(f: Any, domain: Box | None, *, activation: Any = None, **options
 
 
 def _yarotsky(f: Any, domain: Box | None, *, lipschitz: float | None = None, **options: Any) -> Approximation:
-    """Of the orders for which derivatives are bounded, the one with the fewest interpolation points for the tolerance."""
     from nnlimits.approximation.yarotsky import yarotsky
 
-    target = as_plain_target(f, domain, lipschitz)
-    if not isinstance(f, NamedTarget) or f.spectrum is None:
-        return yarotsky(target, **options)
-    spectrum, d = f.spectrum, target.domain.dimension
-    bounds = {n: [spectrum.monomial_moment((0,) * i + (n,) + (0,) * (d - i - 1)) for i in range(d)] for n in _ORDERS}
-    tolerance = options.get("tolerance") or 0.01
-
-    def points(n: int) -> float:
-        error = sum(b * side**n for b, side in zip(bounds[n], target.domain.sides, strict=True))
-        return n * max(1.0, (error / (2 ** (n - 1) * math.factorial(n) * tolerance)) ** (1 / n))
-
-    order = min(_ORDERS, key=points)
-    return yarotsky(target, order=order, derivative_bound=bounds[order], **options)
+    if isinstance(f, NamedTarget) and f.spectrum is not None and lipschitz is None:
+        return yarotsky(f.function, domain or f.domain, **options)  # it is smoother than its Lipschitz constant says
+    return yarotsky(as_plain_target(f, domain, lipschitz), **options)
 
 
 def _deep_narrow(f: Any, domain: Box | None, *, lipschitz: float | None = None, **options: Any) -> Approximation:

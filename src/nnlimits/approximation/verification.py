@@ -6,8 +6,9 @@ from typing import Any, Literal
 import numpy as np
 from jaxtyping import Float
 
-from nnlimits.approximation.approximation import Approximation
+from nnlimits.approximation.approximation import Approximation, check_approximation
 from nnlimits.approximation.difference import Bounds, Difference, difference
+from nnlimits.nn.fields import as_integer
 from nnlimits.progress import Advance, ignore
 from nnlimits.validation import check_positive
 
@@ -71,10 +72,12 @@ def verify(
 
     **Returns:** a `Verified`, whose bounds are proved whatever stopped the search.
 
-    **Raises:** `ValueError` if nothing is known of f between points, or for arguments that are not positive.
+    **Raises:** `ValueError` if nothing is known of f between points, or for arguments that are not positive;
+    `TypeError` for what is no `Approximation`.
     """
+    check_approximation(approximation)
     check_positive("gap", gap)
-    check_positive("budget", budget)
+    budget = as_integer("budget", 1, budget)
     if bound is not None:
         check_positive("bound", bound)
     domain = approximation.target.domain
@@ -177,7 +180,8 @@ class _Search:
 
     def _look(self, low: np.ndarray, high: np.ndarray, bounds: Bounds) -> None:
         # what rounding leaves is small, unlike what a jump at a centre leaves
-        self.rounding = min(max(self.rounding, 8 * float(bounds.rounding.max())), self._scale * _SMALL)
+        left = bounds.rounding[np.isfinite(bounds.rounding)].max(initial=0.0)
+        self.rounding = min(max(self.rounding, 8 * float(left)), self._scale * _SMALL)
         best = int(np.argmax(bounds.below))
         if bounds.below[best] > self.lower:
             self.lower = float(bounds.below[best])

@@ -73,7 +73,8 @@ def approximate(
     _print(out, found, name)
     if verify:
         _verify(out, stages, found)
-    stem = re.sub(r"[^A-Za-z0-9]+", "_", f"{name}_{theorem}").strip("_")[:60]
+    several = f"_{box.dimension}d" if box.dimension > 1 else ""
+    stem = re.sub(r"[^A-Za-z0-9]+", "_", name).strip("_")[:40] + f"{several}_{theorem.replace('-', '_')}"
     about = {
         "target": name,
         "theorem": theorem,

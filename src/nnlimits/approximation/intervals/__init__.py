@@ -3,6 +3,7 @@
 from nnlimits.approximation.intervals.continuity import is_continuous
 from nnlimits.approximation.intervals.enclose import Derivatives, enclose, enclose_derivatives
 from nnlimits.approximation.intervals.interval import Interval, known
+from nnlimits.approximation.intervals.program import plain
 from nnlimits.approximation.intervals.registry import register
 from nnlimits.approximation.intervals.undefined import unbounded_where_undefined
 
@@ -13,6 +14,7 @@ __all__ = [
     "enclose_derivatives",
     "is_continuous",
     "known",
+    "plain",
     "register",
     "unbounded_where_undefined",
 ]

@@ -72,6 +72,26 @@ def div(equation: Any, a: Interval, b: Interval) -> Interval:
     return outward(ends.min(0), ends.max(0), zero_above)
 
 
+@register("rem")
+def remainder(equation: Any, a: Interval, b: Interval) -> Interval:
+    """`a - b trunc(a / b)`, of the sign of a, and less than b in absolute value.
+
+    **Raises:** `ZeroDivisionError` if an interval of the divisor contains zero.
+    """
+    quotient = div(equation, a, b).moved(np.trunc)
+    size = np.minimum(a.magnitude, b.magnitude)
+    lower, upper = np.where(a.lower < 0, -size, 0.0), np.where(a.upper > 0, size, 0.0)
+    undefined = np.isinf(quotient.lower) | np.isinf(quotient.upper)
+    once = (quotient.lower == quotient.upper) & ~undefined
+    within = sub(equation, a, mul(equation, b, known(np.where(once, quotient.lower, 0.0))))
+    lower, upper = (
+        np.where(once, np.maximum(within.lower, lower), lower),
+        np.where(once, np.minimum(within.upper, upper), upper),
+    )
+    zero = (b.lower <= 0) & (b.upper >= 0)
+    return Interval(np.where(zero, -np.inf, lower), np.where(zero, np.inf, upper))
+
+
 @register("square")
 def square(_: Any, a: Interval) -> Interval:
     """The square."""

@@ -1,5 +1,6 @@
 """Comparisons, truth values, and the choice between values."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ from nnlimits.approximation.intervals.interval import Interval, Larger, known
 from nnlimits.approximation.intervals.registry import register
 
 
-@register("lt")
+@register("lt", "lt_to")
 def less(_: Any, a: Interval, b: Interval) -> Interval:
     """Certainly true where all of `a` is below all of `b`."""
     return _truth(a.upper < b.lower, a.lower < b.upper) if a is not b else _certain(a, False)
@@ -53,8 +54,8 @@ def unequal(equation: Any, a: Interval, b: Interval) -> Interval:
 
 @register("is_finite")
 def finite(_: Any, a: Interval) -> Interval:
-    """True: the values are real numbers."""
-    return _certain(a, True)
+    """Constants may be infinite; all else are real numbers, however large."""
+    return known(np.isfinite(a.lower)) if a.exact else _certain(a, True)
 
 
 @register("not")
@@ -89,13 +90,10 @@ def difference(_: Any, a: Interval, b: Interval) -> Interval:
 @register("select_n")
 def select(_: Any, which: Interval, *cases: Interval) -> Interval:
     """The case that is chosen; the hull of both where either may be."""
-    if which.lower.dtype != bool or len(cases) == 1:
-        if not which.exact:
-            raise NotImplementedError("a choice between more than two cases by a value that depends on the point")
-        return Interval(
-            np.choose(which.lower, [case.lower for case in cases]),
-            np.choose(which.lower, [case.upper for case in cases]),
-        )
+    if which.lower.dtype != bool:
+        return _selected(which, cases)
+    if len(cases) == 1:
+        return cases[0]
     no, yes = cases
     if which.exact and no.exact and yes.exact:
         return known(np.where(which.lower, yes.lower, no.lower))
@@ -104,21 +102,15 @@ def select(_: Any, which: Interval, *cases: Interval) -> Interval:
     return Interval(lower, upper)
 
 
-@register("convert_element_type")
-def convert(equation: Any, a: Interval) -> Interval:
-    """Another type of numbers: of a narrower floating-point one with the error of rounding to it."""
-    dtype = np.dtype(equation.params["new_dtype"])
-    if not np.issubdtype(dtype, np.floating):
-        if a.lower.dtype.kind == "f" and dtype.kind in "iu":
-            return a.moved(lambda values: np.trunc(values).astype(dtype))
-        return a.moved(lambda values: values.astype(dtype))
-    wide = a.moved(lambda values: values.astype(np.float64))
-    if a.lower.dtype.kind != "f" or np.finfo(dtype).eps <= np.finfo(np.float64).eps:
-        return wide
-    if wide.exact and (wide.lower.astype(dtype) == wide.lower).all():
-        return wide
-    error = wide.magnitude * float(np.finfo(dtype).eps) + float(np.finfo(dtype).smallest_subnormal)
-    return Interval(np.nextafter(wide.lower - error, -np.inf), np.nextafter(wide.upper + error, np.inf))
+def _selected(which: Interval, cases: Sequence[Interval]) -> Interval:
+    """By numbers, of which those beyond the ends count as the ends: the hull of the cases that may be chosen."""
+    first, last = (np.clip(ends, 0, len(cases) - 1) for ends in which)
+    lower, upper = cases[0]
+    for number, case in enumerate(cases):
+        begins, possible = first == number, (first <= number) & (number <= last)
+        lower = np.where(begins, case.lower, np.where(possible, np.minimum(lower, case.lower), lower))
+        upper = np.where(begins, case.upper, np.where(possible, np.maximum(upper, case.upper), upper))
+    return Interval(lower, upper)
 
 
 def _truth(certainly: Any, possibly: Any) -> Interval:

@@ -1,5 +1,6 @@
 """Calls, loops of a known length, and branches that are known."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -7,8 +8,6 @@ import numpy as np
 from nnlimits.approximation.intervals.interpreter import interpret
 from nnlimits.approximation.intervals.interval import Interval, known
 from nnlimits.approximation.intervals.registry import register
-
-_BODIES = ("jaxpr", "call_jaxpr", "fun_jaxpr")
 
 CALLS = frozenset(
     {
@@ -27,11 +26,16 @@ CALLS = frozenset(
 """Primitives that evaluate a program of their own, once."""
 
 
+def called(equation: Any) -> tuple[Any, Sequence[Any]]:
+    """The program that an equation of `CALLS` evaluates, and its constants."""
+    body = next(equation.params[name] for name in ("jaxpr", "call_jaxpr", "fun_jaxpr") if name in equation.params)
+    return getattr(body, "jaxpr", body), getattr(body, "consts", ())
+
+
 @register(*CALLS)
 def call(equation: Any, *operands: Interval) -> list[Interval]:
     """What is inside."""
-    body = next(equation.params[name] for name in _BODIES if name in equation.params)
-    return interpret(getattr(body, "jaxpr", body), getattr(body, "consts", ()), operands)
+    return interpret(*called(equation), operands)
 
 
 @register("scan")

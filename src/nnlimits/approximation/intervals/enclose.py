@@ -13,6 +13,7 @@ from nnlimits.approximation.intervals import (  # noqa: F401
     arithmetic,
     comparisons,
     control,
+    conversions,
     monotone,
     periodic,
     products,
@@ -21,6 +22,8 @@ from nnlimits.approximation.intervals import (  # noqa: F401
 )
 from nnlimits.approximation.intervals.interpreter import interpret
 from nnlimits.approximation.intervals.interval import Interval, known
+from nnlimits.approximation.intervals.program import plain
+from nnlimits.approximation.intervals.tracing import hashable, read, traced
 
 
 class Derivatives(NamedTuple):
@@ -67,43 +70,11 @@ def enclose_derivatives(
     **Arguments:** and **Raises:** as `enclose`.
     """
     box = _boxes(lower, upper)
-    closed = read_derivatives(hashable(function), np.shape(box.lower))
+    closed = _read_derivatives(hashable(function), np.shape(box.lower))
     value, *columns = interpret(closed.jaxpr, closed.consts, [box])
     value, *columns = (_with_outputs(part) for part in (value, *columns))
     jacobian = Interval(np.stack([c.lower for c in columns], -1), np.stack([c.upper for c in columns], -1))
     return Derivatives(value, jacobian)
-
-
-@functools.lru_cache(maxsize=64)
-def read(function: Callable[[Any], Any], shape: tuple[int, int]) -> Any:
-    """The jaxpr of a function of points of a shape, in double precision.
-
-    **Raises:** `TypeError` for a function that is not one of JAX.
-    """
-    return _traced(function, function, shape)
-
-
-@functools.lru_cache(maxsize=64)
-def read_derivatives(function: Callable[[Any], Any], shape: tuple[int, int]) -> Any:
-    """The jaxpr of a function and its derivatives by each coordinate."""
-
-    def derivatives(x: Any) -> list[Any]:
-        value, derivative = jax.linearize(function, x)
-        return [value, *(derivative(jnp.broadcast_to(axis, x.shape)) for axis in jnp.eye(x.shape[1], dtype=x.dtype))]
-
-    return _traced(derivatives, function, shape)
-
-
-def _traced(program: Callable[[Any], Any], function: Callable[[Any], Any], shape: tuple[int, int]) -> Any:
-    with jax.enable_x64(True):
-        try:
-            return jax.make_jaxpr(program)(jax.ShapeDtypeStruct(shape, np.float64))
-        except (jax.errors.JAXTypeError, jax.errors.TracerArrayConversionError) as error:
-            name = getattr(function, "__qualname__", type(function).__name__)
-            raise TypeError(
-                f"{name} is no function of JAX, so it cannot be evaluated on intervals: write it with jax.numpy instead of "
-                "NumPy, or give its Lipschitz constant"
-            ) from error
 
 
 def _boxes(lower: Any, upper: Any) -> Interval:
@@ -118,16 +89,16 @@ def _boxes(lower: Any, upper: Any) -> Interval:
     return known(lower) if (lower == upper).all() else Interval(lower, upper)
 
 
-def hashable(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
-    """The function, or one that calls it: a word of the language that holds arrays has no hash."""
-    if not callable(function):
-        raise TypeError(f"function must be a function of JAX; received {type(function).__name__}")
-    try:
-        hash(function)
-    except TypeError:
-        return lambda x: function(x)
-    return function
-
-
 def _with_outputs(part: Interval) -> Interval:
     return part.moved(lambda values: values[:, None] if np.ndim(values) == 1 else values)
+
+
+@functools.lru_cache(maxsize=64)
+def _read_derivatives(function: Callable[[Any], Any], shape: tuple[int, int]) -> Any:
+    """The jaxpr of a function and its derivatives by each coordinate."""
+
+    def derivatives(x: Any) -> list[Any]:
+        value, derivative = jax.linearize(plain(function), x)
+        return [value, *(derivative(jnp.broadcast_to(axis, x.shape)) for axis in jnp.eye(x.shape[1], dtype=x.dtype))]
+
+    return traced(derivatives, function, shape)

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from nnlimits.approximation.intervals.concrete import evaluated
+from nnlimits.approximation.intervals.integers import integer_arithmetic, is_integer_arithmetic
 from nnlimits.approximation.intervals.interval import Interval, known
 from nnlimits.approximation.intervals.registry import has_rule, rule_of
 
@@ -20,26 +21,40 @@ def interpret(jaxpr: Any, constants: Sequence[Any], operands: Sequence[Interval]
     last = _last_uses(jaxpr)
     for number, equation in enumerate(jaxpr.eqns):
         arguments = [known(wide(atom.val)) if hasattr(atom, "val") else values[atom] for atom in equation.invars]
-        for variable, result in zip(equation.outvars, _results(equation, arguments), strict=True):
+        for variable, result in zip(equation.outvars, applied(equation, arguments), strict=True):
             values[variable] = result
         for atom in last.get(number, ()):
             del values[atom]
     return [known(wide(atom.val)) if hasattr(atom, "val") else values[atom] for atom in jaxpr.outvars]
 
 
-def _results(equation: Any, arguments: list[Interval]) -> Sequence[Interval]:
+def applied(equation: Any, arguments: list[Interval]) -> Sequence[Interval]:
+    """The intervals of the results of one equation.
+
+    **Raises:** as `interpret`.
+    """
     name = equation.primitive.name
     if _is_discrete(equation) and all(argument.exact for argument in arguments) and not _holds_calls(equation):
         return [known(value) for value in evaluated(equation, *(argument.lower for argument in arguments))]
-    rule = rule_of(name)
-    result = rule(equation, *arguments)
+    if is_integer_arithmetic(equation):
+        return [integer_arithmetic(equation, *arguments)]
+    result = rule_of(name)(equation, *arguments)
     return [result] if isinstance(result, Interval) else list(result)
 
 
 def _is_discrete(equation: Any) -> bool:
-    """Whether only integers and truth values take part: such an operation on known values has no rounding."""
-    kinds = {atom.aval.dtype.kind for atom in [*equation.invars, *equation.outvars]}
-    return kinds <= set("biu")
+    """Whether only integers and truth values take part: such an operation on known values has no rounding.
+
+    **Raises:** `NotImplementedError` for what is neither these nor real, such as the keys of random numbers.
+    """
+    types = [atom.aval.dtype for atom in [*equation.invars, *equation.outvars]]
+    strange = [dtype for dtype in types if not isinstance(dtype, np.dtype)]
+    if strange:
+        raise NotImplementedError(
+            f"the primitive {equation.primitive.name} of {strange[0]}: numbers drawn at random have no enclosure; draw them "
+            "outside of the function"
+        )
+    return {dtype.kind for dtype in types} <= set("biu")
 
 
 def _holds_calls(equation: Any) -> bool:

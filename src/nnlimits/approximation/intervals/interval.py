@@ -9,6 +9,9 @@ UNIT = 2.0**-53
 """The unit roundoff of double precision: the largest relative error of one correctly rounded operation."""
 
 
+_LARGEST = np.finfo(np.float64).max
+
+
 class Interval(NamedTuple):
     """Arrays of lower and upper ends; of one array for both where the values are known exactly.
 
@@ -111,9 +114,18 @@ def outward(lower: Any, upper: Any, exact: Any = False) -> Interval:
 
 
 def widened(values: Any, units: float) -> Interval:
-    """The interval around true values that are given to `units` units in the last place, and no worse near zero."""
-    error = np.abs(values) * (2 * units * UNIT * (1 + 4 * UNIT)) + np.finfo(np.float64).smallest_subnormal * units
-    return Interval(down(values - error), up(values + error))
+    """The interval around true values that are given to `units` units in the last place, and no worse near zero.
+
+    What has overflowed is beyond nearly the largest number, and what is no number is anything.
+    """
+    finite = np.clip(values, -_LARGEST, _LARGEST)
+    error = np.abs(finite) * (2 * units * UNIT * (1 + 4 * UNIT)) + np.finfo(np.float64).smallest_subnormal * units
+    with np.errstate(over="ignore"):
+        lower, upper = down(finite - error), up(finite + error)
+    nothing = np.isnan(values)
+    return Interval(
+        np.where(nothing | (values == -np.inf), -np.inf, lower), np.where(nothing | (values == np.inf), np.inf, upper)
+    )
 
 
 def gamma(operations: int) -> float:

@@ -41,6 +41,8 @@ def multiplied(a: Interval, b: Interval) -> Interval:
         # computed sums of what is not negative err by a relative gamma; the last term is for what underflows
         spread = up(spread * (1 + 4 * gamma(terms + 4))) + terms * 2 * np.finfo(np.float64).smallest_subnormal
         lower, upper = np.nextafter(middle - spread, -np.inf), np.nextafter(middle + spread, np.inf)
+    if (a.lower >= 0).all() and (b.lower >= 0).all():
+        lower = np.maximum(lower, 0)
     return Interval(np.where(np.isnan(lower), -np.inf, lower), np.where(np.isnan(upper), np.inf, upper))
 
 

@@ -9,7 +9,7 @@ from nnlimits.approximation.intervals.interval import Interval, known
 from nnlimits.approximation.intervals.registry import register
 
 
-@register("copy", "copy_p", "optimization_barrier", "pvary")
+@register("copy", "copy_p", "optimization_barrier", "pvary", "stop_gradient")
 def unchanged(_: Any, *operands: Interval) -> list[Interval]:
     """The operands."""
     return list(operands)
@@ -17,14 +17,15 @@ def unchanged(_: Any, *operands: Interval) -> list[Interval]:
 
 @register("reshape")
 def reshape(equation: Any, a: Interval, *_: Interval) -> Interval:
-    """Entries in the same order in another shape."""
-    return a.moved(lambda values: np.reshape(values, equation.outvars[0].aval.shape))
+    """Entries in the same order in another shape; the order may be that of axes exchanged before."""
+    shape, axes = equation.outvars[0].aval.shape, equation.params["dimensions"]
+    return a.moved(lambda values: np.reshape(values if axes is None else np.transpose(values, axes), shape))
 
 
 @register("squeeze", "expand_dims")
 def squeeze(equation: Any, a: Interval) -> Interval:
-    """Without axes of length one."""
-    return reshape(equation, a)
+    """Without axes of length one, or with more of them."""
+    return a.moved(lambda values: np.reshape(values, equation.outvars[0].aval.shape))
 
 
 @register("transpose")
@@ -41,6 +42,20 @@ def broadcast(equation: Any, a: Interval, *_: Interval) -> Interval:
     for axis, size in zip(axes, np.shape(a.lower), strict=True):
         aligned[axis] = size
     return a.moved(lambda values: np.broadcast_to(np.reshape(values, aligned), shape))
+
+
+@register("iota")
+def counted(equation: Any) -> Interval:
+    """0, 1, 2, ... along an axis."""
+    shape, axis = equation.params["shape"], equation.params["dimension"]
+    along = [-1 if place == axis else 1 for place in range(len(shape))]
+    return known(np.broadcast_to(np.arange(shape[axis], dtype=np.float64).reshape(along), shape))
+
+
+@register("empty", "empty2")
+def unused(equation: Any) -> Interval:
+    """What stands for the values of a branch that is not taken."""
+    return known(np.zeros(equation.outvars[0].aval.shape))
 
 
 @register("concatenate")
@@ -131,6 +146,25 @@ def pick(equation: Any, a: Interval, *indices: Interval) -> Interval:
     if (picked < 0).any() or (picked >= positions.size).any():
         raise NotImplementedError(f"the primitive {equation.primitive.name} at indices out of bounds")
     return a.moved(lambda values: np.ravel(values)[picked])
+
+
+@register("scatter")
+def placed(equation: Any, a: Interval, index: Interval, updates: Interval) -> Interval:
+    """With entries replaced, at known places.
+
+    **Raises:** `NotImplementedError` for places that depend on the point.
+    """
+    if not index.exact:
+        raise NotImplementedError("the primitive scatter at indices that depend on the point")
+    count = np.size(a.lower)
+    old = np.arange(count).reshape(np.shape(a.lower))
+    new = count + np.arange(np.size(updates.lower)).reshape(np.shape(updates.lower))
+    (picked,) = evaluated(equation, old, index.lower, new)
+
+    def scattered(values: Any, others: Any) -> Any:
+        return np.concatenate([np.ravel(values), np.ravel(others)])[picked]
+
+    return Interval(scattered(a.lower, updates.lower), scattered(a.upper, updates.upper))
 
 
 @register("dynamic_update_slice")

@@ -7,7 +7,7 @@ import jax
 import numpy as np
 
 from nnlimits import nn
-from nnlimits.approximation.intervals.enclose import hashable, read
+from nnlimits.approximation.intervals.tracing import hashable, read
 from nnlimits.approximation.shallow.activation_shapes import Jump, Kink, PolynomialShape, Shape, Unknown, shape_of
 
 _FAR = 1e3, 1e5, 1e7

@@ -8,6 +8,7 @@ from jaxtyping import Float
 from scipy.optimize import linprog
 
 from nnlimits.approximation.target import Target
+from nnlimits.nn.fields import as_integer
 
 _GRID = 600
 """Points, at least, among which those of the obstruction are chosen."""
@@ -44,8 +45,12 @@ def distance_from_polynomials(target: Target, degree: int) -> Obstruction:
     holds whatever the program's accuracy; what is left to rounding is taken off.
 
     **Arguments:** `target`, of several outputs the one farthest away counts; `degree`, at least 0.
+
+    **Raises:** `TypeError` for what is no `Target`; `ValueError` for a negative degree.
     """
-    domain = target.domain
+    if not isinstance(target, Target):
+        raise TypeError(f"target must be a Target, such as Target(f, (0, 1)); received {type(target).__name__}")
+    degree, domain = as_integer("degree", 0, degree), target.domain
     per_axis = max(degree + 3, int(np.ceil(_GRID ** (1 / domain.dimension))))
     points = domain.grid(per_axis) if per_axis**domain.dimension <= 4 * _GRID else domain.dense(_GRID, seed=4)
     values, basis = target(points), _chebyshev(target, points, degree)

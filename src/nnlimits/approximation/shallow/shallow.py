@@ -7,13 +7,13 @@ import numpy as np
 from nnlimits import nn
 from nnlimits.approximation.approximation import Approximation, approximation
 from nnlimits.approximation.certificate import Certificate
+from nnlimits.approximation.rounding import rounding_bound
 from nnlimits.approximation.shallow import detected_shapes  # noqa: F401
 from nnlimits.approximation.shallow.activation_shapes import PolynomialShape, Unknown, Wave, shape_of
 from nnlimits.approximation.shallow.obstruction import polynomial_obstruction
 from nnlimits.approximation.shallow.plans import Plan, Planner
 from nnlimits.approximation.shallow.polynomial_plans import PolynomialPlanner
 from nnlimits.approximation.shallow.ridge_plans import RidgePlanner
-from nnlimits.approximation.shallow.rounding import rounding_bound
 from nnlimits.approximation.shallow.smoothness import Smoothness, smoothness
 from nnlimits.approximation.shallow.univariate import univariate
 from nnlimits.approximation.shallow.univariate_plans import UnivariatePlanner
@@ -122,7 +122,8 @@ def _planned(planner: Planner, tolerance: float | None, units: int | None, most_
 
 def _built(plan: Plan, target: Target, known: Smoothness, word: nn.Activation) -> Approximation:
     ridges = plan.ridges()
-    rounding = rounding_bound(ridges, word, target.domain)
+    network, params = ridges.network(word)
+    rounding = rounding_bound(network, params, target.domain)
     constants = {"lipschitz": known.lipschitz, "units": float(ridges.units), **plan.constants, "rounding": rounding}
     if np.isfinite(known.curvature):
         constants["curvature"] = known.curvature
@@ -131,5 +132,4 @@ def _built(plan: Plan, target: Target, known: Smoothness, word: nn.Activation) -
     certificate = Certificate(
         plan.theorem, float(plan.bound + rounding), "sup", constants, assumptions, known.rigorous and not seen
     )
-    network, params = ridges.network(word)
     return approximation(network, params, target, certificate)

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from nnlimits.approximation.intervals import enclose_derivatives, is_continuous, unbounded_where_undefined
+from nnlimits.approximation.intervals import enclose_derivatives, is_continuous, plain, unbounded_where_undefined
 from nnlimits.approximation.target import Target
 from nnlimits.validation import check_positive
 
@@ -81,16 +81,23 @@ def _proved(function: Callable[[Any], Any], target: Target) -> float | None:
             jacobian = enclose_derivatives(function, lower, upper).jacobian
     except (TypeError, NotImplementedError, ValueError, ArithmeticError):
         return None
-    steepest = float(np.sqrt((jacobian.magnitude**2).sum(axis=-1)).max() * (1 + 1e-14))
+    largest = float(jacobian.magnitude.max()) or 1.0  # squares of what is tiny would vanish
+    steepest = float(np.sqrt(((jacobian.magnitude / largest) ** 2).sum(axis=-1)).max() * largest * (1 + 1e-14))
     return max(steepest, float(np.finfo(np.float64).tiny)) if math.isfinite(steepest) else None
 
 
 def _proved_curvature(target: Target) -> float | None:
     if target.domain.dimension != 1:
         return None
+    try:
+        if not is_continuous(target.function, 1):  # the slope of a step is continuous
+            return None
+    except (TypeError, NotImplementedError):
+        return None
+    function = plain(target.function)
 
     def slope(x: Any) -> Any:
-        return jax.jvp(target.function, (x,), (jnp.ones_like(x),))[1]
+        return jax.jvp(function, (x,), (jnp.ones_like(x),))[1]
 
     return _proved(slope, target)
 
