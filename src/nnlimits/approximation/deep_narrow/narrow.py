@@ -85,6 +85,7 @@ def compiled_through(layer: HiddenLayer, box: Box, through: Passing, kind: np.dt
     layer = _padded(well_ordered(layer, box), units)
     sums = partial_sums(layer, box, units)
     registers = _Registers.made(box, sums)
+    registers = registers.widened(_drifts(layer, sums, registers.without_sums, through.typical, 0.0))
     truncation = _distance(layer, sums, registers, through.truncation, 0.0)
     roundoff = float(np.finfo(kind).eps) / 2
     whole = _distance(layer, sums, registers, through.change, roundoff)
@@ -113,6 +114,17 @@ class _Registers(NamedTuple):
             (sums.low + sums.high) / 2,
             _power_of_two(_growing((sums.high - sums.low) / 2)),
         )
+
+    @property
+    def without_sums(self) -> "_Registers":
+        """The same with sums that are held without error, to see what inputs do to them."""
+        return self._replace(sum_radius=np.zeros_like(self.sum_radius))
+
+    def widened(self, drifts: Float[np.ndarray, "layers outputs"]) -> "_Registers":
+        """With radii beside which such drifts behind each layer are small, none larger than the largest."""
+        before = np.concatenate([np.zeros_like(drifts[:1]), drifts[:-1]]) * (2 / MARGIN)
+        needed = np.minimum(before, self.sum_radius.max(axis=0))
+        return self._replace(sum_radius=_power_of_two(np.maximum(self.sum_radius, needed)))
 
 
 def _growing(half_ranges: Float[np.ndarray, "layers outputs"]) -> Float[np.ndarray, "layers outputs"]:
