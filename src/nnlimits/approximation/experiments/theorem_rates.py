@@ -44,8 +44,8 @@ class RateCase:
         if self.order is not None:
             bound = named.derivative_bound(self.order) if self.order > 1 else None
             return yarotsky(named.target(), order=self.order, derivative_bound=bound, units=budget)
-        limit = {"bits" if self.theorem == "minimum-width" else "units": budget}
-        return approximate(self.theorem, named, activation=self.activation, **limit)
+        units, bits = (None, budget) if self.theorem == "minimum-width" else (budget, None)
+        return approximate(self.theorem, named, units=units, bits=bits, activation=self.activation)
 
     def measure(self, found: Approximation) -> float:
         """The scale of a network."""
