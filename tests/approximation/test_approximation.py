@@ -11,6 +11,7 @@ from nnlimits import nn
 from nnlimits.approximation import Box, Certificate, Target, adversarial_error, from_weights, measured_error, verify
 from nnlimits.approximation.approximation import Approximation, approximation
 from nnlimits.approximation.compiled import compiled
+from nnlimits.approximation.measured_error import stratified_error
 from nnlimits.approximation.rounding import rounding_bound
 
 RNG = np.random.default_rng(0)
@@ -56,6 +57,28 @@ def test_measured_error_against_a_closed_form() -> None:
     assert np.isclose(error.l2, 1 / np.sqrt(5), atol=1e-3)
     assert np.isclose(error.lp(4.0), 9**-0.25, atol=1e-3)
     assert error.points == 2**14 + 2 == len(error.differences)
+
+
+def test_corners_count_for_the_largest_difference_and_not_for_means() -> None:
+    # the difference is the number of coordinates beyond 0.9: 2^10 corners among 2^10 points would double its mean of squares
+    target = Target(lambda x: (x > 0.9).sum(1).astype(float), Box.cube(10))
+    error = measured_error(target, lambda x: np.zeros((len(x), 1)), points=2**10)
+    assert error.sup == 10
+    assert error.points == 2**11
+    # the mean of squares is 10 * 0.09 + 1 = 1.9; plain Monte Carlo of 1,024 points would leave 0.06
+    assert error.l2**2 == pytest.approx(1.9, abs=0.2)
+    assert error.lp(2.0) == pytest.approx(error.l2)
+
+
+def test_differences_in_small_parts_are_measured_in_strata() -> None:
+    # 1e-9 of the interval, on which the difference is linear: its square has the mean 1e-9 / 3
+    target = Target(lambda x: np.where(x[:, 0] < 0.5, 0.0, np.clip((x[:, 0] - 0.5) * 1e9, 0, 1)), Box.cube(1))
+    strata = [Box((0.0,), (0.5,)), Box((0.5,), (0.5 + 1e-9,)), Box((0.5 + 1e-9,), (1.0,))]
+    error = stratified_error(target, lambda x: (x > 0.5 + 1e-9).astype(float), strata, points=2**12)
+    assert error.l2 == pytest.approx((1e-9 / 3) ** 0.5, rel=1e-3)
+    assert error.lp(1.0) == pytest.approx(1e-9 / 2, rel=1e-3)
+    assert error.sup == pytest.approx(1.0, abs=1e-6)
+    assert error.shares.sum() == pytest.approx(1)
 
 
 def test_of_several_outputs_the_worst_counts() -> None:

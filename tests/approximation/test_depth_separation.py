@@ -183,3 +183,17 @@ def test_units_by_depth() -> None:
 def test_errors(call, message) -> None:
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_the_theorem_in_the_largest_difference_and_close_to_it() -> None:
+    """The constant 1/2 is 1/2 away from the sawtooth, and no function of few pieces is closer."""
+    distances = [sawtooth_distance(6, 4, p=p) for p in (1.0, 10.0, 1000.0, 1e5, math.inf)]
+    assert distances == sorted(distances)
+    assert distances[-2] == pytest.approx(0.5, rel=1e-3)
+    assert distances[-1] == 0.5
+    assert sawtooth_distance(6, 2**6, p=math.inf) == 0
+
+
+def test_units_needed_of_many_teeth() -> None:
+    units = units_needed(3000, 10)
+    assert (10 + units) ** 10 > (2**2998 - 1) * 10**10 >= (9 + units) ** 10

@@ -68,6 +68,23 @@ def test_ones_that_jump(p: float) -> None:
     assert error >= 0.8 * found.certificate.constants["steps"]
 
 
+def test_ramps_in_a_small_part_of_the_domain_are_measured() -> None:
+    # 1e-4 of the domain, in which a set of 2^15 points of it would have one or two; the error is that of the ramp alone
+    steps = PiecewisePolynomial([-3, 0, 5], [[1.0], [-2.0]])
+    found = approximate_piecewise_polynomial(steps, tolerance=1e-3, p=1.5)
+    assert found.certificate.constants["ramp"] < 1e-3
+    # up to 2^-8 of the steps, which are left for rounding, and quadrature by points on the ramp
+    assert found.certificate.bound * 0.995 <= found.measured <= found.certificate.bound
+
+
+def test_steps_of_exact_pieces_are_as_steep_as_rounding_allows() -> None:
+    steps = PiecewisePolynomial([-3, 0, 5], [[1.0, 2.0], [-2.0]])
+    found = approximate_piecewise_polynomial(steps, levels=3, p=2.0)
+    assert found.certificate.constants["polynomials"] == 0
+    assert found.certificate.bound < 2e-6
+    assert found.measured == pytest.approx(found.certificate.constants["steps"], rel=0.01)
+
+
 def test_errors_by_levels() -> None:
     levels = np.arange(2, 9)
     errors = [approximate_piecewise_polynomial(CONTINUOUS, levels=n).error.sup for n in levels.tolist()]
@@ -95,6 +112,7 @@ def test_a_tolerance_is_reached_with_few_levels() -> None:
         (lambda: approximate_piecewise_polynomial(CONTINUOUS, tolerance=0.1, p=2.0), "f is continuous"),
         (lambda: approximate_piecewise_polynomial(CONTINUOUS, tolerance=1e-15), "about .* is achievable"),
         (lambda: approximate_piecewise_polynomial(JUMPS, tolerance=1e-8, p=2.0), "narrowest that float64 resolves"),
+        (lambda: approximate_piecewise_polynomial(JUMPS, tolerance=0.1, p=2000.0), "narrowest that float64 resolves"),
         (lambda: approximate_piecewise_polynomial(CONTINUOUS), "either tolerance"),
         (lambda: approximate_piecewise_polynomial(CONTINUOUS, (0, 1), tolerance=0.1), "domain must be that of f"),
         (lambda: approximate_piecewise_polynomial(CONTINUOUS, levels=0), "levels must be an integer, at least 1"),
@@ -112,3 +130,5 @@ def test_refusals(call, message) -> None:
 def test_other_functions_are_refused() -> None:
     with pytest.raises(TypeError, match="f must be a PiecewisePolynomial; received function"):
         approximate_piecewise_polynomial(lambda x: jnp.abs(x[:, 0]), tolerance=0.1)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"a list of numbers for each piece, such as .* received \[0, 1\] and 3"):
+        PiecewisePolynomial([0, 1], 3)

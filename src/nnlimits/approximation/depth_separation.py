@@ -11,6 +11,7 @@ from nnlimits.approximation.relu_calculus import ReluNetwork
 from nnlimits.approximation.sawtooth import layered_sawtooth, sawtooth
 from nnlimits.nn.fields import as_integer
 from nnlimits.progress import Advance, ignore
+from nnlimits.validation import check_positive
 
 _LARGEST = 7
 """Beyond it the programme over all intervals takes gigabytes."""
@@ -66,15 +67,20 @@ def sawtooth_distance(k: int, count: int, *, p: float = 1.0) -> float:
 
         |f - s|_p^p >= (1 - (2 P + 2) / 2^k) / (2^{p+1} (p + 1)),
 
-    which for p = 1 is 1/16 for P up to `2^k / 4 - 1`. (The argument of Telgarsky 2015, Theorem 1.1, and 2016, Theorem 1.1,
-    with its constants for this function.)
+    which for p = 1 is 1/16 for P up to `2^k / 4 - 1`; its root tends to 1/2, the height of triangles, for p to infinity. (The
+    argument of Telgarsky 2015, Theorem 1.1, and 2016, Theorem 1.1, with its constants for this function.)
 
     **Raises:** `ValueError` for k, P or p below 1.
     """
     k, count = as_integer("k", 1, k), as_integer("count", 1, count)
-    if not p >= 1:
+    if p != math.inf:
+        check_positive("p", p)
+    if p < 1:
         raise ValueError(f"p must be at least 1; received {p}")
-    return (max(0.0, 1 - (2 * count + 2) / 2**k) / (2 ** (p + 1) * (p + 1))) ** (1 / p)
+    share = max(0.0, 1 - (2 * count + 2) / 2**k)
+    if share == 0 or p == math.inf:
+        return 0.5 if share else 0.0
+    return 0.5 * (share / (2 * (p + 1))) ** (1 / p)
 
 
 def units_needed(k: int, depth: int) -> int:
@@ -87,11 +93,12 @@ def units_needed(k: int, depth: int) -> int:
     """
     k, depth = as_integer("k", 3, k), as_integer("depth", 1, depth)
     # the least M with (1 + M / L)^L > 2^k / 4 - 1, in integers
-    most = 2 ** (k - 2) - 1
-    units = max(0, math.floor(depth * (most ** (1 / depth) - 1)) - 2)
-    while (depth + units) ** depth <= most * depth**depth:
-        units += 1
-    return units
+    allowed = (2 ** (k - 2) - 1) * depth**depth
+    few, many = -1, 2**k
+    while many - few > 1:
+        units = (few + many) // 2
+        few, many = (few, units) if (depth + units) ** depth > allowed else (units, many)
+    return many
 
 
 def depth_rows(k: int, advance: Advance = ignore) -> tuple[DepthRow, ...]:

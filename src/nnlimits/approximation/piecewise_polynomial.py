@@ -25,15 +25,22 @@ class PiecewisePolynomial:
     **Arguments:** `breakpoints`, k + 1 numbers in ascending order; `coefficients`, for each of the k pieces the coefficients of
     1, x, x^2, ... (of x itself, not of its distance from a breakpoint), of any number.
 
-    **Raises:** `ValueError` for breakpoints out of order or other than one more than pieces, or numbers that are not finite.
+    **Raises:** `TypeError` for what are no numbers; `ValueError` for breakpoints out of order or other than one more than pieces,
+    or numbers that are not finite.
     """
 
     breakpoints: Float[np.ndarray, " breakpoints"]
     coefficients: tuple[Float[np.ndarray, " powers"], ...]
 
     def __init__(self, breakpoints: Any, coefficients: Any) -> None:
-        ends = np.array(breakpoints, np.float64)
-        pieces = tuple(np.array(piece, np.float64) for piece in coefficients)
+        try:
+            ends = np.array(breakpoints, np.float64)
+            pieces = tuple(np.array(piece, np.float64) for piece in coefficients)
+        except (TypeError, ValueError):
+            raise TypeError(
+                "breakpoints must be numbers, and coefficients a list of numbers for each piece, such as [0, 1, 2] and "
+                f"[[1, 2], [3]]; received {breakpoints!r} and {coefficients!r}"
+            ) from None
         check_finite("breakpoints", ends)
         if ends.ndim != 1 or not (np.diff(ends) > 0).all() or len(ends) != len(pieces) + 1 or not pieces:
             raise ValueError(

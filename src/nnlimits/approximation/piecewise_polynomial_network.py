@@ -1,12 +1,14 @@
 """Piecewise polynomials by ReLU networks: one clipped polynomial for each piece, one steep ramp for each jump."""
 
+import itertools
+import math
 from typing import Any
 
 import numpy as np
 
 from nnlimits.approximation.approximation import Approximation
 from nnlimits.approximation.certificate import Certificate
-from nnlimits.approximation.domain import as_box
+from nnlimits.approximation.domain import Box, as_box
 from nnlimits.approximation.piecewise_polynomial import PiecewisePolynomial
 from nnlimits.approximation.relu_approximation import relu_approximation
 from nnlimits.approximation.relu_calculus import (
@@ -50,8 +52,8 @@ def approximate_piecewise_polynomial(
     width delta around its breakpoint, which errs by `|J| (delta / (2^p (p + 1)))^{1/p}` in L^p on an interval of length 1.
 
     **Arguments:** `f`, a `PiecewisePolynomial`; `domain`, None or the one from its first breakpoint to its last; either
-    `tolerance`, or `levels`, L, the number of levels of each product; `p`, the exponent of the norm, at least 1, which a function
-    with jumps needs.
+    `tolerance`, or `levels`, L, the number of levels of each product, with which steps err by as much as polynomials do, or as
+    little as float64 allows; `p`, the exponent of the norm, at least 1, which a function with jumps needs.
 
     **Raises:** `TypeError` for other functions; `ValueError` for jumps without p or p without jumps, neither or both of tolerance
     and levels, another domain, or a tolerance below rounding or that takes too steep a ramp, with what is achievable.
@@ -68,13 +70,13 @@ def approximate_piecewise_polynomial(
         certificate = Certificate(THEOREM, bound, "sup", constants, ("f is evaluated up to rounding",), rigorous=True)
         return relu_approximation(_network(f, levels, 0.0), Target(f, f.domain), certificate)
     assert p is not None
-    width = _ramp(f, p, smooth if tolerance is None else tolerance - smooth - rounding)
+    width = _equal_ramp(f, p, smooth) if tolerance is None else _ramp(f, p, tolerance - smooth - rounding)
     steps = _steps_error(f, p, width)
     rounding += _steps_rounding(f, p, width)
     constants = {"levels": float(levels), "ramp": width, "polynomials": smooth, "steps": steps, "rounding": rounding}
     bound = smooth + steps + rounding
     certificate = Certificate(THEOREM, bound, "Lp", constants, ("f is evaluated up to rounding",), rigorous=True, p=p)
-    return relu_approximation(_network(f, levels, width), Target(f, f.domain), certificate)
+    return relu_approximation(_network(f, levels, width), Target(f, f.domain), certificate, _strata(f, width))
 
 
 def _check_arguments(
@@ -136,20 +138,28 @@ def _levels_for(f: PiecewisePolynomial, tolerance: float) -> int:
 
 def _steps_error(f: PiecewisePolynomial, p: float, width: float) -> float:
     """In L^p of the uniform measure on the domain; ramps do not overlap, so that p-th powers add."""
-    share = width / f.domain.sides[0] / (2**p * (p + 1))
-    return float(np.linalg.norm(f.jumps, ord=p) * share ** (1 / p))
+    share = math.log(width / f.domain.sides[0] / (p + 1)) / p - math.log(2)
+    return _norm_of_jumps(f, p) * math.exp(share)
+
+
+def _norm_of_jumps(f: PiecewisePolynomial, p: float) -> float:
+    largest = float(np.abs(f.jumps).max())
+    return largest * float(np.linalg.norm(f.jumps / largest, ord=p))
 
 
 def _steps_rounding(f: PiecewisePolynomial, p: float, width: float) -> float:
     """What rounding of x and of breakpoints changes on the ramps; beside them, steps are exact."""
     moved = 8 * np.finfo(np.float64).eps * float(np.abs(f.breakpoints).max()) / width
     share = 2 * width / f.domain.sides[0]
-    return float(np.linalg.norm(f.jumps, ord=p) * moved * share ** (1 / p))
+    return _norm_of_jumps(f, p) * moved * share ** (1 / p)
 
 
 def _ramp(f: PiecewisePolynomial, p: float, error: float) -> float:
-    shortest = float(np.diff(f.breakpoints).min())
-    widest, narrowest = shortest, _SHARPEST * max(shortest, float(np.abs(f.breakpoints).max()))
+    """The widest ramps with which steps err by no more than that.
+
+    **Raises:** `ValueError` if rounding forbids ramps so narrow.
+    """
+    narrowest, widest = _widths(f)
     unit = _steps_error(f, p, 1.0)  # the error is a multiple of width^(1/p)
     width = min(widest, ((1 - 2.0**-8) * max(error, 0.0) / unit) ** p)  # the rest is for rounding of the ramps
     if width < narrowest:
@@ -158,6 +168,28 @@ def _ramp(f: PiecewisePolynomial, p: float, error: float) -> float:
             f"float64 resolves, {narrowest:.2g}, they err by {_steps_error(f, p, narrowest):.3g}; give a tolerance above it"
         )
     return width
+
+
+def _equal_ramp(f: PiecewisePolynomial, p: float, error: float) -> float:
+    """Ramps with which steps err by as much as polynomials do, or the narrowest there are where those err less."""
+    narrowest, widest = _widths(f)
+    least, unit = _steps_error(f, p, narrowest), _steps_error(f, p, 1.0)
+    return narrowest if error <= least else min(widest, (error / unit) ** p)
+
+
+def _widths(f: PiecewisePolynomial) -> tuple[float, float]:
+    """The narrowest ramp that rounding allows, and the widest that meets no other."""
+    shortest = float(np.diff(f.breakpoints).min())
+    return _SHARPEST * max(shortest, float(np.abs(f.breakpoints).max())), shortest
+
+
+def _strata(f: PiecewisePolynomial, ramp: float) -> list[Box]:
+    """The ramps, in which the network is far from f and few points of the domain lie, and what is between them."""
+    at = f.breakpoints[1:-1][f.jumps != 0]
+    ends = np.concatenate(
+        [f.breakpoints[:1], np.stack([at - ramp / 2, at + ramp / 2], axis=1).ravel(), f.breakpoints[-1:]]
+    )
+    return [Box((low,), (high,)) for low, high in itertools.pairwise(ends) if low < high]
 
 
 def _network(f: PiecewisePolynomial, levels: int, ramp: float) -> ReluNetwork:

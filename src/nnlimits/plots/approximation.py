@@ -14,6 +14,9 @@ _POINTS = 1201
 _CELLS = 161
 """Along an axis of a map."""
 
+_BAR = 0.8
+"""The height of a bar of colours; maps with equal axes do not fill theirs."""
+
 
 def approximation(found: Approximation, name: str = "f") -> Figure:
     """Curves of one variable, maps of two; of more a line through the box, and how errors are distributed.
@@ -83,7 +86,7 @@ def _heading(found: Approximation, name: str) -> str:
 
 
 def _maps(found: Approximation, name: str) -> Figure:
-    figure, axes = new_figure(1, 3, width=14.4, height=4.4)
+    figure, axes = new_figure(1, 3, width=15.0, height=4.6)
     box: Box = found.target.domain
     points = box.grid(_CELLS)
     wanted, got = (values.reshape(_CELLS, _CELLS).T for values in _values(found, points))
@@ -91,15 +94,15 @@ def _maps(found: Approximation, name: str) -> Figure:
     low, high = float(min(wanted.min(), got.min())), float(max(wanted.max(), got.max()))
     aspect = "equal" if box.sides.max() < 3 * box.sides.min() else "auto"
     shared = {"origin": "lower", "extent": extent, "aspect": aspect, "interpolation": "nearest"}
-    heads = name, f"network: {_heading(found, name).partition(': ')[2]}"
+    heads = name, f"network\n{_heading(found, name).partition(': ')[2]}"
     for axis, values, head in zip(axes[0], (wanted, got), heads, strict=False):
         image = axis.imshow(values, vmin=low, vmax=high, cmap="viridis", **shared)
         title(axis, head)
-    figure.colorbar(image, ax=axes[0, :2], label="value", pad=0.015)
+    figure.colorbar(image, ax=axes[0, :2], label="value", pad=0.015, shrink=_BAR)
     difference = got - wanted
     largest = float(np.abs(difference).max()) or 1e-300
     image = axes[0, 2].imshow(difference, vmin=-largest, vmax=largest, cmap="RdBu_r", **shared)
-    figure.colorbar(image, ax=axes[0, 2], label="network \u2212 f", pad=0.015)
+    figure.colorbar(image, ax=axes[0, 2], label="network \u2212 f", pad=0.015, shrink=_BAR)
     axes[0, 2].set_title("\n".join(_error_texts(found)), loc="left", fontsize=10)
     for axis in axes[0]:
         axis.set(xlabel="$x_0$", ylabel="$x_1$")

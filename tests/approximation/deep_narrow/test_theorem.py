@@ -68,3 +68,16 @@ def test_affine_activations_are_refused_with_the_reason():
 def test_a_tolerance_below_what_rounding_leaves_is_refused_with_what_is_achievable():
     with pytest.raises(ValueError, match=r"is not reached.*achievable is about.*or less in float64"):
         deep_narrow(smooth, UNIT, tolerance=2e-4, lipschitz=3.0, curvature=9.0, dtype=np.float32)
+
+
+@pytest.mark.parametrize(
+    ("options", "kind", "message"),
+    [
+        ({"tolerance": 0.1, "units": 3}, ValueError, "exactly one of tolerance and units; received tolerance=0.1 and"),
+        ({"tolerance": -1.0}, ValueError, "tolerance must be finite and positive; received -1"),
+        ({"units": 3, "dtype": "x"}, TypeError, "dtype must be a floating-point type"),
+    ],
+)
+def test_wrong_arguments_are_named_as_received(options, kind, message):
+    with pytest.raises(kind, match=message):
+        deep_narrow(smooth, UNIT, lipschitz=3.0, **options)

@@ -135,6 +135,15 @@ def test_tolerance_chooses_few_layers_for_several_outputs():
         ({"bits": 3, "jumps": 1.0, "lipschitz": 0.0}, "lipschitz=0 with jumps=1 is contradicted.*is needed"),
         ({"bits": 3, "values": (0.0, 0.5)}, "values=.* is contradicted"),
         ({"bits": 3, "values": (1.0, 0.5)}, "the least and the largest"),
+        (
+            {"bits": 3, "values": (np.nan, 1.0)},
+            r"the least and the largest value of f, such as .* received \(nan, 1.0\)",
+        ),
+        ({"bits": 3, "depth_limit": 0}, "depth_limit must be an integer, at least 1"),
+        (
+            {"tolerance": 0.1, "lipschitz": 3.0, "output_bits": 60},
+            "60 bits of each output are more than float64 has digits for.*at most 48",
+        ),
     ],
 )
 def test_refusals_name_what_works(options, message):
@@ -162,3 +171,22 @@ def test_far_from_the_origin_the_ramps_grow_and_the_certificate_holds():
         found.certificate.constants["share of ramps and jumps"]
         > 10 * near.certificate.constants["share of ramps and jumps"]
     )
+
+
+def test_a_depth_limit_below_one_bit_is_named():
+    with pytest.raises(ValueError, match="depth_limit=100: one bit of each of 7 inputs takes 1"):
+        minimum_width(lambda x: x.sum(axis=1), [(0, 1)] * 7, tolerance=1.0, lipschitz=3.0, depth_limit=100)
+
+
+def test_a_linear_function_on_a_small_interval_is_as_far_as_certified():
+    # the bound is then the distance itself; corners, which are farther, are no part of a mean
+    found = minimum_width(lambda x: 1e9 * x[:, 0], (1e-9, 2e-9), bits=4, lipschitz=1e9)
+    assert found.holds
+    assert found.measured == pytest.approx(found.certificate.bound, rel=1e-6)
+
+
+def test_values_near_the_end_of_the_range():
+    found = minimum_width(lambda x: 1e140 * x[:, 0], (0, 1), bits=3, lipschitz=1e140)
+    assert found.holds
+    with pytest.raises(ValueError, match="beyond the range of float32"):
+        minimum_width(lambda x: 1e39 * x[:, 0], (0, 1), bits=3, lipschitz=1e39, dtype=np.float32)

@@ -29,6 +29,7 @@ from nnlimits.approximation.relu_calculus import (
     selection,
     stack,
 )
+from nnlimits.approximation.relu_calculus.linear_pieces import linear_pieces
 
 
 def drawn(seed: int, sizes: list[int]) -> ReluNetwork:
@@ -205,6 +206,15 @@ def test_networks_are_immutable() -> None:
         network.maps[0].weight.data[0] = 1.0
 
 
+def test_weights_as_lists() -> None:
+    np.testing.assert_array_equal(affine([[1.0, 2.0]])(np.ones((1, 1))), [[1.0, 2.0]])
+
+
+def test_parameters_of_integers_are_refused() -> None:
+    with pytest.raises(TypeError, match="dtype must be a floating-point type"):
+        identity(1).network(dtype=np.int32)
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -226,6 +236,9 @@ def test_networks_are_immutable() -> None:
         (lambda: piecewise_linear([0.0, 0.0], [1.0, 2.0]), "ascending"),
         (lambda: piecewise_linear([0.0, 1.0], [1.0]), "one row for each of 2 knots"),
         (lambda: selection(2, [2]), "coordinates from 0 to 1"),
+        (lambda: selection(2, [0.7]), r"coordinates from 0 to 1; received \[0.7\]"),
+        (lambda: affine(np.ones(3)), r"weight must be a matrix .* received shape \(3,\)"),
+        (lambda: linear_pieces(identity(1), (0, 1, 2)), "domain must be two numbers"),
         (lambda: identity(2)(np.zeros((4, 3))), "takes 2 inputs"),
         (lambda: identity(2)(np.full((1, 2), np.nan)), "x contains nan"),
     ],

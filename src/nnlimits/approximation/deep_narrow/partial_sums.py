@@ -8,6 +8,7 @@ from jaxtyping import Float, Int
 
 from nnlimits.approximation.deep_narrow.curvature import derivative, lipschitz
 from nnlimits.approximation.deep_narrow.hidden_layer import HiddenLayer
+from nnlimits.approximation.deep_narrow.passing import MARGIN
 from nnlimits.approximation.domain import Box
 
 _CELLS = 4096
@@ -63,8 +64,7 @@ def partial_sums(layer: HiddenLayer, domain: Box, stride: int) -> PartialSums:
 
     Values at the centres of cells, and the Lipschitz constant of each partial sum times the distance within a cell.
     """
-    low, high = _ends(layer, domain)
-    slope = lipschitz(layer.activation, float(low.min()), float(high.max()))
+    slope = lipschitz(layer.activation, *_reached(layer, domain))
     layers = math.ceil(layer.units / stride)
     cells = max(1, min(_CELLS, _NUMBERS // (layer.units * layer.outer.shape[1])))
     per_axis = max(1, math.floor(cells ** (1 / domain.dimension) + 1e-9))
@@ -94,8 +94,11 @@ def _hidden(layer: HiddenLayer, points: Float[np.ndarray, "n d"]) -> Float[np.nd
     return derivative(layer.activation, 0, points @ layer.inner + layer.inner_bias)
 
 
-def _ends(layer: HiddenLayer, domain: Box) -> tuple[Float[np.ndarray, " units"], Float[np.ndarray, " units"]]:
-    """Between which numbers each unit's pre-activation lies."""
+def _reached(layer: HiddenLayer, domain: Box) -> tuple[float, float]:
+    """Between which numbers, of which one is 0 or beyond, all pre-activations lie, of inputs that drifted by `MARGIN` as well.
+
+    Registers hold inputs in parts of a radius that may be twice the half side.
+    """
     middle = domain.centre @ layer.inner + layer.inner_bias
-    half = domain.sides / 2 @ np.abs(layer.inner)
-    return middle - half, middle + half
+    half = (1 + 2 * MARGIN) * (domain.sides / 2 @ np.abs(layer.inner))
+    return min(0.0, float((middle - half).min())), max(0.0, float((middle + half).max()))

@@ -15,9 +15,18 @@ def stacked(
     activation: nn.Activation,
     dtype: Any,
 ) -> tuple[nn.Sequential, PyTree]:
-    """The network with hidden layers `first` and each of `inside`, all of one width, and the affine layer `last`."""
+    """The network with hidden layers `first` and each of `inside`, all of one width, and the affine layer `last`.
+
+    **Raises:** `ValueError` for parameters that are too large for the precision.
+    """
 
     def affine(weight: np.ndarray, bias: np.ndarray) -> dict[str, np.ndarray]:
+        largest = max(np.abs(weight).max(initial=0.0), np.abs(bias).max(initial=0.0))
+        if largest > np.finfo(dtype).max:
+            raise ValueError(
+                f"a parameter of {largest:.3g} is beyond the range of {np.dtype(dtype).name}; take dtype=np.float64, or a "
+                "smaller multiple of the function"
+            )
         return {"weight": np.asarray(weight, dtype), "bias": np.asarray(bias, dtype)}
 
     width = first[0].shape[1]

@@ -12,7 +12,9 @@ from nnlimits.approximation.deep_narrow.passing import passing
 from nnlimits.approximation.shallow.obstruction import PolynomialActivationError
 from nnlimits.approximation.shallow.shallow import MOST_UNITS, shallow
 from nnlimits.approximation.target import as_target
+from nnlimits.nn.fields import as_floating
 from nnlimits.progress import Advance, ignore
+from nnlimits.validation import check_positive
 
 _SHARE = 1 - 2.0**-10
 """Of the tolerance that the shallow network is given at first."""
@@ -46,13 +48,17 @@ def deep_narrow(
     **Raises:** as `shallow` and `narrowed`; `ValueError` for polynomials, and for a tolerance that the precision does not let
     through so many layers, with what is achievable.
     """
-    target = as_target(f, domain, lipschitz)
+    target, kind = as_target(f, domain, lipschitz), as_floating(dtype)
     word = nn.Relu() if activation is None else activation
-    passing(word, dtype)
+    passing(word, kind)
+    if (tolerance is None) == (units is None):
+        raise ValueError(f"give exactly one of tolerance and units; received tolerance={tolerance} and units={units}")
+    if tolerance is not None:
+        check_positive("tolerance", tolerance)
     wanted = None if tolerance is None else tolerance * _SHARE
     for _ in range(3):
         parent = _parent(target, word, wanted, units, curvature, most_units, advance)
-        found = narrowed(parent.network, parent.params, target.domain, dtype=dtype)
+        found = narrowed(parent.network, parent.params, target.domain, dtype=kind)
         advance(f"{found.depth} layers of width {found.width}")
         added = found.truncation + found.rounding
         if tolerance is None or parent.certificate.bound + added <= tolerance:
@@ -61,9 +67,9 @@ def deep_narrow(
         if wanted <= tolerance / 4:
             break
     raise ValueError(
-        f"tolerance={tolerance:g} is not reached: {found.depth} layers of {word!r} in {np.dtype(dtype).name} add up to "
+        f"tolerance={tolerance:g} is not reached: {found.depth} layers of {word!r} in {kind.name} add up to "
         f"{added:.2g} to the distance; achievable is about {4 * added:.2g}"
-        + ("" if np.dtype(dtype) == np.float64 else ", or less in float64")
+        + ("" if kind == np.float64 else ", or less in float64")
     )
 
 

@@ -22,7 +22,7 @@ class Parts(NamedTuple):
     """What the bound is made of."""
 
     cells: float
-    """The L^p norm of the distance to the values at centres, away from jumps and ramps."""
+    """The L^p mean of the distance to the values at centres, over the rest of the domain."""
     quantum: float
     """Half of the largest step between two values of an output, and what rounding adds."""
     odd: float
@@ -32,7 +32,11 @@ class Parts(NamedTuple):
 
     def total(self, p: float) -> float:
         """The bound of the L^p distance."""
-        return float(((1 - self.odd) * (self.cells + self.quantum) ** p + self.odd * self.gap**p) ** (1 / p))
+        even = self.cells + self.quantum
+        largest = max(even, self.gap) or 1.0
+        return float(
+            largest * ((1 - self.odd) * (even / largest) ** p + self.odd * (self.gap / largest) ** p) ** (1 / p)
+        )
 
 
 def ramp_share(domain: Box, bits: Bits, dtype: np.dtype) -> float:
@@ -62,12 +66,13 @@ def parts(
         1 if domain.dimension == 1 else 2
     )  # a cell that a jump meets is within its diagonal, on the line it is one cell
     near = min(1.0, reached * claims.jumps * cell / domain.volume)
+    odd = min(1.0, ramp_share(domain, bits, dtype) + near)
+    # over the rest the integral is at most that over all of the domain
+    cells = claims.lipschitz * mean_distance(domain, bits.inputs, p) / (1 - odd) ** (1 / p) if odd < 1 else 0.0
     roundoff = 4 * 2.0 ** -mantissa_of(dtype) * float(np.max(np.abs(low) + np.abs(high)))
     return Parts(
-        claims.lipschitz * mean_distance(domain, bits.inputs, p) / max(1e-300, 1 - near) ** (1 / p)
-        if near < 1
-        else 0.0,
+        cells,
         float(np.max(high - low)) / (2**bits.outputs - 1) / 2 + roundoff,
-        min(1.0, ramp_share(domain, bits, dtype) + near),
+        odd,
         float(np.max(high - low)) + claims.lipschitz * cell / 2 + roundoff,
     )

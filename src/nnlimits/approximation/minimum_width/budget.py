@@ -121,6 +121,11 @@ def budget_for(limits: Budget, tolerance: float | None, output_bits: int | None)
             depth = limits.depth(bits.inputs, bits.outputs)
             if bound <= tolerance and (best is None or depth < best[0]):
                 best = depth, bits
+    if least == np.inf:
+        raise ValueError(
+            f"no number of bits is within depth_limit={limits.depth_limit}: one bit of each of {d} inputs takes "
+            f"{limits.depth(1, 1):,} layers; give a depth_limit as large"
+        )
     if best is None:
         raise ValueError(
             f"tolerance={tolerance:g} is not reached with {np.dtype(limits.dtype).name} and depth_limit={limits.depth_limit}: "
@@ -133,7 +138,9 @@ def _choices(limits: Budget, input_bits: int, output_bits: int | None, most: int
     """Bits of outputs that the depth allows; all that there are for one output, where they cost nothing."""
     ramps = ramp_bits(input_bits, limits.dtype)
     if output_bits is not None:
-        return [Bits(input_bits, as_integer("output_bits", 1, output_bits), ramps)]
+        d, outputs = limits.target.domain.dimension, limits.target.outputs
+        bits = check_bits(input_bits, as_integer("output_bits", 1, output_bits), d, outputs, limits.dtype)
+        return [bits] if limits.depth(bits.inputs, bits.outputs) <= limits.depth_limit else []
     if limits.target.outputs == 1:
         return [Bits(input_bits, most, ramps)]
     fitting = (bits for bits in range(1, most + 1) if limits.depth(input_bits, bits) <= limits.depth_limit)

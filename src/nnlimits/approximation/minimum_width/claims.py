@@ -58,8 +58,14 @@ def claimed(
 def _check_values(target: Target, values: tuple[float, float] | None) -> None:
     if values is None:
         return
-    if len(values) != 2 or not values[0] < values[1]:
-        raise ValueError(f"values must be the least and the largest value of f, such as (-1.0, 1.0); received {values}")
+    try:
+        low, high = (float(value) for value in values)
+    except (TypeError, ValueError):
+        low = high = np.nan
+    if not (np.isfinite([low, high]).all() and low < high):
+        raise ValueError(
+            f"values must be the least and the largest value of f, such as (-1.0, 1.0); received {values!r}"
+        )
     points = target.domain.dense(_POINTS, seed=5)
     found = target(points)
     outside = np.flatnonzero(((found < values[0]) | (found > values[1])).any(axis=1))

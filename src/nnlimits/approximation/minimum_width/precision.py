@@ -14,6 +14,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from nnlimits.nn.fields import as_floating
+
 
 class Bits(NamedTuple):
     """The digits of the construction."""
@@ -34,7 +36,7 @@ def mantissa_of(dtype: Any) -> int:
 
     **Raises:** `ValueError` for another precision than float32 and float64.
     """
-    kind = np.dtype(dtype)
+    kind = as_floating(dtype)
     if kind not in (np.float32, np.float64):
         raise ValueError(f"dtype must be float32 or float64, whose digits the construction counts on; received {kind}")
     return int(np.finfo(kind).nmant) + 1

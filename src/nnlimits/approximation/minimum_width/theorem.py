@@ -16,6 +16,7 @@ from nnlimits.approximation.minimum_width.layers import Layers
 from nnlimits.approximation.minimum_width.memorizer import memorizer
 from nnlimits.approximation.minimum_width.precision import Bits, mantissa_of
 from nnlimits.approximation.target import Target, as_target
+from nnlimits.nn.fields import as_integer
 
 THEOREM = "Park, Yun, Lee & Shin (2021), Theorem 1"
 
@@ -65,6 +66,7 @@ def minimum_width(
     if (tolerance is None) == (bits is None):
         raise ValueError(f"give exactly one of tolerance and bits; received tolerance={tolerance} and bits={bits}")
     check_exponent(p)
+    depth_limit = as_integer("depth_limit", 1, depth_limit)
     target = as_target(f, domain, lipschitz if jumps is None else None)
     mantissa_of(dtype)
     limits = Budget(target, claimed(target, lipschitz, jumps, values), p, np.dtype(dtype), depth_limit)

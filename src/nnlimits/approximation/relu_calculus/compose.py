@@ -2,6 +2,7 @@
 
 from nnlimits.approximation.relu_calculus.identity import identity
 from nnlimits.approximation.relu_calculus.relu_network import ReluNetwork
+from nnlimits.validation import check_instance
 
 
 def compose(outer: ReluNetwork, *inner: ReluNetwork) -> ReluNetwork:
@@ -14,10 +15,13 @@ def compose(outer: ReluNetwork, *inner: ReluNetwork) -> ReluNetwork:
 
     The merged matrix may have as many entries as fit into it; `compose_sparsely` bounds their number.
 
-    **Raises:** `ValueError` if a network takes another number of inputs than the one inside it gives.
+    **Raises:** `ValueError` if a network takes another number of inputs than the one inside it gives; `TypeError` for what is no
+    `ReluNetwork`.
     """
+    check_instance("outer", outer, ReluNetwork)
     result = outer
     for one in inner:
+        check_instance("inner", one, ReluNetwork)
         if result.inputs != one.outputs:
             raise ValueError(f"the outer network takes {result.inputs} numbers, and the inner one gives {one.outputs}")
         merged = one.maps[-1].then(result.maps[0])

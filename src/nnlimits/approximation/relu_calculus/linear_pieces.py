@@ -10,6 +10,7 @@ from jaxtyping import Float
 from nnlimits.approximation.relu_calculus.affine_map import AffineMap
 from nnlimits.approximation.relu_calculus.relu_network import ReluNetwork
 from nnlimits.nn.fields import as_integer
+from nnlimits.validation import check_instance
 
 _MOST = 2**20
 """With more breakpoints, fractions take too long."""
@@ -29,7 +30,7 @@ class LinearPieces(NamedTuple):
         return len(self.breakpoints) + 1
 
 
-def linear_pieces(network: ReluNetwork, domain: tuple[float, float] | None = None) -> LinearPieces:
+def linear_pieces(network: ReluNetwork, domain: Any = None) -> LinearPieces:
     """The pieces of a network of one input, on the whole line or within an interval.
 
     Breakpoints are followed from layer to layer in exact fractions (parameters in double precision are fractions), so that no
@@ -37,11 +38,13 @@ def linear_pieces(network: ReluNetwork, domain: tuple[float, float] | None = Non
 
     **Raises:** `ValueError` for more than one input, an interval out of order, or more than 2^20 breakpoints.
     """
+    check_instance("network", network, ReluNetwork)
     if network.inputs != 1:
         raise ValueError(f"pieces are counted for networks of one input; this one takes {network.inputs}")
-    low, high = (-math.inf, math.inf) if domain is None else domain
-    if not low < high:
-        raise ValueError(f"domain must be two numbers in ascending order; received {domain}")
+    ends = np.asarray((-math.inf, math.inf) if domain is None else domain)
+    if ends.shape != (2,) or not np.issubdtype(ends.dtype, np.number) or not ends[0] < ends[1]:
+        raise ValueError(f"domain must be two numbers in ascending order; received {domain!r}")
+    low, high = ends.tolist()
     path = _affine(_Path([Fraction(0)], [_column([0])], [Fraction(1)], [Fraction(1)]), network.maps[0])
     for one in network.maps[1:]:
         path = _affine(_rectified(_refined(path)), one)

@@ -9,6 +9,7 @@ from jaxtyping import Float, PyTree
 from nnlimits import nn
 from nnlimits.approximation.from_weights import from_weights
 from nnlimits.approximation.relu_calculus.affine_map import AffineMap
+from nnlimits.nn.fields import as_floating
 from nnlimits.validation import check_inputs, check_instance
 
 _LARGEST_DENSE = 2**28
@@ -89,15 +90,17 @@ class ReluNetwork:
     def network(self, *, dtype: Any = np.float64) -> tuple[nn.Sequential, PyTree]:
         """The network as an expression of the language, with parameters in `dtype`; its matrices are dense.
 
-        **Raises:** `ValueError` if the dense matrices would have more than 2^28 entries.
+        **Raises:** `ValueError` if the dense matrices would have more than 2^28 entries; `TypeError` for another type than a
+        floating-point one.
         """
+        kind = as_floating(dtype)
         size = sum(one.inputs * one.outputs for one in self.maps)
         if size > _LARGEST_DENSE:
             raise ValueError(
                 f"the network has {self.weights:,} non-zero parameters, but as dense matrices {size:,} entries, more than "
                 f"{_LARGEST_DENSE:,}; call the ReluNetwork itself, which is sparse, or build a smaller one"
             )
-        return from_weights([(one.weight.toarray(), one.bias) for one in self.maps], nn.Relu(), dtype=dtype)
+        return from_weights([(one.weight.toarray(), one.bias) for one in self.maps], nn.Relu(), dtype=kind)
 
     def __repr__(self) -> str:
         return (
