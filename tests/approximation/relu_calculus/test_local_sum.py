@@ -79,6 +79,11 @@ def test_hats_one_axis_after_another(dimension: int, cells: int) -> None:
 
 def test_errors_fall_by_four_a_level() -> None:
     polynomials = LocalPolynomials(np.random.default_rng(2).standard_normal((1, 5, 3)))
+    u = np.linspace(0, 4, 4001)[:, None]
+    limit = local_sum(polynomials, 22)(u)
+    errors = [np.abs(local_sum(polynomials, levels)(u) - limit).max() for levels in (4, 6, 8)]
+    # of two products one after another, whose errors add or cancel from place to place; largest ones fall by 16 in two levels
+    assert np.log2(np.array(errors[:-1]) / errors[1:]) == pytest.approx(4, abs=0.5)
     assert local_sum_error(polynomials, 7) == pytest.approx(local_sum_error(polynomials, 6) / 4)
 
 
