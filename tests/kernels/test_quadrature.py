@@ -71,6 +71,12 @@ CASES = {
         lambda x: (x > 0.7) * 1.0,
         lambda x: 0 * x,
     ),
+    "jump_and_slopes": (
+        nn.Elementwise(lambda x: jnp.where(x > 0.3, x + 1, x / 2)),
+        (0.3,),
+        lambda x: np.where(x > 0.3, x + 1, x / 2),
+        lambda x: np.where(x > 0.3, 1.0, 0.5),
+    ),
 }
 FEW = [
     (1.0, 1.0, 0.0),

@@ -20,7 +20,7 @@ from nnlimits.kernels.panels import GRADED, gaussian_panels, panel_ends
 from nnlimits.kernels.per_input import per_input
 from nnlimits.kernels.series import ACCURACY, Row, missing, pair_sums, row
 from nnlimits.kernels.smooth import Side, assemble, side
-from nnlimits.kernels.smoothing import smoothed
+from nnlimits.kernels.smoothing import has_closed_form, smoothed_and_slope
 
 Values = Float[Array, "..."]
 
@@ -74,8 +74,7 @@ def _moments(activation: nn.Activation, q1: Values, q2: Values, deficit: Values,
 
 def _chunk(activation: nn.Activation) -> int:
     """How many pairs are integrated at once. Their scratch, even if never used, is asked of the system for every tile."""
-    in_closed_form = smoothed.dispatch(type(activation)) is not smoothed.dispatch(object)
-    return 32 if in_closed_form else 4
+    return 32 if has_closed_form(activation) else 4
 
 
 def _entries(values: Values, indices: tuple[Int[Array, " chunk"], ...]) -> Float[Array, " chunk"]:
@@ -102,7 +101,7 @@ def _integrate(activation: nn.Activation, q1: Values, q2: Values, deficit: Value
     u = r1[..., None] * z
     mean, std = (r2 * c)[..., None] * z, jnp.broadcast_to((r2 * spread)[..., None], z.shape)
     outer, outer_slope = jax.jvp(activation, (u,), (jnp.ones_like(u),))
-    inner, inner_slope = jax.jvp(lambda m: smoothed(activation, m, std), (mean,), (jnp.ones_like(mean),))
+    inner, inner_slope = smoothed_and_slope(activation, mean, std)
     return Moments((w * outer * inner).sum(-1), (w * outer_slope * inner_slope).sum(-1))
 
 

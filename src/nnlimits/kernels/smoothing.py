@@ -26,10 +26,32 @@ def smoothed(activation: nn.Activation, mean: Values, std: Values) -> Values:
     The quadrature's panels end at the kinks and are graded about zero, where activations have their structure on the
     scale of one.
     """
+    nodes, weights = _nodes(activation, mean, std)
+    return (weights * activation(nodes)).sum(-1)
+
+
+def _nodes(activation: nn.Activation, mean: Values, std: Values) -> tuple[Values, Values]:
     std = std + jnp.sqrt(tiny(std.dtype))
     places = [x for x in _SPREAD if x not in activation.kinks] + list(activation.kinks)
-    z, w = gaussian_panels(panel_ends(PLAIN, [(x - mean) / std for x in places]), _ORDER)
-    return (w * activation(mean[..., None] + std[..., None] * z)).sum(-1)
+    z, weights = gaussian_panels(panel_ends(PLAIN, [(x - mean) / std for x in places]), _ORDER)
+    return mean[..., None] + std[..., None] * z, weights
+
+
+def has_closed_form(activation: nn.Activation) -> bool:
+    """Whether `smoothed` of this activation takes no quadrature."""
+    return smoothed.dispatch(type(activation)) is not smoothed.dispatch(object)
+
+
+def smoothed_and_slope(activation: nn.Activation, mean: Values, std: Values) -> tuple[Values, Values]:
+    """`E[phi(mean + std z)]` and `E[phi'(mean + std z)]`, where phi' is the derivative almost everywhere.
+
+    That is the first one's derivative in the mean, unless the activation jumps.
+    """
+    if has_closed_form(activation):
+        return jax.jvp(lambda m: smoothed(activation, m, std), (mean,), (jnp.ones_like(mean),))
+    nodes, weights = _nodes(activation, mean, std)
+    value, slope = jax.jvp(activation, (nodes,), (jnp.ones_like(nodes),))
+    return (weights * value).sum(-1), (weights * slope).sum(-1)
 
 
 def _normal_pdf(x: Values) -> Values:
