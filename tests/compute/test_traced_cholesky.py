@@ -63,10 +63,14 @@ import jax, jax.numpy as jnp, numpy as np
 from nnlimits.compute.solve import factorize
 n = 16_500
 c = 0.5 / n
-def solved():
-    factor = factorize(c + (2 - c) * jnp.eye(n, dtype=jnp.float32), jnp.ones((n, 1), jnp.float32))
+matrix = c + (2 - c) * jnp.eye(n, dtype=jnp.float32)
+
+@jax.jit
+def solved(matrix):
+    factor = factorize(matrix, jnp.ones((n, 1), jnp.float32))
     return factor.jitter, factor.lower[1:, 0], factor.lower[-1, -1]
-jitter, column, last = jax.jit(solved)()
+
+jitter, column, last = solved(matrix)
 assert jitter == 0
 np.testing.assert_allclose(column, c / np.sqrt(2), rtol=1e-5)
 np.testing.assert_allclose(last**2, 2 - c**2 * (n - 1) / (2 - c + c * (n - 1)), rtol=1e-5)
