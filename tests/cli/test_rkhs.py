@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 NET = ("--depth", "1")
+FEW = ("--sample", "100", "--tests", "70", "--sizes", "4")
 
 
 @pytest.fixture
@@ -14,7 +15,11 @@ def images(tmp_path):
     stripes = np.where(np.arange(6) % 2, 1.0, 0.0)
     patterns = np.where(labels[:, None, None] > 0, stripes[:, None], stripes[None])
     path = tmp_path / "stripes.npz"
-    np.savez(path, X=patterns + 0.3 * draw.standard_normal((170, 6, 6)), y=labels)
+    images = patterns + 0.3 * draw.standard_normal((170, 6, 6))
+    np.savez(path, X=images, y=labels)
+    np.savez(tmp_path / "numbers.npz", X=images, y=images[:, 0, 0])
+    np.savez(tmp_path / "dark.npz", X=np.where(np.arange(170)[:, None, None] == 7, 0.0, images), y=labels)
+    np.savez(tmp_path / "damaged.npz", X=np.where(np.arange(170)[:, None, None] == 9, np.nan, images), y=labels)
     return path
 
 
@@ -47,6 +52,12 @@ def test_digits(run, tmp_path, images):
     assert (tmp_path / "digits.png").stat().st_size > 10_000
 
 
+@pytest.mark.slow
+def test_digits_of_a_network_for_images(run, images):
+    options = "--network", "cnn", "--sample", "20", "--tests", "8", "--sizes", "5", "--draws", "2"
+    assert "NNGP: mean squared test error" in run("rkhs", "digits", images, *NET, *options).output
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -57,6 +68,13 @@ def test_digits(run, tmp_path, images):
         (["digits", "stripes.npz", "--sample", "180", "--sizes", "4"], "has 170 images"),
         (["digits", "stripes.npz", "--sample", "50", "--sizes", "50"], "--sizes must be below --sample, 50"),
         (["digits", "nothing.npz"], "nothing.npz"),
+        (["digits", "numbers.npz", *FEW], "its labels are numbers such as"),
+        (["digits", "dark.npz", *FEW], "image 7 of dark.npz has NaN, or entries that are all alike"),
+        (["digits", "damaged.npz", *FEW], "image 9 of damaged.npz has NaN"),
+        (
+            ["mercer", "mlp", "--dimension", "5000", "--degrees", "300"],
+            "degree 161 is beyond float64; give at most 160",
+        ),
     ],
 )
 def test_bad_input(run, images, arguments, message):
