@@ -170,7 +170,7 @@ def greedy_rates(
     **Arguments:** as of `greedy_rate`; `advance`, told of every run.
     """
     pairs: list[tuple[nn.Activation, Algorithm]] = [(nn.Relu(), "orthogonal"), (nn.Step(), "relaxed")]
-    runs = [
+    runs: list[tuple[str, int, nn.Activation, Algorithm]] = [
         (target, dimension, activation, algorithm)
         for dimension in dimensions
         for target in targets
