@@ -4,7 +4,8 @@
     python examples/approximation_table.py --folder figures --only-rates
 
 Prints what is certified, proved, found by an adversarial search, and measured on a held-out set, one row a network; then the
-fitted rates of the greedy algorithms. Saves a figure of each network, and one of the rates. About ten minutes on one core, of which the rates take five.
+fitted rates of the greedy algorithms. Saves a figure of each network, and one of the rates. About ten minutes on one core, of
+which the rates take five.
 """
 
 import argparse
