@@ -75,7 +75,8 @@ def _unbounded(
     with unbounded_where_undefined():
         found = enclose(function, low, high)
     ends = np.asarray([found.lower, found.upper], np.float64).reshape(2, len(low), -1)
-    return [not finite for finite in np.isfinite(ends).all(axis=(0, 2))]
+    bounded: Any = np.isfinite(ends).all(axis=(0, 2))
+    return [not finite for finite in bounded]
 
 
 def _divides_by_zero(function: Callable[[Any], Any], domain: Box, place: Float[np.ndarray, " d"]) -> bool:

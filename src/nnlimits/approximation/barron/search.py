@@ -23,7 +23,7 @@ maxima."""
 
 _COPIES = 8
 _SIZES = tuple(np.geomspace(0.3, 0.002, 24))
-"""How far, in rounds. In six dimensions and after 128 units, the unit found has 0.86 to 0.99 of the inner product that a search
+"""How far, in rounds. In six dimensions and after 128 units, the unit found has 0.86 to 0.98 of the inner product that a search
 thirty times as long finds, on average of several seeds. Weak greedy algorithms, of units with a share t of the largest, have
 their bounds divided by t (Temlyakov 2000)."""
 

@@ -57,11 +57,12 @@ class GreedyRate(NamedTuple):
     variation: float
     """V."""
     rate: FittedRate
+    """Its interval is that of the units drawn: seeds are drawn anew, the function and its points stay."""
 
     @property
     def promised(self) -> float:
         """The slope of the theorem for many units: -1/2 for relaxed, -1/2 - (2k + 1)/(2d) for orthogonal greedy (Siegel & Xu
-        2022, Theorem 2)."""
+        2022)."""
         if self.algorithm == "relaxed":
             return -0.5
         return -0.5 - (2 * self.degree + 1) / (2 * self.dimension)
@@ -170,7 +171,7 @@ def greedy_rates(
     **Arguments:** as of `greedy_rate`; `advance`, told of every run.
     """
     pairs: list[tuple[nn.Activation, Algorithm]] = [(nn.Relu(), "orthogonal"), (nn.Step(), "relaxed")]
-    runs = [
+    runs: list[tuple[str, int, nn.Activation, Algorithm]] = [
         (target, dimension, activation, algorithm)
         for dimension in dimensions
         for target in targets
