@@ -121,6 +121,7 @@ def test_a_tolerance_is_met_with_few_units(activation) -> None:
         assert shallow(smooth, INTERVAL, activation=activation, units=units - 1).certificate.bound > 0.2
 
 
+@pytest.mark.slow
 def test_rounding_takes_its_part_of_a_tolerance() -> None:
     # 16,000 units whose rounding is a tenth of the tolerance
     found = shallow(lambda x: 100 + jnp.sin(x[:, 0]), INTERVAL, tolerance=1e-9, most_units=100_000)
