@@ -18,7 +18,7 @@ def test_budgets_are_those_of_the_functions():
 @pytest.mark.parametrize(
     ("theorem", "budget", "norm"),
     [
-        ("yarotsky", {"tolerance": 1e-3}, "sup"),
+        pytest.param("yarotsky", {"tolerance": 1e-3}, "sup", marks=pytest.mark.slow),
         pytest.param("minimum-width", {"bits": 5}, "Lp", marks=pytest.mark.slow),
         pytest.param("shallow", {"units": 8}, "sup", marks=pytest.mark.slow),
         pytest.param("deep-narrow", {"tolerance": 0.1}, "sup", marks=pytest.mark.slow),

@@ -49,6 +49,8 @@ BAD = {
     ("1/x0", "--units", "3", "--theorem", "barron"): "f is [inf] at",
     ("x1", "--dimension", "1", "--units", "3"): "there is no input x1 in dimension 1",
     ("gaussian", "--units", "3", "--domain", "0,inf"): "unbounded",
+    ("1/x0", "--units", "3"): "f is [inf] at [0.0]",
+    ("gaussian", "--units", "3", "--folder", "/dev/null/made"): "/dev/null is a file",
     ("gaussian", "--units", "3", "--domain", "0"): "--domain must be two numbers with a comma between",
     ("gaussian", "--units", "3", "--activation", "dense"): "there is no activation 'dense'",
     ("gaussian", "--units", "3", "--theorem", "stone"): "theorem must be one of",

@@ -26,6 +26,18 @@ def test_panels(dimension, panels):
     assert len(titled) == panels
 
 
+@pytest.mark.parametrize(("dimension", "bound", "dashed"), [(1, 2.0, True), (1, 1e3, False), (2, 2.0, False)])
+def test_a_dashed_bound_is_spoken_of_where_it_is_drawn(dimension, bound, dashed):
+    network, params = from_weights([(np.zeros((dimension, 1)), np.zeros(1))], nn.Relu())
+    target = named_target("gaussian", dimension).target()
+    figure = approximation(approximated(network, params, target, Certificate("none", bound, "sup"), points=64))
+    texts = [text.get_text() for axis in figure.axes for text in axis.texts]
+    texts += [axis.get_title(loc="left") for axis in figure.axes]
+    assert any("measured" in text and f"{bound:.3g} certified" in text for text in texts)
+    assert any("dashed" in text for text in texts) == dashed
+    assert any(line.get_linestyle() == "--" for axis in figure.axes for line in axis.lines) == dashed
+
+
 def test_rates_have_a_panel_for_each_dimension_and_algorithm():
     sizes = (4, 8, 16)
     errors = np.array(sizes, float)[:, None] ** -0.5 * [1.0, 1.1]

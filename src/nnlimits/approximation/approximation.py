@@ -52,8 +52,15 @@ class Approximation:
 
     @property
     def holds(self) -> bool:
-        """Whether the measured distance is below the certificate's bound."""
-        return bool(self.measured <= self.certificate.bound)
+        """Whether the measured distance is below the certificate's bound, of a mean but for four standard errors of it."""
+        bound, norm = self.certificate.bound, self.certificate.norm
+        if norm == "sup":
+            return bool(self.measured <= bound)
+        p = 2.0 if self.certificate.p is None else self.certificate.p
+        largest = self.error.sup or 1.0
+        powers = (self.error.differences / largest) ** p
+        error = 4 * float(np.std(powers)) / len(powers) ** 0.5
+        return bool((self.measured / largest) ** p - error <= (bound / largest) ** p)
 
     def astype(self, dtype: Any) -> "Approximation":
         """The same with parameters of another precision, and the error measured anew.

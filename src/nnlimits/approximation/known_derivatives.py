@@ -22,6 +22,9 @@ LARGEST_ORDER = 8
 _TRIED = range(1, 7)
 """Orders that are looked into if none is given."""
 
+_LARGEST_POLYNOMIAL = 256
+"""Coefficients of a local polynomial, n^d, beyond which an order is not looked into: its products take too many units."""
+
 _BOXES = 512
 """For each of them; a bound need not be close to be useful."""
 
@@ -85,7 +88,7 @@ def known_derivatives(target: Target, order: int | None, derivative_bound: Any) 
 
 def _by_intervals(target: Target) -> list[KnownDerivatives]:
     found: list[KnownDerivatives] = []
-    for order in _TRIED:
+    for order in (n for n in _TRIED if n == 1 or n**target.domain.dimension <= _LARGEST_POLYNOMIAL):
         try:
             found.append(_enclosed(target, order))
         except _UNKNOWN as error:

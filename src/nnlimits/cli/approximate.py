@@ -82,8 +82,9 @@ def approximate(
         "lower": box.lower,
         "upper": box.upper,
     }
+    figure = draw(found, name)
     path = save_network(folder / f"{stem}.npz", found.network, found.params, about)
-    out.print(f"figure saved: {save(draw(found, name), folder / f'{stem}.png')}", soft_wrap=True)
+    out.print(f"figure saved: {save(figure, folder / f'{stem}.png')}", soft_wrap=True)
     out.print(f"network saved: {path} (nnlimits.approximation.load_network reads it)", soft_wrap=True)
 
 
@@ -108,9 +109,9 @@ def _box(text: str, dimension: int) -> Any:
     except ValueError:
         pairs = []
     if not pairs or any(len(pair) != 2 for pair in pairs) or len(pairs) not in (1, dimension):
+        pairs_as_well = f", or {dimension} such pairs with semicolons between" if dimension > 1 else ""
         raise ValueError(
-            f"--domain must be two numbers with a comma between, such as 0,1, or {dimension} such pairs with semicolons between; "
-            f"received {text!r}"
+            f"--domain must be two numbers with a comma between, such as 0,1{pairs_as_well}; received {text!r}"
         )
     pairs = pairs * (dimension // len(pairs))
     return Box(tuple(low for low, _ in pairs), tuple(high for _, high in pairs))

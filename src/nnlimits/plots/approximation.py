@@ -41,7 +41,7 @@ def _curves(found: Approximation, name: str) -> Figure:
     x = found.target.domain.grid(_POINTS)
     wanted, got = _values(found, x)
     _draw_both(above, x[:, 0], wanted, got, name)
-    title(above, _heading(found, name))
+    title(above, f"{name}: {_size_text(found)}")
     _draw_difference(below, x[:, 0], got - wanted, found)
     below.set(xlabel="x", ylabel="network \u2212 f")
     return figure
@@ -73,16 +73,15 @@ def _draw_difference(axis: Axes, x: np.ndarray, difference: np.ndarray, found: A
 def _error_texts(found: Approximation) -> tuple[str, str]:
     """What was measured in the certificate's norm, and what is certified."""
     norm = {"sup": "sup", "L2": "$L^2$", "Lp": f"$L^{{{found.certificate.p or 0:g}}}$"}[found.certificate.norm]
-    return f"{norm} error: {found.measured:.2e} measured", f"{found.certificate.bound:.2e} certified"
+    return f"{norm} error: {found.measured:.3g} measured", f"{found.certificate.bound:.3g} certified"
 
 
-def _heading(found: Approximation, name: str) -> str:
-    """The start of the theorem's name, and the size of the network."""
+def _size_text(found: Approximation) -> str:
     from nnlimits.approximation.size import size
 
     counts = size(found)
     layers = "1 hidden layer" if counts.depth == 1 else f"{counts.depth:,} hidden layers"
-    return f"{name}: {layers}, width {counts.width:,}"
+    return f"{layers}, width {counts.width:,}"
 
 
 def _maps(found: Approximation, name: str) -> Figure:
@@ -94,7 +93,7 @@ def _maps(found: Approximation, name: str) -> Figure:
     low, high = float(min(wanted.min(), got.min())), float(max(wanted.max(), got.max()))
     aspect = "equal" if box.sides.max() < 3 * box.sides.min() else "auto"
     shared = {"origin": "lower", "extent": extent, "aspect": aspect, "interpolation": "nearest"}
-    heads = name, f"network\n{_heading(found, name).partition(': ')[2]}"
+    heads = name, f"network:\n{_size_text(found)}"
     for axis, values, head in zip(axes[0], (wanted, got), heads, strict=False):
         image = axis.imshow(values, vmin=low, vmax=high, cmap="viridis", **shared)
         title(axis, head)
@@ -118,7 +117,7 @@ def _slice(found: Approximation, name: str) -> Figure:
     wanted, got = _values(found, box.centre + position[:, None] * box.sides / 2)
     _draw_both(line, position, wanted, got, name)
     line.set_xlabel("position on the diagonal from lower to upper corner")
-    title(line, _heading(found, f"{name}, {box.dimension} inputs"))
+    title(line, f"{name}, {box.dimension} inputs: {_size_text(found)}")
     errors = np.sort(found.error.differences)[::-1]
     positive = errors > 0
     shares = np.arange(1, len(errors) + 1) / len(errors)

@@ -2,12 +2,14 @@
 
 import itertools
 
+import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
 from nnlimits import nn
-from nnlimits.approximation import Box, PolynomialActivationError, adversarial_error, shallow, verify
+from nnlimits.approximation import Box, PolynomialActivationError, Target, adversarial_error, shallow, verify
 from nnlimits.rates import fitted_rate
 
 INTERVAL = Box.cube(1)
@@ -117,6 +119,28 @@ def test_a_tolerance_is_met_with_few_units(activation) -> None:
     assert found.certificate.bound <= 0.2
     if units > 2:
         assert shallow(smooth, INTERVAL, activation=activation, units=units - 1).certificate.bound > 0.2
+
+
+@pytest.mark.slow
+def test_rounding_takes_its_part_of_a_tolerance() -> None:
+    # 16,000 units whose rounding is a tenth of the tolerance
+    found = shallow(lambda x: 100 + jnp.sin(x[:, 0]), INTERVAL, tolerance=1e-9, most_units=100_000)
+    assert found.certificate.constants["rounding"] > 1e-11
+    assert found.certificate.bound <= 1e-9
+    with pytest.raises(ValueError, match=r"tolerance=5e-11 is below what rounding in float64 leaves to prove"):
+        shallow(lambda x: 1e4 * x[:, 0], INTERVAL, tolerance=5e-11)
+
+
+def test_a_function_that_holds_arrays() -> None:
+    class Wave(eqx.Module):
+        frequency: jax.Array
+
+        def __call__(self, x):
+            return jnp.sin(x @ self.frequency)
+
+    wave = Wave(jnp.array([2.0]))
+    assert shallow(wave, INTERVAL, units=20).certificate.rigorous
+    assert Target(wave, INTERVAL) == Target(wave, INTERVAL) != Target(Wave(jnp.array([2.0])), INTERVAL)
 
 
 class TestSeveralVariables:

@@ -25,6 +25,9 @@ from nnlimits.progress import Advance, ignore
 MOST_UNITS = 10_000
 """Units beyond which no network is made, unless asked for."""
 
+_ATTEMPTS = 4
+"""Networks that are built for one tolerance, each with more units for the rounding of the last."""
+
 _SEEN = "the activation's behaviour far from zero is as was seen numerically; `verify` proves a bound without that"
 
 
@@ -76,7 +79,32 @@ def shallow(
     planner = _planner(target, known, word, shape)
     plan = _planned(planner, tolerance, units, most_units)
     advance(f"{plan.units} units, bound {plan.bound:.4g}")
-    return _built(plan, target, known, word)
+    found = _built(plan, target, known, word)
+    return found if tolerance is None else _within(tolerance, found, planner, target, known, word, most_units)
+
+
+def _within(
+    tolerance: float,
+    found: Approximation,
+    planner: Planner,
+    target: Target,
+    known: Smoothness,
+    word: nn.Activation,
+    most_units: int,
+) -> Approximation:
+    """What was built, or with more units, as rounding, which is known of what is built, takes its part of the tolerance."""
+    for _ in range(_ATTEMPTS):
+        rounding = found.certificate.constants["rounding"]
+        if found.certificate.bound <= tolerance:
+            return found
+        plan = planner.reaching(tolerance - 1.1 * rounding, most_units) if tolerance > 1.1 * rounding else None
+        if plan is None:
+            break
+        found = _built(plan, target, known, word)
+    raise ValueError(
+        f"tolerance={tolerance:g} is below what rounding in float64 leaves to prove: of the last network it is {rounding:.2g}; "
+        f"achievable is about {found.certificate.bound + rounding:.2g}"
+    )
 
 
 def _checked(activation: Any, tolerance: float | None, units: int | None) -> nn.Activation | nn.Identity:
