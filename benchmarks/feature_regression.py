@@ -29,6 +29,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 import scipy.linalg
+from regression_tables import Problem, chosen_noise, standardized, tuning_rows
 from rich.console import Console
 from rich.progress import Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -39,25 +40,13 @@ from nnlimits.compute.cholesky import cholesky_in_place
 from nnlimits.presets import mlp
 
 MOST_ROWS = 10_000
-TUNING_ROWS = 2000
 INDEPENDENT_ROWS = 2000
 """Tables up to so many training rows have independent features drawn for them."""
 METHODS = ("Nystrom", "independent", "random", "leverage")
 POOL = 2
-NOISES = np.logspace(-7, 2, 73)
-"""Relative to the mean of the kernel's diagonal."""
 NETWORK = mlp(depth=3, b_std=0.3)
 
 Kernel = Callable[..., Any]
-
-
-class Problem(NamedTuple):
-    """Standardised rows and targets to learn from and to predict."""
-
-    x: np.ndarray
-    y: np.ndarray
-    x_test: np.ndarray
-    y_test: np.ndarray
 
 
 class Matrices(NamedTuple):
@@ -80,36 +69,14 @@ class Measured(NamedTuple):
 
 def load(path: pathlib.Path, split: int) -> Problem:
     with np.load(path) as data:
-        x, y, train, test = data["X"].astype(np.float64), data["y"], data[f"train{split}"], data[f"test{split}"]
-    y = y.astype(np.float64).ravel()
-    x = x[:, x[train].std(0) > 0]
-    x, y = (x - x[train].mean(0)) / x[train].std(0), (y - y[train].mean()) / y[train].std()
-    return Problem(x[train], y[train], x[test], y[test])
-
-
-def chosen_noise(gram: np.ndarray, x: np.ndarray, y: np.ndarray) -> tuple[float, float]:
-    """The noise of the least generalised cross-validation error, and its effective dimension, on the first distinct rows.
-
-    A row that is repeated would be predicted by its copies, however little noise there is.
-    """
-    rows = np.sort(np.unique(x, axis=0, return_index=True)[1])[:TUNING_ROWS]
-    values, vectors = np.linalg.eigh(gram[np.ix_(rows, rows)])
-    y = y[rows]
-    values, rotated = values.clip(0), vectors.T @ (y - y.mean())
-    noises = NOISES * np.mean(np.diagonal(gram))
-
-    def validation(noise: float) -> float:
-        left = noise / (values + noise)
-        return float(np.mean((left * rotated) ** 2) / np.mean(left) ** 2)
-
-    noise = float(min(noises, key=validation))
-    return noise, float(np.sum(values / (values + noise)))
+        return standardized(data["X"], data["y"], data[f"train{split}"], data[f"test{split}"])
 
 
 def measured(make: Callable[[], Matrices], problem: Problem) -> Measured:
     start = time.perf_counter()
     gram, cross, features = make()
-    noise, dimension = chosen_noise(gram, problem.x, problem.y)
+    rows = tuning_rows(problem.x)
+    noise, dimension = chosen_noise(gram[np.ix_(rows, rows)], problem.y[rows])
     shifted = np.array(gram, order="F")
     shifted.flat[:: len(gram) + 1] += noise
     lower = cholesky_in_place(shifted)
@@ -145,9 +112,10 @@ def nystrom(kernel: Kernel, problem: Problem, count: int, key: Any) -> Matrices:
 
 def leverage(pool: Any, problem: Problem, count: int, key: Any) -> Matrices:
     """By the scores at the noise that the pool's own kernel has."""
-    x, y = problem.x[:TUNING_ROWS], problem.y[:TUNING_ROWS]
+    rows = tuning_rows(problem.x)
+    x = problem.x[rows]
     z = np.asarray(pool(x))
-    noise, _ = chosen_noise(z @ z.T, x, y)
+    noise, _ = chosen_noise(z @ z.T, problem.y[rows])
     return by_features(rf.leverage_weighted(pool, x, count, noise / len(x), key=key), problem)
 
 

@@ -25,6 +25,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 import scipy.linalg
+from regression_tables import Problem, chosen_noise, standardized, tuning_rows
 from rich.console import Console
 from rich.table import Table
 from sklearn.kernel_approximation import Nystroem, RBFSampler
@@ -38,7 +39,6 @@ SHAPES = ((10_000, 8, 2048), (10_000, 32, 4096), (4000, 784, 2048))
 """Examples, columns, features."""
 LANDMARKS = 512
 SIZES = (64, 256, 1024, 4096)
-TUNING_ROWS = 2000
 LEARNED_ROWS = 5000
 """Of a small set several splits are averaged, until so many rows were learned from: the errors of a hundred test rows scatter."""
 MOST_SPLITS = 5
@@ -94,40 +94,19 @@ def speed(rounds: int, console: Console) -> None:
     console.print(table)
 
 
-class Problem(NamedTuple):
-    """Standardised rows and targets to learn from and to predict."""
-
-    x: np.ndarray
-    y: np.ndarray
-    x_test: np.ndarray
-    y_test: np.ndarray
-
-
 def load(path: pathlib.Path) -> list[Problem]:
     """The splits of a set that are averaged."""
     with np.load(path) as data:
-        x, y = data["X"].astype(np.float64), data["y"]
         splits = [(data[f"train{i}"], data[f"test{i}"]) for i in range(MOST_SPLITS) if f"train{i}" in data]
-    x = x[:, np.all([x[train].std(0) > 0 for train, _ in splits], 0)]
-    return [standardized(x, y, *split) for split in splits[: max(1, LEARNED_ROWS // len(splits[0][0]))]]
+        few = splits[: max(1, LEARNED_ROWS // len(splits[0][0]))]
+        varies = np.all([data["X"][train].std(0) > 0 for train, _ in few], 0)  # the same columns in all of them
+        return [standardized(data["X"][:, varies], data["y"], *split) for split in few]
 
 
-def standardized(x: np.ndarray, y: np.ndarray, train: np.ndarray, test: np.ndarray) -> Problem:
-    x, y = (x - x[train].mean(0)) / x[train].std(0), (y - y[train].mean()) / y[train].std()
-    return Problem(x[train], y[train], x[test], y[test])
-
-
-def chosen_noise(kernel: Callable[..., Any], problem: Problem) -> float:
+def noise_of(kernel: Callable[..., Any], problem: Problem) -> float:
     """The noise of the exact kernel's least generalised cross-validation error on some rows."""
-    x, y = problem.x[:TUNING_ROWS], problem.y[:TUNING_ROWS]
-    values, vectors = np.linalg.eigh(np.asarray(kernel(x, x), np.float64))
-    rotated, noises = vectors.T @ (y - y.mean()), np.logspace(-6, 2, 33)
-
-    def validation(noise: float) -> float:
-        left = noise / (values.clip(0) + noise)
-        return float(np.mean((left * rotated) ** 2) / np.mean(left) ** 2)
-
-    return float(min(noises, key=validation))
+    rows = tuning_rows(problem.x)
+    return chosen_noise(np.asarray(kernel(problem.x[rows], problem.x[rows]), np.float64), problem.y[rows])[0]
 
 
 def exactly(kernel: Callable[..., Any], problem: Problem, noise: float) -> np.ndarray:
@@ -197,7 +176,7 @@ def costs(path: pathlib.Path, figure: pathlib.Path | None, console: Console) -> 
     kernels = {"Gaussian kernel": rf.Stationary("gaussian", d**0.5), "NTK": nl.kernel(NETWORK).ntk}
     for name, kernel in kernels.items():
         with stages.stage(f"{name}: the regularisation"):
-            noises = [chosen_noise(kernel, problem) for problem in problems]
+            noises = [noise_of(kernel, problem) for problem in problems]
         keys = jax.random.split(KEY, len(problems))
         listed = list(
             zip(*(cases(name, kernel, *given) for given in zip(problems, noises, keys, strict=True)), strict=True)
