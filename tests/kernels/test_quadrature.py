@@ -189,3 +189,25 @@ def test_elementwise_equals_the_named_activation(general, named):
     )
     for a, b in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(np.asarray(a), np.asarray(b), rtol=0, atol=1e-9 * np.asarray(b).max())
+
+
+@pytest.mark.usefixtures("x64")
+def test_derivatives_of_what_jumps() -> None:
+    """In the correlation the value of a function that jumps changes by more than the moment of its derivative: differences."""
+    activation = CASES["jump_and_slopes"][0]
+    q1, q2, deficit = (jnp.asarray(v) for v in ([1.1, 0.4, 1.1], [1.3, 2.0, 1.3], [1e-4, 0.3, 1.2]))
+    steps = 1e-4 * deficit
+
+    def value(d):
+        return moments(activation, q1, q2, d).value
+
+    found = jax.jit(lambda d: jax.jvp(value, (d,), (jnp.ones_like(d),))[1])(deficit)
+    expected = (value(deficit + steps) - value(deficit - steps)) / (2 * steps)
+    np.testing.assert_allclose(found, expected, rtol=1e-7)  # 1e-8 of the step's truncation, 1e-16 / 1e-8 of rounding
+
+
+@pytest.mark.usefixtures("x64")
+def test_derivatives_of_what_jumps_are_finite_at_perfect_correlation() -> None:
+    activation, q = CASES["jump_and_slopes"][0], jnp.ones(2)
+    slopes = jax.grad(lambda d: moments(activation, q, q, d).value.sum())(jnp.asarray([0.0, 2.0]))
+    assert np.isfinite(slopes).all()

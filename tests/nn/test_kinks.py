@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from nnlimits import nn
-from nnlimits.nn.kinks import find_kinks
+from nnlimits.nn.kinks import find_kinks, has_jumps
 
 
 def kinks(function):
@@ -121,3 +121,22 @@ def test_found_in_double_precision_also_under_jit_and_after_it():
     assert inside == [(0.1234567,)]
     assert kinks(kinked) == (0.1234567,)
     assert find_kinks(kinked) == (0.1234567,)
+
+
+@pytest.mark.parametrize(
+    ("activation", "expected"),
+    [
+        (nn.Relu(), False),
+        (nn.Tanh(), False),
+        (nn.HardTanh(), False),
+        (nn.Step(), True),
+        (nn.Sign(), True),
+        (nn.Elementwise(jnp.cbrt), False),
+        (nn.Elementwise(lambda u: 1e4 * jnp.abs(u - 2)), False),
+        (nn.Elementwise(lambda u: jnp.where(u > 0.3, u + 1e-3, u)), True),
+        (nn.Elementwise(jnp.round, kinks=(-1.5, -0.5, 0.5, 1.5)), True),
+    ],
+    ids=repr,
+)
+def test_jumps_are_told_from_kinks(activation, expected):
+    assert has_jumps(activation) is expected

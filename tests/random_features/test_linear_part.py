@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from nnlimits import nn
-from nnlimits.random_features.linear_part import has_jumps, linear_part
+from nnlimits.random_features.linear_part import linear_part
 
 ACTIVATIONS = [
     nn.Relu(),
@@ -37,22 +37,3 @@ def test_constant_and_slope(activation, x64):
         weighted = np.asarray(activation(jnp.asarray(np.sqrt(variance) * MIDPOINTS))) * DENSITY
         np.testing.assert_allclose(np.ravel(found.constant), [weighted.sum()], atol=2e-7)
         np.testing.assert_allclose(np.ravel(found.slope) * variance**0.5, [weighted @ MIDPOINTS], atol=2e-7)
-
-
-@pytest.mark.parametrize(
-    ("activation", "expected"),
-    [
-        (nn.Relu(), False),
-        (nn.Tanh(), False),
-        (nn.HardTanh(), False),
-        (nn.Step(), True),
-        (nn.Sign(), True),
-        (nn.Elementwise(jnp.cbrt), False),
-        (nn.Elementwise(lambda u: 1e4 * jnp.abs(u - 2)), False),
-        (nn.Elementwise(lambda u: jnp.where(u > 0.3, u + 1e-3, u)), True),
-        (nn.Elementwise(jnp.round, kinks=(-1.5, -0.5, 0.5, 1.5)), True),
-    ],
-    ids=repr,
-)
-def test_jumps_are_told_from_kinks(activation, expected):
-    assert has_jumps(activation) is expected

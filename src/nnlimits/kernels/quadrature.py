@@ -21,6 +21,7 @@ from nnlimits.kernels.per_input import per_input
 from nnlimits.kernels.series import ACCURACY, Row, missing, pair_sums, row
 from nnlimits.kernels.smooth import Side, assemble, side
 from nnlimits.kernels.smoothing import has_closed_form, smoothed_and_slope
+from nnlimits.nn.kinks import has_jumps
 
 Values = Float[Array, "..."]
 
@@ -114,7 +115,7 @@ def _(primals, tangents):
     result = _moments(*primals)
     primals, tangents = tuple(primals[:4]), tangents[:4]
     leaves, structure = jax.tree.flatten(primals)
-    _, q1, q2, deficit = primals
+    activation, q1, q2, deficit = primals
     moving = jax.tree.leaves(tangents, is_leaf=lambda t: isinstance(t, jax.custom_derivatives.SymbolicZero))
     total = jax.tree.map(jnp.zeros_like, result)
     for k, (leaf, tangent) in enumerate(zip(leaves, moving, strict=True)):
@@ -124,7 +125,8 @@ def _(primals, tangents):
         _, change = jax.jvp(
             lambda *v: _from_variances(*jax.tree.unflatten(structure, v)), tuple(leaves), tuple(directions)
         )
-        if leaf is deficit:  # Price's theorem, exact at perfect correlation too
+        # Price's theorem, exact at perfect correlation too; the derivative of what jumps is not in the moment
+        if leaf is deficit and not (isinstance(activation, nn.Elementwise) and has_jumps(activation)):
             change = Moments(-safe_sqrt(q1) * safe_sqrt(q2) * result.derivative, change.derivative)
         total = jax.tree.map(lambda t, c, tangent=tangent: t + c * tangent, total, change)
     return result, total

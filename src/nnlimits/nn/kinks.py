@@ -6,6 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from nnlimits.nn.activation import Activation
+
 _REACH = 30.0
 _INTERVALS = 6007
 _HALVINGS = 36
@@ -34,6 +36,25 @@ def find_kinks(function: Callable) -> tuple[float, ...]:
             f"the function jumps at {len(kinks)} places in [-30, 30]; give the kinks that matter with kinks="
         )
     return kinks
+
+
+def has_jumps(activation: Activation) -> bool:
+    """Whether the activation jumps, so that its derivative where it has one is not all that it changes by.
+
+    Looked for at its kinks, at two distances in double precision: a change that stays when the distance falls is a jump.
+    """
+    kinks = np.asarray(activation.kinks, np.float64)
+    if not kinks.size:
+        return False
+    steps = np.maximum(1, abs(kinks)) * np.array([[1e-6], [1e-8]])
+    with jax.enable_x64(True), jax.ensure_compile_time_eval():
+        above, below = (np.asarray(activation(jnp.asarray(kinks + sign * steps))) for sign in (1, -1))
+    far, near = abs(above - below)
+    return bool((near > np.maximum(far / 2, _LEAST_JUMP * (abs(above) + abs(below)).max(0))).any())
+
+
+_LEAST_JUMP = 1e-5
+"""The least jump that counts, relative to the values on either side."""
 
 
 def _derivatives(function: Callable) -> list[Callable]:

@@ -8,9 +8,10 @@ import jax.numpy as jnp
 from jaxtyping import Array
 
 from nnlimits import nn
+from nnlimits.nn.kinks import has_jumps
 from nnlimits.random_features.draws import Draw
 from nnlimits.random_features.folding import folded_columns, folded_sketch, folded_units
-from nnlimits.random_features.linear_part import Values, has_gradients, has_jumps, homogeneous, linear_part
+from nnlimits.random_features.linear_part import Values, has_gradients, homogeneous, linear_part
 from nnlimits.random_features.random_matrices import gaussian_rows, spherical_mean_ratio, spherical_rows
 from nnlimits.random_features.rules import Scope, feature_rule, require_gaussian
 from nnlimits.random_features.sketch import joined, projected

@@ -74,25 +74,6 @@ def has_gradients(activation: nn.Activation) -> bool:
     return not isinstance(activation, nn.Step | nn.Sign)
 
 
-def has_jumps(activation: nn.Activation) -> bool:
-    """Whether the activation jumps, so that the mean of its derivative where it has one is not the slope of its linear part.
-
-    Looked for at its kinks, at two distances in double precision: a change that stays when the distance falls is a jump.
-    """
-    kinks = np.asarray(activation.kinks, np.float64)
-    if not kinks.size:
-        return False
-    steps = np.maximum(1, abs(kinks)) * np.array([[1e-6], [1e-8]])
-    with jax.enable_x64(True), jax.ensure_compile_time_eval():
-        above, below = (np.asarray(activation(jnp.asarray(kinks + sign * steps))) for sign in (1, -1))
-    far, near = abs(above - below)
-    return bool((near > np.maximum(far / 2, _JUMP * (abs(above) + abs(below)).max(0))).any())
-
-
-_JUMP = 1e-5
-"""The least jump that counts, relative to the values on either side."""
-
-
 def _two_slopes(negative: float, positive: float, variance: Array) -> LinearPart:
     slope = (negative + positive) / 2
     return LinearPart((positive - negative) * jnp.sqrt(variance / (2 * math.pi)), slope)
