@@ -42,11 +42,14 @@ SIZES = (64, 256, 1024, 4096)
 LEARNED_ROWS = 5000
 """Of a small set several splits are averaged, until so many rows were learned from: the errors of a hundred test rows scatter."""
 MOST_SPLITS = 5
+REST = 0.2
+"""Seconds before each call: the threads of a BLAS wait actively for a while after their last product."""
 KEY = jax.random.key(0)
 NETWORK = mlp(depth=3, b_std=0.3)
 
 
 def seconds(work: Callable[[], Any]) -> float:
+    time.sleep(REST)
     start = time.perf_counter()
     jax.block_until_ready(work())
     return time.perf_counter() - start

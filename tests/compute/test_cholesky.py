@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import scipy.linalg
 
-from nnlimits.compute.cholesky import cholesky_in_place, inverse_diagonal
+from nnlimits.compute.cholesky import cholesky_in_place, inverse_diagonal, inverse_of_lower
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
@@ -48,3 +48,11 @@ def test_more_rows_than_lapack_survives() -> None:
     # the Schur complement of all other rows, with a = 2 - c on the diagonal and c between all: 2 - c^2 1'(aI + c11')^-1 1
     c, m = 0.5 / n, n - 1
     np.testing.assert_allclose(found[-1, -1] ** 2, 2 - c**2 * m / (2 - c + c * m), rtol=1e-12)
+
+
+def test_inverse_of_a_lower_factor() -> None:
+    """By blocks of columns, of more columns than one block."""
+    lower = np.tril(np.random.default_rng(1).standard_normal((1100, 1100))) / 40 + 2 * np.eye(1100)
+    found = inverse_of_lower(np.asfortranarray(lower))
+    np.testing.assert_allclose(found @ lower, np.eye(1100), atol=1e-12)
+    assert not np.triu(found, 1).any()

@@ -1,5 +1,7 @@
 """Cholesky's factorization on the host, of any size, and what follows from it."""
 
+from collections.abc import Iterator
+
 import numpy as np
 import scipy.linalg
 from jaxtyping import Float
@@ -38,19 +40,34 @@ def cholesky_in_place(matrix: Float[np.ndarray, "n n"], block: int = _BLOCK) -> 
     return matrix
 
 
+def inverse_of_lower(lower: Float[np.ndarray, "n n"]) -> Float[np.ndarray, "n n"]:
+    """The inverse of a lower factor, in Fortran's order, by blocks of columns.
+
+    **Arguments:** `lower`, zero above the diagonal, float32 or float64.
+    """
+    inverse = np.zeros(lower.shape, lower.dtype, order="F")
+    for start, columns in _columns_of_inverse(lower, 1024):
+        inverse[start:, start : start + columns.shape[1]] = columns
+    return inverse
+
+
 def inverse_diagonal(lower: Float[np.ndarray, "n n"], block: int = 1024) -> Float[np.ndarray, " n"]:
     """The diagonal of the inverse of the matrix with this lower factor, in memory of `n` by `block` numbers.
 
     **Arguments:** `lower`, zero above the diagonal, float32 or float64; `block`, how many columns of its inverse at once.
     """
+    diagonal = np.zeros(len(lower), lower.dtype)
+    for start, columns in _columns_of_inverse(lower, block):
+        diagonal[start : start + columns.shape[1]] = np.einsum("ij,ij->j", columns, columns)
+    return diagonal
+
+
+def _columns_of_inverse(lower: Float[np.ndarray, "n n"], block: int) -> Iterator[tuple[int, np.ndarray]]:
+    """Blocks of columns of the inverse of a lower factor from their first row that is not zero, and where it is."""
     solve = scipy.linalg.get_blas_funcs("trsm", (lower,))
     n = len(lower)
-    diagonal = np.zeros(n, lower.dtype)
     for start in range(0, n, block):
         width = min(block, n - start)
-        # columns of the inverse are zero above the diagonal
         columns = np.zeros((n - start, width), lower.dtype, order="F")
         columns[:width] = np.eye(width)
-        columns = solve(1.0, np.asfortranarray(lower[start:, start:]), columns, lower=1, overwrite_b=1)
-        diagonal[start : start + width] = np.einsum("ij,ij->j", columns, columns)
-    return diagonal
+        yield start, solve(1.0, np.asfortranarray(lower[start:, start:]), columns, lower=1, overwrite_b=1)

@@ -1,13 +1,13 @@
 """Nystrom features: the kernel's projection onto the span of landmarks."""
 
+from itertools import pairwise
 from typing import Any
 
 import equinox as eqx
 import numpy as np
-import scipy.linalg
 from jaxtyping import Array, Float, Int
 
-from nnlimits.compute.cholesky import cholesky_in_place
+from nnlimits.compute.cholesky import cholesky_in_place, inverse_of_lower
 from nnlimits.compute.precision import adopt, precision_of
 from nnlimits.nn.fields import as_integer
 from nnlimits.random_features.feature_map import FeatureMap
@@ -17,7 +17,9 @@ from nnlimits.validation import check_inputs
 
 BLOCK_ENTRIES = 2**22
 """Of the kernel between examples and landmarks, computed at a time: so many that the threads of the kernel's products and of the
-triangular solve seldom wait for each other."""
+features' seldom wait for each other."""
+COLUMN_BLOCKS = 4
+"""Of the whitening: what is below its triangle is left out of the products, three eighths of them."""
 
 
 class NystromFeatures(FeatureMap):
@@ -25,7 +27,8 @@ class NystromFeatures(FeatureMap):
 
     kernel: Kernel
     landmarks: Float[np.ndarray, "m ..."]
-    lower: Float[np.ndarray, "m m"]
+    whitening: Float[np.ndarray, "m m"]
+    """The inverse of `L^T`, upper triangular."""
     jitter: float = eqx.field(static=True)
     """What was added to the diagonal of the landmarks' kernel, relative to its mean."""
 
@@ -40,7 +43,7 @@ class NystromFeatures(FeatureMap):
         **Arguments:** `x` of shape (n, ...), with examples of the landmarks' shape, of any floating dtype.
 
         **Raises:** `ValueError` for other shapes than the landmarks', no rows, or entries that are not finite, with their
-        place; `TypeError` for what is no real numbers, or is traced: landmarks are solved with on the host.
+        place; `TypeError` for what is no real numbers, or is traced: it is computed on the host.
         """
         x = check_inputs("x", x, rank=self.landmarks.ndim)
         if x.shape[1:] != self.landmarks.shape[1:]:
@@ -48,16 +51,14 @@ class NystromFeatures(FeatureMap):
                 f"x must have examples of shape {self.landmarks.shape[1:]}, as the landmarks; received {tuple(x.shape[1:])}"
             )
         x, m = np.asarray(x), self.n_features
-        # stored so, OpenBLAS solves with the factor a fifth faster
-        landmarks, upper = self.landmarks.astype(x.dtype), np.asfortranarray(self.lower.T, x.dtype)
-        solve = scipy.linalg.get_blas_funcs("trsm", (upper,))
+        landmarks, whitening = self.landmarks.astype(x.dtype), self.whitening.astype(x.dtype)
         features = np.empty((len(x), m), x.dtype)
         step = max(1, BLOCK_ENTRIES // m)
         for start in range(0, len(x), step):
-            block = features[start : start + step]
-            block[:] = self.kernel(x[start : start + step], landmarks)
-            # the transpose of rows in C's order is in Fortran's: solved in place
-            solve(1.0, upper, block.T, trans_a=1, overwrite_b=1)
+            rows = slice(start, start + step)
+            kernel = np.asarray(self.kernel(x[rows], landmarks))
+            for left, right in pairwise(np.linspace(0, m, 1 + COLUMN_BLOCKS, dtype=int)):
+                np.matmul(kernel[:, :right], whitening[:right, left:right], out=features[rows, left:right])
         with precision_of(features):
             return adopt(features)
 
@@ -90,7 +91,7 @@ def nystrom_features(kernel: Kernel, landmarks: Any) -> NystromFeatures:
             f"kernel must give a matrix of shape {(len(z), len(z))} for {len(z)} landmarks; it gave {k.shape}"
         )
     lower, jitter = _factor(np.asarray(k, np.float64), float(np.finfo(z.dtype).eps))
-    return NystromFeatures(kernel, z, lower, jitter)
+    return NystromFeatures(kernel, z, np.ascontiguousarray(inverse_of_lower(lower).T), jitter)
 
 
 def _factor(k: np.ndarray, unit: float) -> tuple[np.ndarray, float]:

@@ -9,7 +9,6 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-import scipy.linalg
 from jaxtyping import Array, Float
 
 from nnlimits.compute.precision import adopt, aligned_empty, precision_of
@@ -39,7 +38,7 @@ def by_rows(
         return on_device(jnp.asarray(x))
     x = np.asarray(x)
     features = aligned_empty((len(x), n_features), x.dtype)
-    _multiply(x, matrix, features)
+    np.matmul(x, matrix, out=features[:, : matrix.shape[1]])
     rows = max(1, STRIPE_ENTRIES // n_features)
     stripes = [features[start : start + rows] for start in range(0, len(x), rows)]
 
@@ -56,16 +55,6 @@ def by_rows(
             deque(pool.map(compute, stripes), maxlen=0)  # raises what a thread raised
     with precision_of(features):
         return adopt(features)
-
-
-def _multiply(x: np.ndarray, matrix: np.ndarray, features: np.ndarray) -> None:
-    """The products into the first columns of the features; where these are all, by SciPy's BLAS, which then finds its own
-    threads awake if it solves with the features: NumPy has a library, and threads, of its own."""
-    if features.shape[1] > matrix.shape[1]:
-        np.matmul(x, matrix, out=features[:, : matrix.shape[1]])
-        return
-    gemm = scipy.linalg.get_blas_funcs("gemm", (features,))
-    gemm(1.0, matrix.T, x.T, c=features.T, overwrite_c=1)
 
 
 def blocks(rows: int, columns: int) -> Iterator[slice]:
